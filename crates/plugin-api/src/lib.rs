@@ -1,1 +1,21 @@
-//! plugin-api
+//! What a plugin sees of the gateway, and what the gateway asks of a plugin.
+//!
+//! A [`PluginType`] is a plugin by name: schema, priority, and how to compile a configuration. Compiling
+//! gives a [`Plugin`]: the object whose phases run for each request, with everything resolved that a
+//! configuration determines. [`Exchange`] is the request, and later its response, as phases see it.
+
+pub mod condition;
+pub mod exchange;
+pub mod plugin;
+pub mod registry;
+pub mod reply;
+pub mod template;
+pub mod var;
+
+pub use condition::Condition;
+pub use exchange::{Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, RouteInfo, Target};
+pub use plugin::{BodyNeed, Chunk, CompileInput, Flow, Phases, Plugin, PluginType, Verdict};
+pub use registry::Registry;
+pub use reply::Reply;
+pub use template::Template;
+pub use var::Var;

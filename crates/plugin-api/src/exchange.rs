@@ -1,0 +1,227 @@
+//! A request and its response as phases see them.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use model::Labels;
+use serde_json::Value;
+use smallvec::SmallVec;
+
+/// One request with all that has become known of it. Lives on one worker, from routing to the log phase.
+pub struct Exchange {
+    /// The request's method, as the client sent it.
+    pub method: Method,
+    /// The request's target, as the client sent it.
+    pub uri: Uri,
+    /// The client's protocol version.
+    pub version: Version,
+    /// The request's headers; what phases change here, later phases and the upstream see.
+    pub headers: HeaderMap,
+    /// Decoded, dot segments resolved; what routes match. `None` when it is the path of `uri` as it stands.
+    pub normalised_path: Option<Box<str>>,
+    /// The Host without port, lower case.
+    pub host: SmallVec<[u8; 48]>,
+    /// The other end of the connection.
+    pub client: Client,
+    /// When the request's head was read.
+    pub started: Instant,
+    /// The route that matched; `None` before routing and when none did.
+    pub route: Option<Arc<RouteInfo>>,
+    /// Values of `:name` segments: byte ranges of the path, in the order of [`RouteInfo::param_names`].
+    pub params: SmallVec<[(u32, u32); 4]>,
+    /// Who calls, once an authentication plugin found out.
+    pub consumer: Option<ConsumerEntry>,
+    /// The group's consumers.
+    pub consumers: Rc<dyn ConsumerIndex>,
+    /// The request's body, when a plugin of the chain asked for it whole.
+    pub request_body: Option<Bytes>,
+    /// What phases want the upstream to see instead of the client's request.
+    pub target: Target,
+    /// The response's head, from `header_filter` on.
+    pub response: ResponseHead,
+    /// What the proxy step measured, for the log phase.
+    pub outcome: Outcome,
+    /// Values that plugins leave for each other and for variables, by name.
+    pub notes: SmallVec<[(&'static str, Value); 2]>,
+}
+
+/// The other end of the connection.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Address of the connection's other end; `real-ip` may replace it.
+    pub remote: SocketAddr,
+    /// The connection's own other end, whatever `real-ip` says.
+    pub peer: SocketAddr,
+    /// Address the connection came in at.
+    pub local: SocketAddr,
+    /// `https` or `http`.
+    pub tls: Option<Arc<TlsInfo>>,
+}
+
+/// Facts of a TLS connection.
+#[derive(Debug, Clone, Default)]
+pub struct TlsInfo {
+    /// Server name that the client asked for.
+    pub sni: Option<Box<str>>,
+    /// `TLSv1.3`
+    pub protocol: &'static str,
+    /// Cipher suite by its IANA name.
+    pub cipher: String,
+}
+
+/// What is known of a route without running it; shared by all requests that match.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RouteInfo {
+    /// Stable number of the route while the instance runs.
+    pub slot: u32,
+    /// Its id.
+    pub id: Box<str>,
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Labels of the route.
+    pub labels: Labels,
+    /// The path pattern that matched, for `$matched_uri`; the first one where several differ.
+    pub uri: Box<str>,
+    /// The host pattern of the route.
+    pub host: Option<Box<str>>,
+    /// Its service's id.
+    pub service_id: Option<Box<str>>,
+    /// Its service's name.
+    pub service_name: Option<Box<str>>,
+    /// Names of `:name` segments, in order.
+    pub param_names: Vec<Box<str>>,
+}
+
+/// A consumer, and the credential it proved itself with.
+#[derive(Debug, Clone)]
+pub struct ConsumerEntry {
+    /// The consumer.
+    pub consumer: Arc<ConsumerInfo>,
+    /// Id of the credential; `None` when the settings stand in the consumer itself.
+    pub credential_id: Option<Arc<str>>,
+    /// The authentication plugin's part of the credential.
+    pub conf: Arc<Value>,
+}
+
+/// What is known of a consumer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ConsumerInfo {
+    /// Stable number of the consumer while the instance runs.
+    pub slot: u32,
+    /// Its user name.
+    pub username: Box<str>,
+    /// Its consumer group.
+    pub group_id: Option<Box<str>>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it brings plugins besides authentication, so that the chain must be merged.
+    pub has_plugins: bool,
+}
+
+/// How authentication plugins find consumers.
+pub trait ConsumerIndex {
+    /// By an authentication plugin and the text its `credential_key` gave.
+    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry>;
+    /// By user name, for `anonymous_consumer`.
+    fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>>;
+}
+
+/// What phases want the upstream to see. `None` leaves what the client sent.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// Path and query.
+    pub path_and_query: Option<String>,
+    /// Method.
+    pub method: Option<Method>,
+    /// Host header.
+    pub host: Option<Box<str>>,
+    /// `http`, `https`, ...
+    pub scheme: Option<model::resource::Scheme>,
+    /// Upstream by its id (`traffic-split`); unknown ids answer 503.
+    pub upstream_id: Option<Box<str>>,
+}
+
+/// The head of the response on its way to the client.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseHead {
+    /// Status code.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// A body that takes the place of the upstream's; the gateway corrects Content-Length.
+    pub body: Option<Bytes>,
+    /// Whether the gateway or a plugin made the response, not an upstream.
+    pub local: bool,
+}
+
+/// What the proxy step measured.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The node that answered last, `host:port`.
+    pub upstream_addr: Option<Arc<str>>,
+    /// Its status, per try: `502, 200` in `$upstream_status`.
+    pub upstream_status: SmallVec<[u16; 2]>,
+    /// From choosing a node to the response's head.
+    pub upstream_latency: Option<Duration>,
+    /// From the request's head to the end of the response.
+    pub total: Duration,
+    /// Bytes of the response's body that were sent.
+    pub body_bytes_sent: u64,
+    /// Bytes of the response, head included.
+    pub bytes_sent: u64,
+    /// Bytes of the request, head included.
+    pub bytes_received: u64,
+    /// Why the exchange was cut short, if it was.
+    pub fault: Option<&'static str>,
+}
+
+impl Exchange {
+    /// The path that routes match: decoded, dot segments resolved.
+    pub fn path(&self) -> &str {
+        self.normalised_path.as_deref().unwrap_or_else(|| self.uri.path())
+    }
+
+    /// The Host without port, lower case.
+    pub fn host(&self) -> &str {
+        // Only bytes of a checked Host header are stored, and those are ASCII.
+        std::str::from_utf8(&self.host).unwrap_or_default()
+    }
+
+    /// A request header as text; `None` when absent or not text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// A query argument, percent-decoded; the first where there are several.
+    pub fn query_argument(&self, name: &str) -> Option<Cow<'_, str>> {
+        crate::var::query_argument(self.uri.query()?, name)
+    }
+
+    /// A cookie's value.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        crate::var::cookie(&self.headers, name)
+    }
+
+    /// A value that a plugin left.
+    pub fn note(&self, name: &str) -> Option<&Value> {
+        self.notes.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Leaves a value for other plugins and for variables.
+    pub fn set_note(&mut self, name: &'static str, value: Value) {
+        match self.notes.iter_mut().find(|(key, _)| *key == name) {
+            Some((_, slot)) => *slot = value,
+            None => self.notes.push((name, value)),
+        }
+    }
+
+    /// `https` when the client's connection is encrypted, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.client.tls.is_some() { "https" } else { "http" }
+    }
+}
