@@ -1,1 +1,23 @@
-//! plan
+//! From a group's configuration to the immutable plan that its instances serve from.
+//!
+//! [`Compiler`] holds the configuration and follows its changes; after each it gives a [`Plan`] that
+//! shares everything unchanged with the one before. The control plane runs the same compiler as a dry
+//! run before it accepts a change, so what it accepted does not fail on an instance.
+
+mod chain;
+mod compile;
+mod compiler;
+mod consumers;
+mod plan;
+pub mod router;
+mod sharded;
+mod tls;
+mod upstream;
+
+pub use chain::{Chain, Entry};
+pub use compiler::{Compiler, Rejection};
+pub use consumers::CompiledConsumer;
+pub use plan::Plan;
+pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
+pub use tls::TlsMap;
+pub use upstream::{CompiledNode, CompiledUpstream, HostHeader, Timeouts};

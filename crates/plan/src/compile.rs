@@ -1,0 +1,145 @@
+//! Services and routes, from their resources to what the router holds.
+
+use std::sync::Arc;
+
+use model::resource::{HostPattern, Route, Service, Status};
+use model::{Fault, ResourceId};
+use plugin_api::{Condition, RouteInfo};
+
+use crate::chain::{Chain, ChainBuilder};
+use crate::router::{CompiledRoute, MethodSet, PathPattern, Place, UpstreamChoice};
+use crate::upstream::{self, Timeouts};
+
+/// What a route takes from its service.
+pub(crate) struct CompiledService {
+    pub(crate) service: Service,
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) upstream: UpstreamChoice,
+}
+
+/// A route with all places where the router must hold it; none when it is disabled.
+pub(crate) struct PlacedRoute {
+    pub(crate) route: Arc<CompiledRoute>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) service_id: Option<ResourceId>,
+    pub(crate) plugin_config_id: Option<ResourceId>,
+}
+
+/// What a route is compiled with.
+pub(crate) struct RouteContext<'a> {
+    pub(crate) slot: u32,
+    pub(crate) id: &'a ResourceId,
+    pub(crate) service: Option<&'a CompiledService>,
+    pub(crate) plugin_config: Option<&'a Chain>,
+    /// Slot of the upstream that `upstream_id` names.
+    pub(crate) upstream_slot: Option<u32>,
+}
+
+/// Compiles a route. Pointers of faults are relative to it.
+pub(crate) fn route(
+    route: &Route,
+    context: &RouteContext<'_>,
+    builder: ChainBuilder<'_>,
+) -> Result<PlacedRoute, Fault> {
+    let service = context.service.map(|compiled| &compiled.service);
+    let prefix = service.and_then(|service| service.path_prefix.as_deref()).unwrap_or_default();
+    let strip = service.is_some_and(|service| service.strip_path_prefix);
+    let websocket = route.enable_websocket.or(service.and_then(|service| service.enable_websocket));
+    let patterns: Vec<_> = route.all_paths().map(|path| pattern(prefix, path)).collect();
+    let infos: Vec<_> = patterns.iter().map(|(path, parsed)| Arc::new(info(route, context, path, parsed))).collect();
+    let compiled = Arc::new(CompiledRoute {
+        info: infos.first().cloned().unwrap_or_default(),
+        priority: route.priority,
+        methods: (!route.methods.is_empty()).then(|| MethodSet::new(&route.methods)),
+        remote_addrs: route.all_remote_addrs().map(|address| address.net()).collect(),
+        vars: condition(route)?,
+        chain: chain(route, context, builder)?,
+        upstream: upstream_choice(route, context)?,
+        strip_prefix: (strip && !prefix.is_empty()).then(|| prefix.trim_end_matches('/').into()),
+        timeouts: route.timeout.as_ref().map(Timeouts::new),
+        websocket: websocket.unwrap_or(false),
+    });
+    let enabled = route.status == Status::Enabled && service.is_none_or(|service| service.status == Status::Enabled);
+    let hosts = hosts(route, service);
+    let places = patterns.into_iter().zip(infos).flat_map(|((_, path), info)| {
+        hosts.iter().map(move |host| Place { host: host.clone(), path: path.clone(), info: info.clone() })
+    });
+    Ok(PlacedRoute {
+        places: if enabled { places.collect() } else { Vec::new() },
+        route: compiled,
+        service_id: route.service_id.clone(),
+        plugin_config_id: route.plugin_config_id.clone(),
+    })
+}
+
+/// The route's hosts, else its service's, else any.
+fn hosts(route: &Route, service: Option<&Service>) -> Vec<Option<HostPattern>> {
+    let mut hosts: Vec<_> = route.all_hosts().cloned().map(Some).collect();
+    if hosts.is_empty() {
+        hosts.extend(service.into_iter().flat_map(|service| &service.hosts).cloned().map(Some));
+    }
+    if hosts.is_empty() {
+        hosts.push(None);
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+/// A path below its service's prefix: `/api` and `/users` give `/api/users`.
+fn pattern(prefix: &str, path: &str) -> (String, Arc<PathPattern>) {
+    let prefix = prefix.trim_end_matches('/');
+    let whole = match path.starts_with('/') {
+        true => format!("{prefix}{path}"),
+        false => format!("{prefix}/{path}"),
+    };
+    let parsed = Arc::new(PathPattern::parse(&whole));
+    (whole, parsed)
+}
+
+fn info(route: &Route, context: &RouteContext<'_>, path: &str, pattern: &PathPattern) -> RouteInfo {
+    let service = context.service.map(|compiled| &compiled.service);
+    RouteInfo {
+        slot: context.slot,
+        id: context.id.as_str().into(),
+        name: route.name.as_deref().map(Into::into),
+        labels: route.labels.clone(),
+        uri: path.into(),
+        host: route.all_hosts().next().map(|host| host.as_str().into()),
+        service_id: route.service_id.as_ref().map(|id| id.as_str().into()),
+        service_name: service.and_then(|service| service.name.as_deref()).map(Into::into),
+        param_names: pattern.names.clone(),
+    }
+}
+
+fn condition(route: &Route) -> Result<Option<Condition>, Fault> {
+    let compiled = route.vars.as_ref().map(Condition::compile).transpose();
+    compiled.map_err(|fault| fault.under("/vars"))
+}
+
+/// Service, then plugin config, then the route itself. A route that adds nothing shares its service's chain.
+fn chain(route: &Route, context: &RouteContext<'_>, mut builder: ChainBuilder<'_>) -> Result<Arc<Chain>, Fault> {
+    if let (Some(service), None, true) = (context.service, context.plugin_config, route.plugins.is_empty()) {
+        return Ok(service.chain.clone());
+    }
+    if let Some(service) = context.service {
+        builder.add_entries(service.chain.entries());
+    }
+    if let Some(plugin_config) = context.plugin_config {
+        builder.add_entries(plugin_config.entries());
+    }
+    builder.add(&format!("route/{}", context.id), &route.plugins)?;
+    Ok(Arc::new(builder.finish()))
+}
+
+/// The route's own, then the one it names, then its service's.
+fn upstream_choice(route: &Route, context: &RouteContext<'_>) -> Result<UpstreamChoice, Fault> {
+    if let Some(own) = &route.upstream {
+        let owner = format!("route/{}", context.id);
+        let compiled = upstream::compile(context.slot, &owner, own).map_err(|fault| fault.under("/upstream"))?;
+        return Ok(UpstreamChoice::Own(Arc::new(compiled)));
+    }
+    let named = context.upstream_slot.map(UpstreamChoice::Shared);
+    let inherited = || context.service.map(|service| service.upstream.clone());
+    Ok(named.or_else(inherited).unwrap_or(UpstreamChoice::None))
+}

@@ -1,0 +1,137 @@
+//! Consumers by what they prove themselves with.
+
+use std::sync::Arc;
+
+use model::Fault;
+use model::resource::{Consumer, Credential, Plugins};
+use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Registry};
+use serde_json::Value;
+
+use crate::chain::{Chain, ChainBuilder};
+use crate::sharded::ShardedMap;
+
+/// A consumer with its credentials, ready to be found.
+#[derive(Clone)]
+pub struct CompiledConsumer {
+    /// Its facts.
+    pub info: Arc<ConsumerInfo>,
+    /// Its plugins besides authentication.
+    pub chain: Arc<Chain>,
+    /// What it is found by.
+    pub(crate) proofs: Vec<Proof>,
+}
+
+/// One credential: which plugin finds it, and by what.
+#[derive(Clone)]
+pub(crate) struct Proof {
+    plugin: &'static str,
+    key: Box<str>,
+    entry: ConsumerEntry,
+    /// For faults: the plugin's configuration within the resource it stands in.
+    pointer: String,
+}
+
+/// All consumers of a group.
+#[derive(Clone, Default)]
+pub(crate) struct Consumers {
+    by_name: ShardedMap<Box<str>, CompiledConsumer>,
+    by_proof: Vec<(&'static str, ShardedMap<Box<str>, ConsumerEntry>)>,
+}
+
+impl Consumers {
+    pub(crate) fn compiled(&self, username: &str) -> Option<&CompiledConsumer> {
+        self.by_name.get(username)
+    }
+
+    /// # Errors
+    /// When another consumer has the same proof.
+    pub(crate) fn insert(&mut self, consumer: CompiledConsumer) -> Result<(), Fault> {
+        for proof in &consumer.proofs {
+            let map = self.proofs_of(proof.plugin);
+            if let Some(other) = map.get(&proof.key).filter(|other| other.consumer.slot != consumer.info.slot) {
+                let message = format!("is already used by consumer {:?}", other.consumer.username);
+                return Err(Fault::new(proof.pointer.clone(), message));
+            }
+            map.insert(proof.key.clone(), proof.entry.clone());
+        }
+        self.by_name.insert(consumer.info.username.clone(), consumer);
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, username: &str) {
+        let Some(consumer) = self.by_name.get(username).cloned() else { return };
+        for proof in &consumer.proofs {
+            self.proofs_of(proof.plugin).remove(&proof.key);
+        }
+        self.by_name.remove(username);
+    }
+
+    fn proofs_of(&mut self, plugin: &'static str) -> &mut ShardedMap<Box<str>, ConsumerEntry> {
+        let at = self.by_proof.iter().position(|(name, _)| *name == plugin).unwrap_or_else(|| {
+            self.by_proof.push((plugin, ShardedMap::default()));
+            self.by_proof.len() - 1
+        });
+        &mut self.by_proof[at].1
+    }
+}
+
+impl ConsumerIndex for Consumers {
+    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+        self.by_proof.iter().find(|(name, _)| *name == plugin)?.1.get(key)
+    }
+
+    fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>> {
+        self.by_name.get(username).map(|consumer| &consumer.info)
+    }
+}
+
+/// Compiles a consumer with its credentials (each with its id). Pointers of faults are relative to the
+/// consumer for its own plugins, and to the credential for a credential's.
+pub(crate) fn compile(
+    slot: u32,
+    consumer: &Consumer,
+    credentials: &[(String, Credential)],
+    registry: &Registry,
+    mut builder: ChainBuilder<'_>,
+) -> Result<CompiledConsumer, Fault> {
+    let is_proof = |name: &str| registry.get(name).is_some_and(|plugin| plugin.is_authentication());
+    let own: Plugins = consumer.plugins.iter().filter(|(name, _)| !is_proof(name)).map(clone_pair).collect();
+    builder.add(&format!("consumer/{}", consumer.username), &own)?;
+    let chain = Arc::new(builder.finish());
+    let info = Arc::new(ConsumerInfo {
+        slot,
+        username: consumer.username.as_str().into(),
+        group_id: None,
+        labels: consumer.labels.clone(),
+        has_plugins: !chain.entries().is_empty(),
+    });
+    let mut proofs = Vec::new();
+    collect_proofs(&mut proofs, registry, &info, None, &consumer.plugins);
+    for (id, credential) in credentials {
+        collect_proofs(&mut proofs, registry, &info, Some(id), &credential.plugins);
+    }
+    Ok(CompiledConsumer { info, chain, proofs })
+}
+
+fn clone_pair((name, conf): (&String, &Value)) -> (String, Value) {
+    (name.clone(), conf.clone())
+}
+
+fn collect_proofs(
+    proofs: &mut Vec<Proof>,
+    registry: &Registry,
+    info: &Arc<ConsumerInfo>,
+    credential: Option<&str>,
+    plugins: &Plugins,
+) {
+    for (name, conf) in plugins {
+        let Some(plugin) = registry.get(name).filter(|plugin| plugin.is_authentication()) else { continue };
+        let Some(key) = plugin.credential_key(conf) else { continue };
+        let entry = ConsumerEntry {
+            consumer: info.clone(),
+            credential_id: credential.map(Into::into),
+            conf: Arc::new(conf.clone()),
+        };
+        proofs.push(Proof { plugin: plugin.name(), key: key.into(), entry, pointer: format!("/plugins/{name}") });
+    }
+}

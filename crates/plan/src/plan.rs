@@ -1,0 +1,88 @@
+//! What an instance serves from: immutable, one per revision, shared by all workers.
+
+use std::sync::Arc;
+
+use model::Revision;
+use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange};
+
+use crate::chain::Chain;
+use crate::consumers::{CompiledConsumer, Consumers};
+use crate::router::{Match, Router, UpstreamChoice};
+use crate::sharded::ShardedMap;
+use crate::tls::TlsMap;
+use crate::upstream::CompiledUpstream;
+
+/// A compiled configuration. Cloning is a few references; a clone does not change.
+#[derive(Clone, Default)]
+pub struct Plan {
+    pub(crate) revision: Revision,
+    pub(crate) router: Router,
+    pub(crate) global: Arc<Chain>,
+    pub(crate) consumers: Consumers,
+    pub(crate) upstreams: ShardedMap<u32, Arc<CompiledUpstream>>,
+    pub(crate) upstream_slots: ShardedMap<Box<str>, u32>,
+    pub(crate) tls: Arc<TlsMap>,
+    pub(crate) routes: usize,
+}
+
+impl Plan {
+    /// The revision that it was compiled from.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The same plan under another revision: the configuration came to the same.
+    pub fn with_revision(mut self, revision: Revision) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// The route for a request.
+    pub fn route(&self, exchange: &Exchange) -> Option<Match<'_>> {
+        self.router.find(exchange)
+    }
+
+    /// The plugins of the group's global rules.
+    pub fn global_chain(&self) -> &Arc<Chain> {
+        &self.global
+    }
+
+    /// The upstream of a route; `None` when it has none or its reference leads nowhere.
+    pub fn upstream<'p>(&'p self, choice: &'p UpstreamChoice) -> Option<&'p Arc<CompiledUpstream>> {
+        match choice {
+            UpstreamChoice::None => None,
+            UpstreamChoice::Own(upstream) => Some(upstream),
+            UpstreamChoice::Shared(slot) => self.upstreams.get(slot),
+        }
+    }
+
+    /// An upstream resource by its id, for plugins that choose one.
+    pub fn upstream_by_id(&self, id: &str) -> Option<&Arc<CompiledUpstream>> {
+        self.upstreams.get(self.upstream_slots.get(id)?)
+    }
+
+    /// A consumer with its plugins.
+    pub fn consumer(&self, username: &str) -> Option<&CompiledConsumer> {
+        self.consumers.compiled(username)
+    }
+
+    /// Certificates by server name.
+    pub fn tls(&self) -> &TlsMap {
+        &self.tls
+    }
+
+    /// How many routes it serves.
+    pub fn route_count(&self) -> usize {
+        self.routes
+    }
+}
+
+impl ConsumerIndex for Plan {
+    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+        self.consumers.find(plugin, key)
+    }
+
+    fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>> {
+        ConsumerIndex::by_name(&self.consumers, username)
+    }
+}

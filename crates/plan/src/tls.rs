@@ -1,0 +1,141 @@
+//! Certificates by server name.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use model::Fault;
+use model::resource::{HostPattern, Ssl, SslClient, SslProtocol, SslType, Status};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What an ssl resource became: how to shake hands for its names.
+pub(crate) struct CompiledSsl {
+    snis: Vec<HostPattern>,
+    config: Arc<ServerConfig>,
+}
+
+/// How to shake hands, by the server name that the client asks for.
+#[derive(Default)]
+pub struct TlsMap {
+    exact: HashMap<Box<str>, Arc<ServerConfig>>,
+    /// By what follows the `*`.
+    wildcard: HashMap<Box<str>, Arc<ServerConfig>>,
+}
+
+impl TlsMap {
+    /// Of two resources with one name the one with the lower id wins, on every instance alike.
+    pub(crate) fn new(ssls: &BTreeMap<model::ResourceId, CompiledSsl>) -> Self {
+        let mut map = Self::default();
+        for ssl in ssls.values().rev() {
+            for sni in &ssl.snis {
+                match sni.wildcard_suffix() {
+                    Some(suffix) => map.wildcard.insert(suffix.into(), ssl.config.clone()),
+                    None => map.exact.insert(sni.as_str().into(), ssl.config.clone()),
+                };
+            }
+        }
+        map
+    }
+
+    /// The handshake for a server name: the exact one, else the longest wildcard.
+    pub fn find(&self, sni: &str) -> Option<&Arc<ServerConfig>> {
+        let sni = sni.to_ascii_lowercase();
+        self.exact.get(&*sni).or_else(|| {
+            let dots = sni.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
+            dots.map(|at| &sni[at..]).find_map(|suffix| self.wildcard.get(suffix))
+        })
+    }
+
+    /// Whether there is no certificate at all.
+    pub fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.wildcard.is_empty()
+    }
+}
+
+/// Compiles an ssl resource; `None` when it serves no names (disabled, or for upstreams).
+pub(crate) fn compile(ssl: &Ssl) -> Result<Option<CompiledSsl>, Fault> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let keys = certified_keys(ssl, &provider)?;
+    if ssl.ssl_type == SslType::Client || ssl.status == Status::Disabled {
+        return Ok(None);
+    }
+    let builder = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&versions(&ssl.ssl_protocols)?)
+        .map_err(|error| Fault::new("/ssl_protocols", error.to_string()))?;
+    let builder = match &ssl.client {
+        Some(client) => builder.with_client_cert_verifier(client_verifier(client, provider)?),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(ByKeyType(keys)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(CompiledSsl { snis: ssl.all_snis().cloned().collect(), config: Arc::new(config) }))
+}
+
+fn certified_keys(ssl: &Ssl, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, Fault> {
+    let pairs = ssl.pairs().enumerate();
+    let keys = pairs.map(|(n, (cert, key))| {
+        // The first pair stands in `cert` and `key`, the others in `certs` and `keys`.
+        let pointer = |one: &str| if n == 0 { format!("/{one}") } else { format!("/{one}s/{}", n - 1) };
+        let chain = certificates(cert, &pointer("cert"))?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+            .map_err(|_| Fault::new(pointer("key"), "must be a private key in PEM form"))?;
+        let certified = CertifiedKey::from_der(chain, key, provider)
+            .map_err(|error| Fault::new(pointer("key"), format!("must be the key of the certificate: {error}")))?;
+        Ok(Arc::new(certified))
+    });
+    keys.collect()
+}
+
+fn certificates(pem: &str, pointer: &str) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let wrong = || Fault::new(pointer, "must be a certificate chain in PEM form");
+    let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?;
+    if chain.is_empty() { Err(wrong()) } else { Ok(chain) }
+}
+
+fn versions(protocols: &[SslProtocol]) -> Result<Vec<&'static SupportedProtocolVersion>, Fault> {
+    if protocols.is_empty() {
+        return Ok(rustls::ALL_VERSIONS.to_vec());
+    }
+    let version = |protocol: &SslProtocol| match protocol {
+        SslProtocol::Tls11 => None,
+        SslProtocol::Tls12 => Some(&rustls::version::TLS12),
+        SslProtocol::Tls13 => Some(&rustls::version::TLS13),
+    };
+    let versions: Vec<_> = protocols.iter().filter_map(version).collect();
+    if versions.is_empty() {
+        return Err(Fault::new("/ssl_protocols", "must contain TLSv1.2 or TLSv1.3"));
+    }
+    Ok(versions)
+}
+
+fn client_verifier(
+    client: &SslClient,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Fault> {
+    if !client.skip_mtls_uri_regex.is_empty() {
+        return Err(Fault::new("/client/skip_mtls_uri_regex", "is not supported yet; remove it to ask every client"));
+    }
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&client.ca, "/client/ca")? {
+        roots.add(certificate).map_err(|error| Fault::new("/client/ca", error.to_string()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| Fault::new("/client/ca", error.to_string()))
+}
+
+/// Several certificates for the same names: the first whose key the client can verify.
+#[derive(Debug)]
+struct ByKeyType(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for ByKeyType {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let fits = |certified: &&Arc<CertifiedKey>| certified.key.choose_scheme(hello.signature_schemes()).is_some();
+        self.0.iter().find(fits).or(self.0.first()).cloned()
+    }
+}

@@ -1,0 +1,150 @@
+//! An upstream ready to serve: addresses parsed, headers built, times as durations.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use model::Fault;
+use model::resource::{Balancer, KeepalivePool, Node, PassHost, Scheme, Timeout, Upstream};
+
+/// Nodes and how to reach them.
+pub struct CompiledUpstream {
+    /// Stable number while the instance runs: state that outlives a change (balancer, pools) is found by it.
+    pub slot: u32,
+    /// For logs: `upstream/u1`, `service/s1`, `route/r1`.
+    pub owner: Box<str>,
+    /// The nodes with a weight above zero, those of the highest priority first.
+    pub nodes: Box<[CompiledNode]>,
+    /// How to choose among them.
+    pub balancer: Balancer,
+    /// What they speak.
+    pub scheme: Scheme,
+    /// Which Host header they see.
+    pub host_header: HostHeader,
+    /// How long to wait for each step.
+    pub timeouts: Timeouts,
+    /// How many further nodes to try.
+    pub retries: u32,
+    /// No retry after this long.
+    pub retry_timeout: Option<Duration>,
+    /// Idle connections that are kept.
+    pub keepalive: KeepalivePool,
+    /// Whether a node's certificate is checked.
+    pub verify_certificate: bool,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompiledNode {
+    /// Host name or address.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// `host:port` for variables, metrics and logs.
+    pub address: Arc<str>,
+    /// The address, when the host is one.
+    pub socket: Option<SocketAddr>,
+    /// Share of the requests.
+    pub weight: u32,
+    /// Higher first.
+    pub priority: i32,
+    /// Host header for `pass_host: node`.
+    pub host_header: HeaderValue,
+}
+
+/// Which Host header a node sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostHeader {
+    /// The client's.
+    Client,
+    /// The node's.
+    Node,
+    /// This one.
+    Fixed(HeaderValue),
+}
+
+/// How long to wait for each step towards an upstream.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// Between two writes.
+    pub send: Duration,
+    /// Between two reads.
+    pub read: Duration,
+}
+
+/// Longest time taken from a configuration; beyond it arithmetic on instants could overflow.
+const LONGEST: f64 = 365.0 * 86_400.0;
+
+impl Timeouts {
+    pub(crate) fn new(timeout: &Timeout) -> Self {
+        Self { connect: duration(timeout.connect), send: duration(timeout.send), read: duration(timeout.read) }
+    }
+}
+
+fn duration(seconds: impl Into<f64>) -> Duration {
+    Duration::from_secs_f64(seconds.into().clamp(0.001, LONGEST))
+}
+
+/// Compiles an upstream. Pointers of faults are relative to it.
+pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<CompiledUpstream, Fault> {
+    let list = upstream.nodes.as_ref().map_or(Ok(Vec::new()), |nodes| nodes.to_list());
+    let list = list.map_err(|message| Fault::new("/nodes", message))?;
+    let mut nodes = list
+        .iter()
+        .filter(|node| node.weight > 0)
+        .map(|node| compile_node(node, upstream.scheme))
+        .collect::<Result<Vec<_>, _>>()?;
+    nodes.sort_by_key(|node| std::cmp::Reverse(node.priority));
+    let default_retries = nodes.len().saturating_sub(1) as u32;
+    let retry_timeout = Some(duration(upstream.retry_timeout)).filter(|_| f64::from(upstream.retry_timeout) > 0.0);
+    Ok(CompiledUpstream {
+        slot,
+        owner: owner.into(),
+        nodes: nodes.into(),
+        balancer: upstream.balancer,
+        scheme: upstream.scheme,
+        host_header: host_header(upstream)?,
+        timeouts: Timeouts::new(&upstream.timeout.unwrap_or_default()),
+        retries: upstream.retries.unwrap_or(default_retries),
+        retry_timeout,
+        keepalive: upstream.keepalive_pool.unwrap_or_default(),
+        verify_certificate: upstream.tls.as_ref().and_then(|tls| tls.verify).unwrap_or(false),
+    })
+}
+
+fn host_header(upstream: &Upstream) -> Result<HostHeader, Fault> {
+    Ok(match (upstream.pass_host, &upstream.upstream_host) {
+        (PassHost::Pass, _) => HostHeader::Client,
+        (PassHost::Node, _) => HostHeader::Node,
+        (PassHost::Rewrite, Some(host)) => HostHeader::Fixed(header_value("/upstream_host", host)?),
+        (PassHost::Rewrite, None) => {
+            return Err(Fault::new("/upstream_host", "is required when pass_host is \"rewrite\""));
+        }
+    })
+}
+
+fn compile_node(node: &Node, scheme: Scheme) -> Result<CompiledNode, Fault> {
+    let port = node.port.unwrap_or_else(|| scheme.default_port());
+    let bare = node.host.trim_start_matches('[').trim_end_matches(']');
+    let ip = bare.parse::<IpAddr>().ok();
+    let shown = if matches!(ip, Some(IpAddr::V6(_))) { format!("[{bare}]") } else { node.host.clone() };
+    let address = format!("{shown}:{port}");
+    // nginx leaves a default port out of the Host header.
+    let in_header = if port == scheme.default_port() { &shown } else { &address };
+    Ok(CompiledNode {
+        host: bare.into(),
+        port,
+        host_header: header_value("/nodes", in_header)?,
+        address: address.into(),
+        socket: ip.map(|ip| SocketAddr::new(ip, port)),
+        weight: node.weight,
+        priority: node.priority,
+    })
+}
+
+fn header_value(pointer: &str, text: &str) -> Result<HeaderValue, Fault> {
+    HeaderValue::from_str(text).map_err(|_| Fault::new(pointer, format!("{text:?} must be a host name or address")))
+}
