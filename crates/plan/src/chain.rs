@@ -14,6 +14,7 @@ pub struct Chain {
     phases: Phases,
     request_body: BodyNeed,
     response_body: BodyNeed,
+    reads_request_headers_late: bool,
 }
 
 /// One plugin of a chain.
@@ -123,7 +124,8 @@ impl Chain {
         };
         let request_body = widest(|plugin| plugin.request_body());
         let response_body = widest(|plugin| plugin.response_body());
-        Self { entries: entries.into(), phases, request_body, response_body }
+        let reads_request_headers_late = entries.iter().any(|entry| entry.plugin.reads_request_headers_late());
+        Self { entries: entries.into(), phases, request_body, response_body, reads_request_headers_late }
     }
 
     /// All plugins, in order.
@@ -144,6 +146,11 @@ impl Chain {
     /// Whether any plugin wants the response's body whole.
     pub fn response_body(&self) -> BodyNeed {
         self.response_body
+    }
+
+    /// Whether the request's headers must be kept after they were sent to the upstream.
+    pub fn reads_request_headers_late(&self) -> bool {
+        self.reads_request_headers_late
     }
 
     /// This chain with a consumer's plugins laid over it.

@@ -88,6 +88,11 @@ impl Phases {
         Phases(self.0 | other.0)
     }
 
+    /// Whether any of `other` is in the set.
+    pub const fn meets(self, other: Phases) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether all of `other` is in the set.
     pub const fn has(self, other: Phases) -> bool {
         self.0 & other.0 == other.0
@@ -157,6 +162,13 @@ pub trait Plugin: Send + Sync {
     /// Whether `body_filter` wants the response's body in one piece.
     fn response_body(&self) -> BodyNeed {
         BodyNeed::Stream
+    }
+
+    /// Whether phases after the upstream was asked read the request's headers. When no plugin does, the
+    /// gateway hands them on instead of keeping a copy.
+    fn reads_request_headers_late(&self) -> bool {
+        let late = Phases::HEADER_FILTER.and(Phases::BODY_FILTER).and(Phases::LOG);
+        self.phases().meets(late)
     }
 
     /// [`Phases::REWRITE`]
