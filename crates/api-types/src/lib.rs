@@ -1,1 +1,21 @@
-//! api-types
+//! What travels between the HTTP API and its clients, as serde types with OpenAPI schemas.
+//!
+//! One file per resource of the API. Resources of a group's configuration (services, routes, ...) have no types
+//! here: their bodies are JSON in the shapes of `model::resource`, whose JSON Schemas the API serves.
+
+pub mod access;
+pub mod batch;
+pub mod envelope;
+pub mod group;
+pub mod instance;
+pub mod product;
+
+pub use access::{IssuedToken, Login, Me, PasswordChange, Token, TokenSpec};
+pub use batch::{Batch, BatchChange, BatchOperation, BatchResult, ItemError, ValidationBody};
+pub use envelope::{ErrorBody, Listing, Valued};
+pub use group::{
+    AdminKey, CountOf, GatewayGroup, GatewayGroupSpec, GroupCount, GroupStatus, IssuedJoinToken,
+    JoinToken, JoinTokenSpec, Revision,
+};
+pub use instance::{Instance, Refusal, StatusCount};
+pub use product::{License, Plugin, Status, Version};
