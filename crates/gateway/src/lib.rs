@@ -1,1 +1,20 @@
-//! gateway
+//! The data plane: a gateway instance.
+//!
+//! [`instance`] starts and stops it. `worker` is one thread with its listeners; `request` is a request's
+//! way through it; `upstream` are the connections to nodes; `config` brings the configuration in, and
+//! `plan_slot` puts the plan compiled from it where the workers find it.
+
+mod access_log;
+mod admin;
+// pub mod config;
+mod fault;
+pub mod instance;
+mod plan_slot;
+mod request;
+mod settings;
+mod upstream;
+mod worker;
+
+pub use instance::{Bound, Running};
+pub use plan_slot::PlanSlot;
+pub use settings::{AccessLog, Limits, Settings};

@@ -14,7 +14,6 @@ pub struct Chain {
     phases: Phases,
     request_body: BodyNeed,
     response_body: BodyNeed,
-    reads_request_headers_late: bool,
 }
 
 /// One plugin of a chain.
@@ -39,7 +38,9 @@ pub struct Entry {
 impl Entry {
     /// A refusal of this plugin as the client gets it: `_meta.error_response` takes the place of the body.
     pub fn shape(&self, reply: Reply) -> Reply {
-        let Some(body) = &self.error_response else { return reply };
+        let Some(body) = &self.error_response else {
+            return reply;
+        };
         let shaped = match body {
             Value::String(text) => Reply::text(reply.status, text.clone()),
             other => Reply::json(reply.status, other),
@@ -124,8 +125,7 @@ impl Chain {
         };
         let request_body = widest(|plugin| plugin.request_body());
         let response_body = widest(|plugin| plugin.response_body());
-        let reads_request_headers_late = entries.iter().any(|entry| entry.plugin.reads_request_headers_late());
-        Self { entries: entries.into(), phases, request_body, response_body, reads_request_headers_late }
+        Self { entries: entries.into(), phases, request_body, response_body }
     }
 
     /// All plugins, in order.
@@ -146,11 +146,6 @@ impl Chain {
     /// Whether any plugin wants the response's body whole.
     pub fn response_body(&self) -> BodyNeed {
         self.response_body
-    }
-
-    /// Whether the request's headers must be kept after they were sent to the upstream.
-    pub fn reads_request_headers_late(&self) -> bool {
-        self.reads_request_headers_late
     }
 
     /// This chain with a consumer's plugins laid over it.

@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::change::Body;
-use model::resource::{
-    Consumer, Credential, GlobalRule, PluginConfig, PluginMetadata, Route, Service, Ssl, Upstream,
-};
+use model::resource::{Consumer, Credential, GlobalRule, PluginConfig, PluginMetadata, Route, Service, Ssl, Upstream};
 use model::{Change, Fault, GroupState, Kind, ResourceId, ResourceKey, Revision};
 use plugin_api::Registry;
 use serde_json::Value;
@@ -122,7 +120,9 @@ impl Compiler {
             }
             Err(rejection) => {
                 for (key, body) in before.into_iter().rev() {
-                    self.state.apply(&body.map_or_else(|| Change::Delete(key.clone()), |body| Change::Put(key.clone(), body)));
+                    self.state.apply(
+                        &body.map_or_else(|| Change::Delete(key.clone()), |body| Change::Put(key.clone(), body)),
+                    );
                 }
                 Err(rejection)
             }
@@ -267,7 +267,8 @@ impl Compiler {
         find: impl FnOnce(&ResourceId) -> Option<&'t T>,
     ) -> Result<Option<&'t T>, Rejection> {
         let Some(id) = id else { return Ok(None) };
-        let missing = || Rejection::new(key, Fault::new(pointer, format!("must name an existing object, {id:?} is none")));
+        let missing =
+            || Rejection::new(key, Fault::new(pointer, format!("must name an existing object, {id:?} is none")));
         find(id).map(Some).ok_or_else(missing)
     }
 
@@ -282,7 +283,9 @@ impl Compiler {
         }
         for id in ids {
             let key = ResourceKey::new(Kind::Consumer, id);
-            let Some(consumer) = self.read::<Consumer>(&key)? else { continue };
+            let Some(consumer) = self.read::<Consumer>(&key)? else {
+                continue;
+            };
             let credentials = self.credentials(&key.id)?;
             let slot = self.slot(&format!("consumer/{}", key.id));
             let metadata = self.metadata();

@@ -59,7 +59,9 @@ impl Consumers {
     }
 
     pub(crate) fn remove(&mut self, username: &str) {
-        let Some(consumer) = self.by_name.get(username).cloned() else { return };
+        let Some(consumer) = self.by_name.get(username).cloned() else {
+            return;
+        };
         for proof in &consumer.proofs {
             self.proofs_of(proof.plugin).remove(&proof.key);
         }
@@ -125,8 +127,12 @@ fn collect_proofs(
     plugins: &Plugins,
 ) {
     for (name, conf) in plugins {
-        let Some(plugin) = registry.get(name).filter(|plugin| plugin.is_authentication()) else { continue };
-        let Some(key) = plugin.credential_key(conf) else { continue };
+        let Some(plugin) = registry.get(name).filter(|plugin| plugin.is_authentication()) else {
+            continue;
+        };
+        let Some(key) = plugin.credential_key(conf) else {
+            continue;
+        };
         let entry = ConsumerEntry {
             consumer: info.clone(),
             credential_id: credential.map(Into::into),

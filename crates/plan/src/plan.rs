@@ -23,6 +23,8 @@ pub struct Plan {
     pub(crate) upstream_slots: ShardedMap<Box<str>, u32>,
     pub(crate) tls: Arc<TlsMap>,
     pub(crate) routes: usize,
+    /// New with each plan that the compiler gives.
+    pub(crate) identity: Arc<()>,
 }
 
 impl Plan {
@@ -34,7 +36,13 @@ impl Plan {
     /// The same plan under another revision: the configuration came to the same.
     pub fn with_revision(mut self, revision: Revision) -> Self {
         self.revision = revision;
+        self.identity = Arc::new(());
         self
+    }
+
+    /// Whether the other is a clone of this plan.
+    pub fn is_same(&self, other: &Plan) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
     }
 
     /// The route for a request.

@@ -80,7 +80,9 @@ fn certified_keys(ssl: &Ssl, provider: &CryptoProvider) -> Result<Vec<Arc<Certif
     let pairs = ssl.pairs().enumerate();
     let keys = pairs.map(|(n, (cert, key))| {
         // The first pair stands in `cert` and `key`, the others in `certs` and `keys`.
-        let pointer = |one: &str| if n == 0 { format!("/{one}") } else { format!("/{one}s/{}", n - 1) };
+        let pointer = |one: &str| {
+            if n == 0 { format!("/{one}") } else { format!("/{one}s/{}", n - 1) }
+        };
         let chain = certificates(cert, &pointer("cert"))?;
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
             .map_err(|_| Fault::new(pointer("key"), "must be a private key in PEM form"))?;

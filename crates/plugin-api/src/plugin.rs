@@ -82,15 +82,12 @@ impl Phases {
     pub const BODY_FILTER: Phases = Phases(16);
     /// The exchange is over, however it ended.
     pub const LOG: Phases = Phases(32);
+    /// No phase: `log` reads the response's headers. Without it they are handed on, not copied.
+    pub const HEADERS_IN_LOG: Phases = Phases(64);
 
     /// Both sets.
     pub const fn and(self, other: Phases) -> Phases {
         Phases(self.0 | other.0)
-    }
-
-    /// Whether any of `other` is in the set.
-    pub const fn meets(self, other: Phases) -> bool {
-        self.0 & other.0 != 0
     }
 
     /// Whether all of `other` is in the set.
@@ -162,13 +159,6 @@ pub trait Plugin: Send + Sync {
     /// Whether `body_filter` wants the response's body in one piece.
     fn response_body(&self) -> BodyNeed {
         BodyNeed::Stream
-    }
-
-    /// Whether phases after the upstream was asked read the request's headers. When no plugin does, the
-    /// gateway hands them on instead of keeping a copy.
-    fn reads_request_headers_late(&self) -> bool {
-        let late = Phases::HEADER_FILTER.and(Phases::BODY_FILTER).and(Phases::LOG);
-        self.phases().meets(late)
     }
 
     /// [`Phases::REWRITE`]

@@ -188,7 +188,9 @@ impl Router {
                 *slot = (!is_empty).then_some(at_path);
             });
         };
-        let Some(host) = &place.host else { return in_tree(&mut self.any_host) };
+        let Some(host) = &place.host else {
+            return in_tree(&mut self.any_host);
+        };
         let (hosts, key) = match host.wildcard_suffix() {
             Some(suffix) => (&mut self.wildcard_hosts, reversed(suffix)),
             None => (&mut self.exact_hosts, reversed(host.as_str())),

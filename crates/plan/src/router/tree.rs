@@ -42,8 +42,12 @@ impl<V: Clone> Tree<V> {
             if let Some(value) = &node.value {
                 visit(rest.is_empty(), value);
             }
-            let Some(child) = rest.first().and_then(|first| node.child(*first)) else { return };
-            let Some(below) = rest.strip_prefix(&*child.label) else { return };
+            let Some(child) = rest.first().and_then(|first| node.child(*first)) else {
+                return;
+            };
+            let Some(below) = rest.strip_prefix(&*child.label) else {
+                return;
+            };
             node = child;
             rest = below;
         }
@@ -130,7 +134,9 @@ impl<V: Clone> Node<V> {
     }
 
     fn merge_only_child(&mut self) {
-        let Some(child) = self.children.pop() else { return };
+        let Some(child) = self.children.pop() else {
+            return;
+        };
         let child = Arc::unwrap_or_clone(child);
         self.label = [&*self.label, &*child.label].concat().into();
         self.value = child.value;

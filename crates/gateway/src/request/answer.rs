@@ -1,0 +1,120 @@
+//! From an upstream's response, a plugin's reply or a fault to what the client gets.
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+use http::header::{CONTENT_LENGTH, HeaderValue, SERVER};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use plugin_api::{BodyNeed, Chunk, Phases, Reply};
+
+use super::live::Live;
+use super::response::ResponseBody;
+use super::{headers, phases};
+use crate::fault::Fault;
+
+static SERVER_NAME: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
+
+/// Answers with what the upstream answered.
+pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -> Response<ResponseBody> {
+    let (head, incoming) = upstream.into_parts();
+    let response = &mut live.exchange.response;
+    response.status = head.status;
+    response.headers = head.headers;
+    headers::remove_hop_by_hop(&mut response.headers);
+    phases::each(&mut live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
+    if let Some(replaced) = live.exchange.response.body.take() {
+        // The connection still has a body on it that nobody reads.
+        live.lease = None;
+        return whole(live, replaced);
+    }
+    match response_body_need(&live) {
+        BodyNeed::Stream => stream(live, incoming),
+        BodyNeed::Whole { limit } => match read_whole(&mut live, incoming, limit).await {
+            Ok(body) => whole(live, body),
+            Err(fault) => self::fault(live, &fault),
+        },
+    }
+}
+
+/// Answers with a plugin's reply.
+pub(super) fn local(mut live: Box<Live>, reply: Reply) -> Response<ResponseBody> {
+    let response = &mut live.exchange.response;
+    response.status = reply.status;
+    response.headers = reply.headers;
+    response.local = true;
+    response.body = None;
+    phases::each(&mut live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
+    let body = live.exchange.response.body.take().unwrap_or(reply.body);
+    whole(live, body)
+}
+
+/// Answers with the response that a fault becomes.
+pub(super) fn fault(mut live: Box<Live>, fault: &Fault) -> Response<ResponseBody> {
+    live.exchange.outcome.fault = Some(fault.name());
+    live.lease = None;
+    local(live, fault.reply())
+}
+
+fn response_body_need(live: &Live) -> BodyNeed {
+    let own = live.chain().map(|chain| chain.response_body()).unwrap_or_default();
+    match (live.plan.global_chain().response_body(), own) {
+        (BodyNeed::Whole { limit: a }, BodyNeed::Whole { limit: b }) => BodyNeed::Whole { limit: a.min(b) },
+        (BodyNeed::Stream, need) | (need, BodyNeed::Stream) => need,
+    }
+}
+
+async fn read_whole(live: &mut Live, mut incoming: Incoming, limit: usize) -> Result<Bytes, Fault> {
+    if incoming.size_hint().lower() > limit as u64 {
+        return Err(Fault::ResponseTooLarge(limit));
+    }
+    let pause = live.read_timeout();
+    let node = live.exchange.outcome.upstream_addr.clone().unwrap_or_else(|| "".into());
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = live.connection.steps.limit(pause, incoming.frame()).await;
+        let frame = frame.map_err(|_| Fault::Timeout { node: node.clone(), step: "reading" })?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|source| Fault::Broken { node: node.clone(), source, unsent: false })?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > limit {
+            return Err(Fault::ResponseTooLarge(limit));
+        }
+        whole.extend_from_slice(&data);
+    }
+    live.give_back();
+    Ok(whole.freeze())
+}
+
+/// A body that is here: filtered in one piece, its length told.
+fn whole(mut live: Box<Live>, body: Bytes) -> Response<ResponseBody> {
+    let mut chunk = Chunk { data: body, last: true };
+    phases::each(&mut live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
+    live.exchange.response.headers.remove(CONTENT_LENGTH);
+    let head = head(&mut live);
+    head.map(|()| ResponseBody::whole(live, chunk.data))
+}
+
+/// A body that streams. Its length is unknown once a plugin may change it.
+fn stream(mut live: Box<Live>, incoming: Incoming) -> Response<ResponseBody> {
+    let filters = live.has_phase(Phases::BODY_FILTER);
+    if filters {
+        live.exchange.response.headers.remove(CONTENT_LENGTH);
+    }
+    let head = head(&mut live);
+    head.map(|()| ResponseBody::streaming(live, incoming, filters))
+}
+
+fn head(live: &mut Live) -> Response<()> {
+    let keeps = live.has_phase(Phases::BODY_FILTER) || live.has_phase(Phases::HEADERS_IN_LOG);
+    let response = &mut live.exchange.response;
+    response.headers.insert(SERVER, SERVER_NAME.clone());
+    live.exchange.outcome.bytes_sent = super::log::head_bytes(&response.headers);
+    live.answered = true;
+    let mut head = Response::new(());
+    *head.status_mut() = response.status;
+    *head.headers_mut() = if keeps { response.headers.clone() } else { std::mem::take(&mut response.headers) };
+    head
+}

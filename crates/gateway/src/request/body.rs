@@ -1,0 +1,145 @@
+//! The request's body: streamed, or read whole when a plugin asked for it.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use plugin_api::BodyNeed;
+
+use super::live::Live;
+use crate::fault::Fault;
+use crate::worker::connection::Connection;
+
+/// The request's body on its way to the upstream.
+pub(crate) enum RequestBody {
+    /// As it comes in; can be sent once.
+    Streaming(Incoming),
+    /// Whole; can be sent again.
+    Whole(Bytes),
+    /// Has been handed to a connection.
+    Spent,
+}
+
+impl RequestBody {
+    pub(crate) fn new(body: Incoming) -> Self {
+        if body.is_end_stream() { RequestBody::Whole(Bytes::new()) } else { RequestBody::Streaming(body) }
+    }
+
+    /// Reads the body whole when `need` asks for it, and shows it to plugins.
+    pub(crate) async fn collect(&mut self, live: &mut Live, need: BodyNeed) -> Result<(), Fault> {
+        let BodyNeed::Whole { limit } = need else {
+            return Ok(());
+        };
+        if let RequestBody::Streaming(incoming) = self {
+            let connection = live.connection.clone();
+            let pause = live.worker.limits.client_body;
+            *self = RequestBody::Whole(read_whole(incoming, limit, &connection, pause).await?);
+        }
+        if let RequestBody::Whole(body) = self {
+            live.exchange.outcome.bytes_received += body.len() as u64;
+            live.exchange.request_body = Some(body.clone());
+        }
+        Ok(())
+    }
+
+    /// The body for one try. A streaming one is spent by it.
+    pub(crate) fn take(&mut self, connection: &Rc<Connection>, pause: Duration) -> Option<UpstreamBody> {
+        match std::mem::replace(self, RequestBody::Spent) {
+            RequestBody::Streaming(incoming) => {
+                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), pause })
+            }
+            RequestBody::Whole(bytes) => {
+                *self = RequestBody::Whole(bytes.clone());
+                Some(UpstreamBody::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+            }
+            RequestBody::Spent => None,
+        }
+    }
+
+    /// A body comes back that was not sent.
+    pub(crate) fn restore(&mut self, unsent: UpstreamBody) {
+        if let UpstreamBody::Streaming { incoming, .. } = unsent {
+            *self = RequestBody::Streaming(incoming);
+        }
+    }
+
+    /// Whether there is something to send in another try.
+    pub(crate) fn is_left(&self) -> bool {
+        !matches!(self, RequestBody::Spent)
+    }
+}
+
+async fn read_whole(
+    incoming: &mut Incoming,
+    limit: usize,
+    connection: &Connection,
+    pause: Duration,
+) -> Result<Bytes, Fault> {
+    if incoming.size_hint().lower() > limit as u64 {
+        return Err(Fault::BodyTooLarge(limit));
+    }
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = connection.steps.limit(pause, incoming.frame()).await.map_err(|_| Fault::ClientGone)?;
+        let Some(frame) = frame else {
+            return Ok(whole.freeze());
+        };
+        let Ok(data) = frame.map_err(|_| Fault::ClientGone)?.into_data() else {
+            continue;
+        };
+        if whole.len() + data.len() > limit {
+            return Err(Fault::BodyTooLarge(limit));
+        }
+        whole.extend_from_slice(&data);
+    }
+}
+
+/// What a connection to a node sends.
+pub(crate) enum UpstreamBody {
+    /// The client's body; each piece puts the deadline of the step off.
+    Streaming {
+        /// From the client.
+        incoming: Incoming,
+        /// Whose timer runs.
+        connection: Rc<Connection>,
+        /// How long a piece may take.
+        pause: Duration,
+    },
+    /// Bytes, sent at once.
+    Whole(Option<Bytes>),
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            UpstreamBody::Streaming { incoming, connection, pause } => {
+                let frame = ready!(Pin::new(incoming).poll_frame(cx));
+                connection.steps.arm(*pause);
+                Poll::Ready(frame)
+            }
+            UpstreamBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            UpstreamBody::Streaming { incoming, .. } => incoming.is_end_stream(),
+            UpstreamBody::Whole(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            UpstreamBody::Streaming { incoming, .. } => incoming.size_hint(),
+            UpstreamBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! To the upstream: choose a node, connect or reuse, send, and try the next node when that is safe.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use model::resource::Scheme;
+use plan::{CompiledUpstream, Timeouts};
+use smallvec::SmallVec;
+
+use super::Stop;
+use super::body::{RequestBody, UpstreamBody};
+use super::headers;
+use super::live::Live;
+use crate::fault::Fault;
+use crate::upstream::{Lease, Pool};
+use crate::worker::local::LocalUpstream;
+
+/// Sends the request and waits for the response's head.
+pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<Incoming>, Stop> {
+    let compiled = upstream(live)?;
+    let upstream = live.worker.upstream(&compiled);
+    let timeouts = live.route.as_ref().and_then(|route| route.timeouts).unwrap_or(compiled.timeouts);
+    let uri = target_uri(live);
+    let is_idempotent = live.exchange.method.is_idempotent();
+    let started = Instant::now();
+    let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    loop {
+        let outcome = attempt(live, &upstream, &mut tried, &uri, &mut body, timeouts).await;
+        let fault = match outcome {
+            Ok(response) => {
+                live.exchange.outcome.upstream_status.push(response.status().as_u16());
+                live.exchange.outcome.upstream_latency = Some(started.elapsed());
+                return Ok(response);
+            }
+            Err(fault) => fault,
+        };
+        if !matches!(fault, Fault::NoNode(_)) {
+            tracing::warn!(upstream = %compiled.owner, %fault, "a try failed");
+            live.exchange.outcome.upstream_status.push(fault.reply().status.as_u16());
+        }
+        let in_time = compiled.retry_timeout.is_none_or(|limit| started.elapsed() < limit);
+        let again = tried.len() <= compiled.retries as usize && tried.len() < compiled.nodes.len();
+        if !(fault.allows_retry(is_idempotent) && in_time && again && body.is_left()) {
+            live.exchange.outcome.upstream_latency = Some(started.elapsed());
+            return Err(fault.into());
+        }
+    }
+}
+
+/// The upstream that a plugin chose, else the route's.
+fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
+    let chosen = match (&live.exchange.target.upstream_id, &live.route) {
+        (Some(id), _) => live.plan.upstream_by_id(id),
+        (None, Some(route)) => live.plan.upstream(&route.upstream),
+        (None, None) => None,
+    };
+    let upstream = chosen.ok_or(Fault::NoUpstream)?;
+    match live.exchange.target.scheme.unwrap_or(upstream.scheme) {
+        Scheme::Http | Scheme::Https => Ok(upstream.clone()),
+        other => Err(Fault::Scheme(other)),
+    }
+}
+
+/// Path and query for the node: a plugin's, else the client's without the service's prefix.
+fn target_uri(live: &Live) -> Uri {
+    let exchange = &live.exchange;
+    if let Some(target) = &exchange.target.path_and_query {
+        return target.parse().unwrap_or_default();
+    }
+    let prefix = live.route.as_ref().and_then(|route| route.strip_prefix.as_deref());
+    let Some(prefix) = prefix else {
+        return origin_form(&exchange.uri);
+    };
+    // The client may have written the prefix in another form than it matched; then the normalised path serves.
+    let path = exchange.uri.path().strip_prefix(prefix).map(str::to_owned);
+    let path = path.unwrap_or_else(|| escape(exchange.path().strip_prefix(prefix).unwrap_or_default()));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let query = exchange.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{slash}{path}{query}").parse().unwrap_or_default()
+}
+
+/// Without scheme and authority, whichever form the client used.
+fn origin_form(uri: &Uri) -> Uri {
+    if uri.authority().is_none() {
+        return uri.clone();
+    }
+    let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(target)
+}
+
+fn escape(path: &str) -> String {
+    use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+    const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'%');
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// One try: the next node, a connection to it, the request on it.
+async fn attempt(
+    live: &mut Live,
+    upstream: &LocalUpstream,
+    tried: &mut SmallVec<[usize; 4]>,
+    uri: &Uri,
+    body: &mut RequestBody,
+    timeouts: Timeouts,
+) -> Result<Response<Incoming>, Fault> {
+    let compiled = &upstream.compiled;
+    let no_node = || Fault::NoNode(compiled.owner.clone());
+    let at = upstream.choose(tried).ok_or_else(no_node)?;
+    tried.push(at);
+    let (Some(node), Some(pool)) = (compiled.nodes.get(at), upstream.pool(at)) else {
+        return Err(no_node());
+    };
+    live.exchange.outcome.upstream_addr = Some(node.address.clone());
+    loop {
+        let mut lease = lease(live, pool, &node.address, timeouts).await?;
+        let Some(sent_body) = body.take(&live.connection, timeouts.send) else {
+            return Err(no_node());
+        };
+        let mut request = Request::new(sent_body);
+        *request.method_mut() = live.exchange.target.method.clone().unwrap_or_else(|| live.exchange.method.clone());
+        *request.uri_mut() = uri.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, compiled, node);
+        match send(live, &mut lease, request, body, &node.address, timeouts).await {
+            Ok(response) => {
+                live.lease = Some(lease);
+                return Ok(response);
+            }
+            // A kept connection that the node closed meanwhile is no fault of the node: try it afresh.
+            Err(fault) if lease.reused && is_stale(&fault, live.exchange.method.is_idempotent()) && body.is_left() => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+fn is_stale(fault: &Fault, is_idempotent: bool) -> bool {
+    matches!(fault, Fault::Broken { unsent, .. } if *unsent || is_idempotent)
+}
+
+/// A kept connection, else a new one.
+async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts) -> Result<Lease, Fault> {
+    while let Some(mut lease) = pool.take() {
+        // The connection's task may not yet have seen the end of the response before; it will at once.
+        if lease.sender().is_ready() || lease.sender().ready().await.is_ok() {
+            return Ok(lease);
+        }
+    }
+    let connecting = live.worker.connector.connect(&pool.target);
+    match live.connection.steps.limit(timeouts.connect, connecting).await {
+        Ok(Ok(sender)) => Ok(pool.lease(sender)),
+        Ok(Err(source)) => Err(Fault::Connect { node: node.clone(), source }),
+        Err(_) => Err(Fault::Timeout { node: node.clone(), step: "connecting" }),
+    }
+}
+
+async fn send(
+    live: &Live,
+    lease: &mut Lease,
+    request: Request<UpstreamBody>,
+    body: &mut RequestBody,
+    node: &Arc<str>,
+    timeouts: Timeouts,
+) -> Result<Response<Incoming>, Fault> {
+    let answering = lease.sender().try_send_request(request);
+    match live.connection.steps.limit(timeouts.read, answering).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(mut error)) => {
+            let message = error.take_message();
+            let unsent = message.is_some();
+            if let Some(message) = message {
+                body.restore(message.into_body());
+            }
+            Err(Fault::Broken { node: node.clone(), source: error.into_error(), unsent })
+        }
+        Err(_) => Err(Fault::Timeout { node: node.clone(), step: "reading" }),
+    }
+}

@@ -1,0 +1,102 @@
+//! Headers that belong to one connection, and those that tell the next about the client.
+
+use http::HeaderMap;
+use http::header::{
+    CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use plan::{CompiledNode, CompiledUpstream, HostHeader};
+use plugin_api::Exchange;
+use smallvec::SmallVec;
+
+use crate::worker::connection::Connection;
+
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// The headers that a node gets. What a client says of itself in `X-Forwarded-*` is not passed on as truth:
+/// only `X-Forwarded-For` keeps it, with the connection's address at its end.
+pub(crate) fn for_upstream(
+    exchange: &Exchange,
+    connection: &Connection,
+    upstream: &CompiledUpstream,
+    node: &CompiledNode,
+) -> HeaderMap {
+    let mut headers = exchange.headers.clone();
+    remove_hop_by_hop(&mut headers);
+    headers.remove(EXPECT);
+    let client_host = headers.get(HOST).cloned();
+    let address = client_address(exchange, connection);
+    let forwarded_for = forwarded_for(&headers, &address);
+    headers.insert(&X_REAL_IP, address);
+    headers.insert(&X_FORWARDED_FOR, forwarded_for);
+    headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme()));
+    headers.insert(&X_FORWARDED_PORT, connection.local_port.clone());
+    let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
+    let host = rewritten.or_else(|| match &upstream.host_header {
+        HostHeader::Client => client_host.clone(),
+        HostHeader::Node => Some(node.host_header.clone()),
+        HostHeader::Fixed(host) => Some(host.clone()),
+    });
+    // A client of HTTP/1.0 may give no Host; HTTP/1.1 to the node demands one.
+    headers.insert(HOST, host.unwrap_or_else(|| node.host_header.clone()));
+    if let Some(client_host) = client_host {
+        headers.insert(&X_FORWARDED_HOST, client_host);
+    }
+    headers
+}
+
+/// The connection's address as text, unless a plugin found the real one.
+fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
+    if exchange.client.remote == connection.client.remote {
+        return connection.client_address.clone();
+    }
+    HeaderValue::try_from(exchange.client.remote.ip().to_string()).unwrap_or_else(|_| connection.client_address.clone())
+}
+
+fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
+    let mut all = headers.get_all(&X_FORWARDED_FOR).iter().peekable();
+    if all.peek().is_none() {
+        return address.clone();
+    }
+    let mut joined = Vec::new();
+    for part in all.chain([address]) {
+        if !joined.is_empty() {
+            joined.extend_from_slice(b", ");
+        }
+        joined.extend_from_slice(part.as_bytes());
+    }
+    HeaderValue::from_bytes(&joined).unwrap_or_else(|_| address.clone())
+}
+
+/// Removes what concerns one connection only (RFC 9110, section 7.6.1).
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if let Some(connection) = headers.remove(CONNECTION) {
+        remove_named(headers, &connection);
+    }
+    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRAILER, &TRANSFER_ENCODING, &UPGRADE] {
+        headers.remove(name);
+    }
+    for name in [&PROXY_AUTHENTICATE, &PROXY_AUTHORIZATION] {
+        headers.remove(name);
+    }
+}
+
+fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
+    let Ok(text) = connection.to_str() else {
+        return;
+    };
+    let tokens = text.split(',').map(str::trim).filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
+    let names: SmallVec<[HeaderName; 2]> = tokens.filter_map(|token| token.parse().ok()).collect();
+    for name in names {
+        // A client must not be able to strip what later steps rely on.
+        if name != HOST && !name.as_str().starts_with("x-") {
+            headers.remove(name);
+        }
+    }
+}

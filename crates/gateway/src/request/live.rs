@@ -1,0 +1,142 @@
+//! A request under way, with everything it holds on to. Dropping it is the end of the request.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use hyper::body::Incoming;
+use plan::{Chain, CompiledRoute, Plan};
+use plugin_api::exchange::{Outcome, ResponseHead};
+use plugin_api::{BodyNeed, Exchange, Phases, Target};
+use smallvec::SmallVec;
+
+use super::log;
+use crate::upstream::Lease;
+use crate::worker::connection::Connection;
+use crate::worker::local::Local;
+
+/// A request under way.
+pub(crate) struct Live {
+    pub(crate) exchange: Exchange,
+    pub(crate) worker: Rc<Local>,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) route: Option<Arc<CompiledRoute>>,
+    /// The route's chain with the consumer's over it, when the consumer brings plugins.
+    pub(crate) merged: Option<Rc<Chain>>,
+    /// The connection that the response comes in on.
+    pub(crate) lease: Option<Lease>,
+    /// Whether a response's head has been made.
+    pub(crate) answered: bool,
+}
+
+impl Live {
+    /// Takes a request's head in.
+    pub(crate) fn open(
+        worker: Rc<Local>,
+        connection: Rc<Connection>,
+        plan: Rc<Plan>,
+        request: Request<Incoming>,
+    ) -> (Box<Self>, Incoming) {
+        let (head, body) = request.into_parts();
+        let mut outcome = Outcome::default();
+        outcome.bytes_received = log::head_bytes(&head.headers) + head.uri.path().len() as u64;
+        let exchange = Exchange {
+            method: head.method,
+            uri: head.uri,
+            version: head.version,
+            headers: head.headers,
+            normalised_path: None,
+            host: SmallVec::new(),
+            client: connection.client.clone(),
+            started: Instant::now(),
+            route: None,
+            params: SmallVec::new(),
+            consumer: None,
+            consumers: plan.clone(),
+            request_body: None,
+            target: Target::default(),
+            response: ResponseHead::default(),
+            outcome,
+            notes: SmallVec::new(),
+        };
+        (
+            Box::new(Self {
+                exchange,
+                worker,
+                connection,
+                plan,
+                route: None,
+                merged: None,
+                lease: None,
+                answered: false,
+            }),
+            body,
+        )
+    }
+
+    /// Finds the route; whether there is one.
+    pub(crate) fn find_route(&mut self) -> bool {
+        let Some(found) = self.plan.route(&self.exchange) else {
+            return false;
+        };
+        self.exchange.route = Some(found.info.clone());
+        self.exchange.params = found.params;
+        self.route = Some(found.route.clone());
+        true
+    }
+
+    /// The chain of the route, with the consumer's plugins once they are known.
+    pub(crate) fn chain(&self) -> Option<&Chain> {
+        self.merged.as_deref().or_else(|| Some(&*self.route.as_ref()?.chain))
+    }
+
+    /// Lays the consumer's plugins over the route's; whether there are any.
+    pub(crate) fn merge_consumer(&mut self) -> bool {
+        let Some(consumer) = self.exchange.consumer.as_ref().filter(|entry| entry.consumer.has_plugins) else {
+            return false;
+        };
+        let compiled = self.plan.consumer(&consumer.consumer.username);
+        let (Some(compiled), Some(route)) = (compiled, &self.route) else {
+            return false;
+        };
+        self.merged = Some(self.worker.merged_chain(&route.chain, compiled));
+        true
+    }
+
+    /// Whether any plugin of the request takes part in this phase.
+    pub(crate) fn has_phase(&self, phase: Phases) -> bool {
+        self.plan.global_chain().has(phase) || self.chain().is_some_and(|chain| chain.has(phase))
+    }
+
+    /// How long the upstream may be silent.
+    pub(crate) fn read_timeout(&self) -> Duration {
+        let own = self.route.as_ref().and_then(|route| route.timeouts);
+        let upstream = || self.route.as_ref().and_then(|route| self.plan.upstream(&route.upstream));
+        own.or_else(|| Some(upstream()?.timeouts)).map_or(Duration::from_secs(60), |timeouts| timeouts.read)
+    }
+
+    /// The response has been read to its end: its connection may carry another.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back(Instant::now());
+        }
+    }
+
+    /// How the plugins known so far need the request's body.
+    pub(crate) fn request_body_need(&self) -> BodyNeed {
+        match (self.plan.global_chain().request_body(), self.chain().map(Chain::request_body)) {
+            (BodyNeed::Stream, need) => need.unwrap_or_default(),
+            (need, None | Some(BodyNeed::Stream)) => need,
+            (BodyNeed::Whole { limit: a }, Some(BodyNeed::Whole { limit: b })) => BodyNeed::Whole { limit: a.min(b) },
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        log::finish(self);
+        self.connection.finish(&self.worker);
+    }
+}

@@ -1,0 +1,87 @@
+//! A request's way, step by step. Each step is a file; the order is here.
+//!
+//! 1. `open`: the head becomes an [`Exchange`]; from here on every exit is logged.
+//! 2. `normalise`: host and path in one form, what is ambiguous refused. Before routing, so that nothing
+//!    matches one path and forwards another.
+//! 3. `route`: by host, path, method, client, variables.
+//! 4. `body`: read whole, when a plugin of the chain asked for it. After routing, for only the chain knows.
+//! 5. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
+//!    `rewrite`, which finds the consumer; then the consumer's own; then `access` of the merged chain.
+//! 6. `forward`: `before_proxy`, choose a node, connect or reuse, send, try the next node.
+//! 7. `answer`: `header_filter`, then the body streams through `body_filter`.
+//! 8. `log`: when the last byte is handed over or the client is gone, whichever way the request went.
+
+mod answer;
+mod body;
+mod forward;
+mod headers;
+mod live;
+mod log;
+mod normalise;
+mod phases;
+mod response;
+
+use std::rc::Rc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use plugin_api::{Phases, Reply};
+
+use crate::fault::Fault;
+use crate::worker::connection::Connection;
+use crate::worker::local::Local;
+use body::RequestBody;
+pub(crate) use body::UpstreamBody;
+use live::Live;
+pub(crate) use response::ResponseBody;
+
+/// How a request ends when no upstream answers it.
+pub(crate) enum Stop {
+    /// A plugin answers.
+    Reply(Reply),
+    /// Something went wrong.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
+/// Serves one request.
+pub(crate) async fn serve(
+    worker: Rc<Local>,
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    connection.begin();
+    let Some(plan) = worker.plan() else {
+        return response::not_ready(&connection, &worker);
+    };
+    let (mut live, body) = Live::open(worker, connection, plan, request);
+    match steps(&mut live, body).await {
+        Ok(upstream) => answer::proxied(live, upstream).await,
+        Err(Stop::Reply(reply)) => answer::local(live, reply),
+        Err(Stop::Fault(fault)) => answer::fault(live, &fault),
+    }
+}
+
+async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, Stop> {
+    normalise::check(&mut live.exchange)?;
+    let is_found = live.find_route();
+    let mut body = RequestBody::new(body);
+    body.collect(live, live.request_body_need()).await?;
+    phases::run_global(live).await?;
+    if !is_found {
+        return Err(Fault::RouteNotFound.into());
+    }
+    phases::run(live, Phases::REWRITE).await?;
+    if live.merge_consumer() {
+        body.collect(live, live.request_body_need()).await?;
+        phases::run_consumer_rewrite(live).await?;
+    }
+    phases::run(live, Phases::ACCESS).await?;
+    phases::run(live, Phases::BEFORE_PROXY).await?;
+    forward::forward(live, body).await
+}

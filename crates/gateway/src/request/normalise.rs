@@ -1,0 +1,162 @@
+//! Host and path in one form; what is ambiguous is refused.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Uri};
+use plugin_api::Exchange;
+
+use crate::fault::Fault;
+
+/// Checks the head and fills in `host` and `normalised_path`.
+pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Fault> {
+    if exchange.headers.contains_key(TRANSFER_ENCODING) && exchange.headers.contains_key(CONTENT_LENGTH) {
+        return Err(Fault::BadRequest("both Content-Length and Transfer-Encoding are given"));
+    }
+    exchange.host.clear();
+    let authority = authority(&exchange.uri, &exchange.headers, exchange.version)?;
+    exchange.host.extend_from_slice(host_of(authority)?);
+    exchange.host.make_ascii_lowercase();
+    exchange.normalised_path = normalise_path(exchange.uri.path())?;
+    Ok(())
+}
+
+/// The authority that the request is for: of an absolute target, else the Host header.
+fn authority<'e>(uri: &'e Uri, headers: &'e HeaderMap, version: http::Version) -> Result<&'e [u8], Fault> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Fault::BadRequest("more than one Host header is given"));
+    }
+    match (uri.authority(), host) {
+        (Some(authority), _) => Ok(authority.as_str().as_bytes()),
+        (None, Some(host)) => Ok(host.as_bytes()),
+        (None, None) if version == http::Version::HTTP_10 => Ok(b""),
+        (None, None) => Err(Fault::BadRequest("the Host header is missing")),
+    }
+}
+
+/// The host without its port.
+fn host_of(authority: &[u8]) -> Result<&[u8], Fault> {
+    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    let colon = authority.iter().rposition(|byte| *byte == b':');
+    let host = match colon {
+        // The last colon of an IPv6 address without port stands before its closing bracket.
+        Some(at) if authority.get(at + 1..).is_some_and(is_port) => authority.get(..at).unwrap_or_default(),
+        _ => authority,
+    };
+    let is_bracketed = host.starts_with(b"[") && host.ends_with(b"]");
+    let allowed = |byte: &u8| match byte {
+        b'.' | b'-' | b'_' => true,
+        b'[' | b']' | b':' => is_bracketed,
+        other => other.is_ascii_alphanumeric(),
+    };
+    if host.iter().all(allowed) { Ok(host) } else { Err(Fault::BadRequest("the Host header is not a host name")) }
+}
+
+/// The path decoded, with dot segments resolved and slashes merged, as nginx does before it matches;
+/// `None` when it is in that form already.
+fn normalise_path(path: &str) -> Result<Option<Box<str>>, Fault> {
+    if !path.starts_with('/') {
+        // `OPTIONS *`, and CONNECT, which has no path.
+        return Ok(Some(format!("/{path}").into()));
+    }
+    let bytes = path.as_bytes();
+    let special = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
+    if !bytes.contains(&b'%') && !bytes.windows(2).any(special) {
+        return Ok(None);
+    }
+    resolve(&decode(bytes)?).map(Some)
+}
+
+/// Decodes `%XX` once. A decoded NUL or a broken escape is refused.
+fn decode(path: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((byte, after)) = rest.split_first() {
+        if *byte != b'%' {
+            decoded.push(*byte);
+            rest = after;
+            continue;
+        }
+        let digit = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        match (digit(0), digit(1)) {
+            (Some(0), Some(0)) => return Err(Fault::BadRequest("the path has a NUL character")),
+            (Some(high), Some(low)) => decoded.push((high * 16 + low) as u8),
+            _ => return Err(Fault::BadRequest("the path has a broken percent escape")),
+        }
+        rest = after.get(2..).unwrap_or_default();
+    }
+    Ok(decoded)
+}
+
+fn resolve(path: &[u8]) -> Result<Box<str>, Fault> {
+    let mut segments: Vec<&[u8]> = Vec::new();
+    let mut parts = path.split(|byte| *byte == b'/').skip(1).peekable();
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        match part {
+            b"" | b"." if !is_last => {}
+            b"" | b"." => segments.push(b""),
+            b".." => {
+                segments.pop().ok_or(Fault::BadRequest("the path leads above the root"))?;
+                if is_last {
+                    segments.push(b"");
+                }
+            }
+            other => segments.push(other),
+        }
+    }
+    let mut out = Vec::with_capacity(path.len());
+    for segment in segments {
+        out.push(b'/');
+        out.extend_from_slice(segment);
+    }
+    // A path need not be UTF-8; what is not cannot match a route's text, but must not match a wrong one either.
+    Ok(String::from_utf8_lossy(&out).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> Result<String, String> {
+        let normalised = normalise_path(text).map_err(|fault| fault.to_string())?;
+        Ok(normalised.map_or_else(|| text.to_owned(), String::from))
+    }
+
+    #[test]
+    fn paths_come_into_one_form() {
+        let cases = [
+            ("/a/b", "/a/b"),
+            ("/", "/"),
+            ("/a/", "/a/"),
+            ("//a///b", "/a/b"),
+            ("/a/./b/", "/a/b/"),
+            ("/a/../b", "/b"),
+            ("/a/b/..", "/a/"),
+            ("/a%2Fb", "/a/b"),
+            ("/%61dmin", "/admin"),
+            ("/a%2e%2e/b", "/a../b"),
+            ("/a/%2e%2e/b", "/b"),
+            ("/%252e", "/%2e"),
+            ("/caf%C3%A9", "/café"),
+            ("/a/.hidden", "/a/.hidden"),
+        ];
+        for (given, wanted) in cases {
+            assert_eq!(path(given).as_deref(), Ok(wanted), "{given}");
+        }
+        for given in ["/..", "/a/../..", "/%00", "/%4", "/%zz"] {
+            assert!(path(given).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn hosts_lose_their_port_and_nothing_else() {
+        let host = |text: &str| host_of(text.as_bytes()).map(|host| String::from_utf8_lossy(host).into_owned()).ok();
+        assert_eq!(host("example.com:8080").as_deref(), Some("example.com"));
+        assert_eq!(host("[::1]:80").as_deref(), Some("[::1]"));
+        assert_eq!(host("[::1]").as_deref(), Some("[::1]"));
+        assert_eq!(host("a/b"), None);
+        assert_eq!(host("a:b:80"), None);
+        assert_eq!(host("user@host"), None);
+    }
+}

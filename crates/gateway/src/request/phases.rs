@@ -1,0 +1,90 @@
+//! Running plugins, phase by phase.
+
+use plan::{Chain, Entry};
+use plugin_api::{Exchange, Flow, Phases, Reply, Verdict};
+
+use super::Stop;
+use super::live::Live;
+
+/// The global rules' `rewrite` and `access`, as APISIX runs them: before the route's, and also without a route.
+pub(crate) async fn run_global(live: &mut Live) -> Result<(), Stop> {
+    let chain = live.plan.global_chain();
+    for phase in [Phases::REWRITE, Phases::ACCESS] {
+        if chain.has(phase) {
+            run_chain(&mut live.exchange, chain, phase, |_| true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One phase of the route's plugins; `before_proxy` of the global rules goes before it.
+pub(crate) async fn run(live: &mut Live, phase: Phases) -> Result<(), Stop> {
+    if phase == Phases::BEFORE_PROXY && live.plan.global_chain().has(phase) {
+        run_chain(&mut live.exchange, live.plan.global_chain(), phase, |_| true).await?;
+    }
+    let Live { exchange, route, merged, .. } = live;
+    let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
+    match chain.filter(|chain| chain.has(phase)) {
+        Some(chain) => run_chain(exchange, chain, phase, |_| true).await,
+        None => Ok(()),
+    }
+}
+
+/// `rewrite` of what the consumer brought: the route's own have run, and one of them found the consumer.
+pub(crate) async fn run_consumer_rewrite(live: &mut Live) -> Result<(), Stop> {
+    let Live { exchange, route, merged, .. } = live;
+    let (Some(merged), Some(route)) = (merged, route) else {
+        return Ok(());
+    };
+    let is_new =
+        |entry: &Entry| !route.chain.entries().iter().any(|own| std::sync::Arc::ptr_eq(&own.plugin, &entry.plugin));
+    run_chain(exchange, merged, Phases::REWRITE, is_new).await
+}
+
+async fn run_chain(
+    exchange: &mut Exchange,
+    chain: &Chain,
+    phase: Phases,
+    includes: impl Fn(&Entry) -> bool,
+) -> Result<(), Stop> {
+    for entry in chain.entries() {
+        if !takes_part(entry, phase, exchange) || !includes(entry) {
+            continue;
+        }
+        let flow = match phase {
+            Phases::REWRITE => entry.plugin.rewrite(exchange),
+            Phases::ACCESS => entry.plugin.access(exchange),
+            _ => entry.plugin.before_proxy(exchange),
+        };
+        let verdict = match flow {
+            Flow::Done(verdict) => verdict,
+            Flow::Wait(waiting) => waiting.await,
+        };
+        if let Verdict::Reply(reply) = verdict {
+            return Err(Stop::Reply(shape(entry, reply)));
+        }
+    }
+    Ok(())
+}
+
+/// `_meta.error_response` takes the place of a refusal's body, not of an answer's.
+fn shape(entry: &Entry, reply: Reply) -> Reply {
+    if reply.status.is_client_error() || reply.status.is_server_error() { entry.shape(reply) } else { reply }
+}
+
+/// Calls `visit` for each plugin of the request that takes part in a phase after the upstream, global rules first.
+pub(crate) fn each(live: &mut Live, phase: Phases, mut visit: impl FnMut(&Entry, &mut Exchange)) {
+    let Live { exchange, route, merged, plan, .. } = live;
+    let own = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
+    for chain in [Some(&**plan.global_chain()), own].into_iter().flatten().filter(|chain| chain.has(phase)) {
+        for entry in chain.entries() {
+            if takes_part(entry, phase, exchange) {
+                visit(entry, exchange);
+            }
+        }
+    }
+}
+
+fn takes_part(entry: &Entry, phase: Phases, exchange: &Exchange) -> bool {
+    entry.phases.has(phase) && entry.filter.as_ref().is_none_or(|filter| filter.holds(exchange))
+}

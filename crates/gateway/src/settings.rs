@@ -1,0 +1,79 @@
+//! What an instance is told when it starts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Settings of a gateway instance's data plane. Every field has a default that serves.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Addresses for HTTP traffic.
+    pub http: Vec<SocketAddr>,
+    /// Addresses for HTTPS traffic.
+    pub https: Vec<SocketAddr>,
+    /// Address of `/status` and `/status/ready`; `None` for none.
+    pub status: Option<SocketAddr>,
+    /// Address of the metrics; `None` for none.
+    pub metrics: Option<SocketAddr>,
+    /// Worker threads; each has its own listeners, connections and pools.
+    pub workers: usize,
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+    /// Limits on what a client can take.
+    pub limits: Limits,
+    /// How long open requests may take after a stop was asked for.
+    pub drain: Duration,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+/// Limits on what a client can take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most connections per worker; above it new ones are closed at once.
+    pub connections: usize,
+    /// From opening a connection, or from the last answer on it, to the end of the next request's head.
+    pub client_idle: Duration,
+    /// Most bytes of a request's head.
+    pub head_bytes: usize,
+    /// Most headers of a request.
+    pub headers: usize,
+    /// Between two pieces of a request's body, and between two writes the client takes.
+    pub client_body: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            http: vec![SocketAddr::from(([0, 0, 0, 0], 9080))],
+            https: vec![SocketAddr::from(([0, 0, 0, 0], 9443))],
+            status: Some(SocketAddr::from(([127, 0, 0, 1], 7085))),
+            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9091))),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            access_log: AccessLog::Off,
+            limits: Limits::default(),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 100_000,
+            client_idle: Duration::from_secs(60),
+            head_bytes: 64 * 1024,
+            headers: 100,
+            client_body: Duration::from_secs(60),
+        }
+    }
+}

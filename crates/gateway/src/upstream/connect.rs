@@ -1,0 +1,189 @@
+//! Opening a connection to a node.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use plan::{CompiledNode, CompiledUpstream, HostHeader};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::resolve::Resolver;
+use crate::request::UpstreamBody;
+
+/// Where to connect and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
+    pub(crate) socket: Option<SocketAddr>,
+    /// Server name, when the connection is encrypted.
+    pub(crate) tls: Option<TlsTarget>,
+}
+
+/// How to encrypt.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TlsTarget {
+    pub(crate) server_name: Box<str>,
+    pub(crate) verify: bool,
+}
+
+impl Target {
+    /// The target of a node of an upstream.
+    pub(crate) fn of(upstream: &CompiledUpstream, node: &CompiledNode) -> Self {
+        let server_name = match &upstream.host_header {
+            HostHeader::Fixed(host) => host.to_str().unwrap_or(&node.host).into(),
+            HostHeader::Client | HostHeader::Node => node.host.clone(),
+        };
+        let tls = TlsTarget { server_name, verify: upstream.verify_certificate };
+        Self {
+            host: node.host.clone(),
+            port: node.port,
+            socket: node.socket,
+            tls: upstream.scheme.is_tls().then_some(tls),
+        }
+    }
+}
+
+/// Opens connections; one per worker.
+pub(crate) struct Connector {
+    resolver: Resolver,
+    verifying: Arc<ClientConfig>,
+    trusting: Arc<ClientConfig>,
+}
+
+impl Connector {
+    pub(crate) fn new(roots: Arc<RootCertStore>) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let verifying = builder()?.with_root_certificates(roots).with_no_client_auth();
+        let trust = Arc::new(TrustAnyCertificate(provider.clone()));
+        let trusting = builder()?.dangerous().with_custom_certificate_verifier(trust).with_no_client_auth();
+        Ok(Self { resolver: Resolver::default(), verifying: Arc::new(verifying), trusting: Arc::new(trusting) })
+    }
+
+    /// Connects and makes HTTP/1.1 of it. The connection runs as a task of the worker until it closes.
+    pub(crate) async fn connect(&self, target: &Target) -> io::Result<http1::SendRequest<UpstreamBody>> {
+        let socket = match target.socket {
+            Some(socket) => socket,
+            None => self.resolver.resolve(&target.host, target.port).await?,
+        };
+        let stream = TcpStream::connect(socket).await?;
+        stream.set_nodelay(true)?;
+        let stream = match &target.tls {
+            None => Stream::Plain(stream),
+            Some(tls) => Stream::Tls(Box::new(self.encrypt(stream, tls).await?)),
+        };
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        tokio::task::spawn_local(async move {
+            // What goes wrong on it shows at the request that uses it.
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+
+    async fn encrypt(&self, stream: TcpStream, tls: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
+        let config = if tls.verify { &self.verifying } else { &self.trusting };
+        let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
+        TlsConnector::from(config.clone()).connect(name, stream).await
+    }
+}
+
+/// A connection to a node, encrypted or not.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+macro_rules! either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain($stream) => $call,
+            Stream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// For `tls.verify` off, which is APISIX's default: encrypted, but whoever answers is believed.
+#[derive(Debug)]
+struct TrustAnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustAnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

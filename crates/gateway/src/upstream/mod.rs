@@ -1,0 +1,8 @@
+//! Connections to nodes: one pool per node, of one worker.
+
+mod connect;
+mod pool;
+mod resolve;
+
+pub(crate) use connect::{Connector, Target};
+pub(crate) use pool::{Lease, Pool};

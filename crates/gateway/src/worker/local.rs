@@ -1,0 +1,178 @@
+//! What one worker keeps from request to request. Nothing in it is shared with another worker.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use arc_swap::cache::Cache;
+use balance::SmoothWeighted;
+use foldhash::fast::RandomState;
+use model::resource::KeepalivePool;
+use plan::{Chain, CompiledConsumer, CompiledUpstream, Plan};
+
+use crate::access_log::AccessLogWriter;
+use crate::settings::Limits;
+use crate::upstream::{Connector, Pool, Target};
+use crate::worker::drain::Drain;
+
+/// Merged chains kept at most; beyond it all are made anew.
+const MERGED_CHAINS: usize = 4096;
+
+/// Longer than any idle timeout one would set, so that forgetting closes no connection that is wanted.
+const FORGET: std::time::Duration = std::time::Duration::from_secs(300);
+
+type FastMap<K, V> = HashMap<K, V, RandomState>;
+
+/// State of one worker.
+pub(crate) struct Local {
+    plans: RefCell<Cache<Arc<ArcSwapOption<Plan>>, Option<Arc<Plan>>>>,
+    current: RefCell<Option<Rc<Plan>>>,
+    upstreams: RefCell<FastMap<u32, Rc<LocalUpstream>>>,
+    pools: RefCell<FastMap<Target, std::rc::Weak<Pool>>>,
+    merged: RefCell<FastMap<(usize, usize), Merged>>,
+    pub(crate) connector: Connector,
+    pub(crate) access_log: Option<AccessLogWriter>,
+    pub(crate) limits: Limits,
+    pub(crate) drain: Drain,
+    pub(crate) connections: Cell<usize>,
+    forgot: Cell<Instant>,
+}
+
+/// A route's chain with a consumer's over it; the two are held so that their addresses stay theirs.
+struct Merged {
+    chain: Rc<Chain>,
+    _route: Arc<Chain>,
+    _consumer: Arc<Chain>,
+}
+
+/// An upstream as this worker uses it.
+pub(crate) struct LocalUpstream {
+    pub(crate) compiled: Arc<CompiledUpstream>,
+    balancer: RefCell<SmoothWeighted>,
+    pools: Box<[Rc<Pool>]>,
+    used: Cell<bool>,
+}
+
+impl Local {
+    pub(crate) fn new(
+        plans: Arc<ArcSwapOption<Plan>>,
+        connector: Connector,
+        access_log: Option<AccessLogWriter>,
+        limits: Limits,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            plans: RefCell::new(Cache::new(plans)),
+            current: RefCell::default(),
+            upstreams: RefCell::default(),
+            pools: RefCell::default(),
+            merged: RefCell::default(),
+            connector,
+            access_log,
+            limits,
+            drain: Drain::default(),
+            connections: Cell::new(0),
+            forgot: Cell::new(Instant::now()),
+        })
+    }
+
+    /// The plan to serve a request from: one atomic load, and a copy of the references when it is new.
+    pub(crate) fn plan(&self) -> Option<Rc<Plan>> {
+        let mut plans = self.plans.borrow_mut();
+        let latest = plans.load().as_ref()?;
+        let mut current = self.current.borrow_mut();
+        if let Some(plan) = current.as_ref().filter(|plan| plan.is_same(latest)) {
+            return Some(plan.clone());
+        }
+        self.merged.borrow_mut().clear();
+        let plan = Rc::new(Plan::clone(latest));
+        *current = Some(plan.clone());
+        Some(plan)
+    }
+
+    /// The worker's state of an upstream, made or renewed when the upstream has changed.
+    pub(crate) fn upstream(&self, compiled: &Arc<CompiledUpstream>) -> Rc<LocalUpstream> {
+        let mut upstreams = self.upstreams.borrow_mut();
+        if let Some(local) = upstreams.get(&compiled.slot).filter(|local| Arc::ptr_eq(&local.compiled, compiled)) {
+            local.used.set(true);
+            return local.clone();
+        }
+        let local = Rc::new(self.new_upstream(compiled));
+        upstreams.insert(compiled.slot, local.clone());
+        local
+    }
+
+    fn new_upstream(&self, compiled: &Arc<CompiledUpstream>) -> LocalUpstream {
+        let mut balancer = SmoothWeighted::new(compiled.nodes.iter().map(|node| (node.weight, node.priority)));
+        balancer.skip(rand::random_range(0..=compiled.nodes.len()));
+        let pools = compiled.nodes.iter().map(|node| self.pool(Target::of(compiled, node), compiled.keepalive));
+        LocalUpstream {
+            compiled: compiled.clone(),
+            balancer: RefCell::new(balancer),
+            pools: pools.collect(),
+            used: Cell::new(true),
+        }
+    }
+
+    /// The pool of a node: several upstreams with one node share it, and it outlives changes of them.
+    fn pool(&self, target: Target, limits: KeepalivePool) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        if let Some(pool) = pools.get(&target).and_then(std::rc::Weak::upgrade) {
+            pool.set_limits(limits);
+            return pool;
+        }
+        let pool = Rc::new(Pool::new(target.clone(), limits));
+        pools.insert(target, Rc::downgrade(&pool));
+        pool
+    }
+
+    /// The chain of a route for a consumer that brings plugins.
+    pub(crate) fn merged_chain(&self, route: &Arc<Chain>, consumer: &CompiledConsumer) -> Rc<Chain> {
+        let key = (Arc::as_ptr(route) as usize, Arc::as_ptr(&consumer.chain) as usize);
+        let mut merged = self.merged.borrow_mut();
+        if let Some(known) = merged.get(&key) {
+            return known.chain.clone();
+        }
+        if merged.len() >= MERGED_CHAINS {
+            merged.clear();
+        }
+        let chain = Rc::new(route.with_consumer(&consumer.chain));
+        let kept = Merged { chain: chain.clone(), _route: route.clone(), _consumer: consumer.chain.clone() };
+        merged.insert(key, kept);
+        chain
+    }
+
+    /// Closes what has been idle too long and forgets upstreams that the plan has no more.
+    pub(crate) fn tidy(&self) {
+        let now = Instant::now();
+        let mut pools = self.pools.borrow_mut();
+        pools.retain(|_, pool| pool.upgrade().inspect(|pool| pool.reap(now)).is_some());
+        self.forget_unused_upstreams(now);
+        if let Some(log) = &self.access_log {
+            log.flush();
+        }
+    }
+}
+
+impl Local {
+    /// An upstream that no request used between two turns is forgotten, and with it the pools that no other uses.
+    fn forget_unused_upstreams(&self, now: Instant) {
+        if now.duration_since(self.forgot.get()) >= FORGET {
+            self.forgot.set(now);
+            self.upstreams.borrow_mut().retain(|_, local| local.used.take());
+        }
+    }
+}
+
+impl LocalUpstream {
+    /// The next node by weight among those not yet tried.
+    pub(crate) fn choose(&self, tried: &[usize]) -> Option<usize> {
+        self.balancer.borrow_mut().next(|at| !tried.contains(&at))
+    }
+
+    pub(crate) fn pool(&self, node: usize) -> Option<&Rc<Pool>> {
+        self.pools.get(node)
+    }
+}

@@ -1,0 +1,151 @@
+//! A worker: one thread, one runtime, its own listeners, connections and pools.
+
+pub(crate) mod connection;
+mod drain;
+mod listener;
+pub(crate) mod local;
+mod tls;
+pub(crate) mod wheel;
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use plan::Plan;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::access_log::AccessLogWriter;
+use crate::settings::Settings;
+use crate::upstream::Connector;
+use connection::Connection;
+pub(crate) use listener::{bind, listen};
+use local::Local;
+
+/// How often pools and logs are tidied up.
+const TIDY: Duration = Duration::from_secs(1);
+/// A pause after the process ran out of file descriptors, so that the worker does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a worker starts with.
+pub(crate) struct Start {
+    pub(crate) http: Vec<std::net::TcpListener>,
+    pub(crate) https: Vec<std::net::TcpListener>,
+    pub(crate) plans: Arc<ArcSwapOption<Plan>>,
+    pub(crate) roots: Arc<rustls::RootCertStore>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Runs a worker on this thread until it was told to stop and its connections have ended.
+pub(crate) fn run(start: Start) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, serve(start))
+}
+
+async fn serve(start: Start) -> io::Result<()> {
+    let connector = Connector::new(start.roots).map_err(io::Error::other)?;
+    let access_log = AccessLogWriter::open(&start.settings.access_log)?;
+    let worker = Local::new(start.plans, connector, access_log, start.settings.limits.clone());
+    tokio::task::spawn_local(wheel::drive());
+    tokio::task::spawn_local(tidy(worker.clone()));
+    let mut accepting = Vec::new();
+    for (listeners, tls) in [(start.http, false), (start.https, true)] {
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener, tls, start.stop.clone())));
+        }
+    }
+    start.stop.cancelled().await;
+    for task in accepting {
+        // What was waiting in the listener's queue has been taken in before it closed.
+        let _ = task.await;
+    }
+    drain(&worker, start.settings.drain).await;
+    worker.tidy();
+    Ok(())
+}
+
+async fn accept(worker: Rc<Local>, listener: TcpListener, tls: bool, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => open(&worker, stream, tls),
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted, against those of the listener.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+fn open(worker: &Rc<Local>, stream: TcpStream, tls: bool) {
+    if worker.connections.get() >= worker.limits.connections {
+        return;
+    }
+    worker.connections.set(worker.connections.get() + 1);
+    let worker = worker.clone();
+    tokio::task::spawn_local(async move {
+        let counted = Counted(worker.clone());
+        serve_stream(worker, stream, tls).await;
+        drop(counted);
+    });
+}
+
+/// One connection of the worker, for as long as it lives.
+struct Counted(Rc<Local>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+    }
+}
+
+async fn serve_stream(worker: Rc<Local>, stream: TcpStream, tls: bool) {
+    let (Ok(remote), Ok(local), Ok(())) = (stream.peer_addr(), stream.local_addr(), stream.set_nodelay(true)) else {
+        return;
+    };
+    if !tls {
+        return connection::serve(worker, Connection::new(remote, local, None), stream).await;
+    }
+    if let Some((stream, info)) = tls::accept(&worker, stream).await {
+        let connection = Connection::new(remote, local, Some(Arc::new(info)));
+        connection::serve(worker, connection, stream).await;
+    }
+}
+
+async fn tidy(worker: Rc<Local>) {
+    let mut turns = tokio::time::interval(TIDY);
+    loop {
+        turns.tick().await;
+        worker.tidy();
+    }
+}
+
+/// Ends every connection after its request, and waits for them.
+async fn drain(worker: &Local, limit: Duration) {
+    worker.drain.begin();
+    let ended = async {
+        while worker.connections.get() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(limit, ended).await.is_err() {
+        tracing::warn!(open = worker.connections.get(), "connections are cut off: they did not end in time");
+    }
+}
