@@ -1,0 +1,109 @@
+//! Resources as they stand.
+
+use std::collections::BTreeMap;
+
+use model::{GroupId, Kind, ResourceKey};
+
+use super::rows::{key_parts, read_head, read_resource};
+use super::{Config, HeadRow, ParentFilter, ResourceFilter, StoredResource};
+use crate::db::{Query, Row, Select, args, contains};
+use crate::error::StoreError;
+use crate::page::Listed;
+use crate::seal::Sealer;
+
+impl Config<'_> {
+    /// The head of a group.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn head(&self, group: &GroupId) -> Result<HeadRow, StoreError> {
+        let row = self.store.db().fetch_optional(head_query(group)).await?;
+        read_head(&row.ok_or_else(|| StoreError::not_found("gateway group", group))?)
+    }
+
+    /// A group's whole configuration, ordered by kind, parent and id as text, with the head it belongs to.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn load(&self, group: &GroupId) -> Result<(HeadRow, Vec<StoredResource>), StoreError> {
+        let mut tx = self.store.db().read().await?;
+        let row = tx.fetch_optional(head_query(group)).await?;
+        let row = row.ok_or_else(|| StoreError::not_found("gateway group", group))?;
+        let sealer = self.sealer(group, &row)?;
+        let query = "SELECT * FROM resources WHERE group_id = $1 ORDER BY kind, parent, id";
+        let rows = tx.fetch_all(Query::new(query, args![group])).await?;
+        let resources: Result<_, _> = rows.iter().map(|row| read_resource(row, group, &sealer)).collect();
+        Ok((read_head(&row)?, resources?))
+    }
+
+    /// One resource, if there is one under this key.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn get(&self, group: &GroupId, key: &ResourceKey) -> Result<Option<StoredResource>, StoreError> {
+        let [kind, parent, id] = key_parts(key);
+        let query = Query::new(
+            "SELECT t.*, g.data_key FROM resources AS t JOIN gateway_groups AS g ON g.id = t.group_id \
+             WHERE t.group_id = $1 AND t.kind = $2 AND t.parent = $3 AND t.id = $4",
+            args![group, kind, parent, id],
+        );
+        let Some(row) = self.store.db().fetch_optional(query).await? else { return Ok(None) };
+        let sealer = self.sealer(group, &row)?;
+        read_resource(&row, group, &sealer).map(Some)
+    }
+
+    /// The resources of a group that meet the filter.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn list(&self, group: &GroupId, filter: &ResourceFilter) -> Result<Listed<StoredResource>, StoreError> {
+        let (rows, total) = select(group, filter).run(self.store.db(), filter.page).await?;
+        let Some(first) = rows.first() else { return Ok(Listed { list: Vec::new(), total }) };
+        let sealer = self.sealer(group, first)?;
+        let list: Result<_, _> = rows.iter().map(|row| read_resource(row, group, &sealer)).collect();
+        Ok(Listed { list: list?, total })
+    }
+
+    /// How many resources of a kind each group has; groups without any are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count_by_group(&self, kind: Kind) -> Result<BTreeMap<GroupId, u64>, StoreError> {
+        let text = "SELECT group_id, COUNT(*) AS total FROM resources WHERE kind = $1 GROUP BY group_id";
+        let rows = self.store.db().fetch_all(Query::new(text, args![kind.name()])).await?;
+        rows.iter().map(|row| Ok((row.parse("group_id")?, row.unsigned("total")?))).collect()
+    }
+
+    /// The sealer of the data key in `row`.
+    pub(super) fn sealer(&self, group: &GroupId, row: &Row) -> Result<Sealer, StoreError> {
+        let wrapped: Vec<u8> = row.get("data_key")?;
+        self.store.master().data_key(group.as_str(), &wrapped)
+    }
+}
+
+fn head_query(group: &GroupId) -> Query {
+    Query::new("SELECT revision, digest, signature, data_key FROM gateway_groups WHERE id = $1", args![group])
+}
+
+fn select(group: &GroupId, filter: &ResourceFilter) -> Select {
+    let source = "resources AS t JOIN gateway_groups AS g ON g.id = t.group_id";
+    let mut select = Select::new("t.*, g.data_key", source, Vec::new());
+    select.and("t.group_id = ?", args![group]).and("t.kind = ?", args![filter.kind.name()]);
+    match &filter.parent {
+        ParentFilter::TopLevel => select.and("t.parent = ''", Vec::new()),
+        ParentFilter::Of(parent) => select.and("t.parent = ?", args![parent]),
+        ParentFilter::Any => &mut select,
+    };
+    if let Some(text) = filter.search.as_deref().map(contains) {
+        let condition = r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\'";
+        select.and(condition, args![&text, &text]);
+    }
+    let labels = "resource_labels AS l \
+         WHERE l.group_id = t.group_id AND l.kind = t.kind AND l.parent = t.parent AND l.id = t.id";
+    select
+        .and_if("t.service_id = ?", filter.service_id.as_ref())
+        .and_if("t.name = ?", filter.name.as_ref())
+        .and_labels(labels, &filter.labels)
+        .order_by(filter.order.sql("t.parent, t.id"));
+    select
+}

@@ -1,0 +1,168 @@
+//! A statement with its arguments, not yet bound to a database.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// An argument. Each variant may be NULL, since PostgreSQL wants a type for it.
+#[derive(Debug, Clone)]
+pub(crate) enum Arg {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bytes(Option<Vec<u8>>),
+}
+
+/// SQL text with `$1`, `$2`, ... and what to put there. The text is always ours; whatever comes
+/// from outside is an argument.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    pub(super) text: Cow<'static, str>,
+    pub(super) args: Vec<Arg>,
+}
+
+impl Query {
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Self {
+        Self { text: text.into(), args }
+    }
+}
+
+/// The arguments of a [`Query`], each by its `From`.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::db::Arg::from($value)),*] };
+}
+pub(crate) use args;
+
+/// Turns a [`Query`] into sqlx's for the database that the context asks for.
+macro_rules! prepare {
+    ($query:expr) => {{
+        let $crate::db::Query { text, args } = $query;
+        args.into_iter().fold(sqlx::query(sqlx::AssertSqlSafe(text)), |query, arg| match arg {
+            $crate::db::Arg::Text(value) => query.bind(value),
+            $crate::db::Arg::Int(value) => query.bind(value),
+            $crate::db::Arg::Bytes(value) => query.bind(value),
+        })
+    }};
+}
+pub(super) use prepare;
+
+/// SQLite takes at most 32,766 arguments in a statement, PostgreSQL 65,535.
+const MAX_ARGS: usize = 8_000;
+
+/// Inserts of many rows, in as few statements as the databases allow. `ending` follows the rows.
+pub(crate) fn insert(table: &str, columns: &[&str], rows: Vec<Vec<Arg>>, ending: &str) -> Vec<Query> {
+    let per_statement = (MAX_ARGS / columns.len()).max(1);
+    let mut rows = rows.into_iter().peekable();
+    let mut statements = Vec::new();
+    while rows.peek().is_some() {
+        let chunk: Vec<Vec<Arg>> = rows.by_ref().take(per_statement).collect();
+        let tuples = tuples(1, columns.len(), chunk.len());
+        let text = format!("INSERT INTO {table} ({}) VALUES {tuples}{ending}", columns.join(", "));
+        statements.push(Query::new(text, chunk.into_iter().flatten().collect()));
+    }
+    statements
+}
+
+/// `($1, $2), ($3, $4)`: `count` tuples of `width` placeholders, from number `first` on.
+pub(crate) fn tuples(first: usize, width: usize, count: usize) -> String {
+    let mut text = String::with_capacity(count * width * 7);
+    for tuple in 0..count {
+        text.push_str(if tuple == 0 { "(" } else { ", (" });
+        for column in 0..width {
+            let separator = if column == 0 { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{separator}${}", first + tuple * width + column);
+        }
+        text.push(')');
+    }
+    text
+}
+
+impl From<&str> for Arg {
+    fn from(value: &str) -> Self {
+        Arg::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<&String> for Arg {
+    fn from(value: &String) -> Self {
+        Arg::Text(Some(value.clone()))
+    }
+}
+
+impl From<String> for Arg {
+    fn from(value: String) -> Self {
+        Arg::Text(Some(value))
+    }
+}
+
+impl From<Option<String>> for Arg {
+    fn from(value: Option<String>) -> Self {
+        Arg::Text(value)
+    }
+}
+
+impl From<&model::GroupId> for Arg {
+    fn from(value: &model::GroupId) -> Self {
+        Arg::from(value.as_str())
+    }
+}
+
+impl From<&model::InstanceId> for Arg {
+    fn from(value: &model::InstanceId) -> Self {
+        Arg::from(value.as_str())
+    }
+}
+
+impl From<&model::ResourceId> for Arg {
+    fn from(value: &model::ResourceId) -> Self {
+        Arg::from(value.as_str())
+    }
+}
+
+impl From<i64> for Arg {
+    fn from(value: i64) -> Self {
+        Arg::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Arg {
+    fn from(value: Option<i64>) -> Self {
+        Arg::Int(value)
+    }
+}
+
+impl From<bool> for Arg {
+    fn from(value: bool) -> Self {
+        Arg::Int(Some(value.into()))
+    }
+}
+
+/// Revisions and counters; beyond 2^63 they would not fit the column and no counter gets there.
+impl From<u64> for Arg {
+    fn from(value: u64) -> Self {
+        Arg::Int(Some(i64::try_from(value).unwrap_or(i64::MAX)))
+    }
+}
+
+impl From<&[u8]> for Arg {
+    fn from(value: &[u8]) -> Self {
+        Arg::Bytes(Some(value.to_vec()))
+    }
+}
+
+impl From<Vec<u8>> for Arg {
+    fn from(value: Vec<u8>) -> Self {
+        Arg::Bytes(Some(value))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Arg {
+    fn from(value: Option<Vec<u8>>) -> Self {
+        Arg::Bytes(value)
+    }
+}
+
+impl From<&model::Digest> for Arg {
+    fn from(value: &model::Digest) -> Self {
+        Arg::Bytes(Some(value.0.to_vec()))
+    }
+}

@@ -1,0 +1,415 @@
+//! Gateway instances: what they last told of themselves, and which of them are well.
+
+use std::collections::BTreeMap;
+
+use model::{Digest, GroupId, InstanceId, Revision};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::audit::{self, AuditEntry};
+use crate::clock::now_ms;
+use crate::db::{Arg, Query, Row, Select, Tx, args, contains};
+use crate::error::StoreError;
+use crate::page::{Direction, Listed, Page};
+use crate::store::Store;
+
+const WHAT: &str = "gateway instance";
+
+/// An instance that joins, or joins again with the id it kept.
+#[derive(Debug, Clone)]
+pub struct Joining {
+    /// Kept by the instance across restarts.
+    pub id: InstanceId,
+    /// The group of its certificate.
+    pub group: GroupId,
+    /// Of its machine.
+    pub hostname: String,
+    /// Of its software.
+    pub version: String,
+    /// Where it was seen.
+    pub address: String,
+    /// End of its certificate, in unix seconds.
+    pub certificate_expires_at: i64,
+    /// When, in unix seconds: it counts as a heartbeat.
+    pub at: i64,
+}
+
+/// Why an instance did not take a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nack {
+    /// The revision it refused.
+    pub revision: Revision,
+    /// The resource at fault: `route/r1`.
+    pub resource: String,
+    /// JSON pointer to the field at fault.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// What an instance says of itself now and then.
+#[derive(Debug, Clone)]
+pub struct Heartbeat {
+    /// Which instance.
+    pub id: InstanceId,
+    /// The group of its certificate.
+    pub group: GroupId,
+    /// When, in unix seconds.
+    pub at: i64,
+    /// What it serves from; `None` when it has nothing yet.
+    pub applied: Option<(Revision, Digest)>,
+    /// The refusal that still stands.
+    pub nack: Option<Nack>,
+    /// Its counters, as it sent them.
+    pub counters: Value,
+}
+
+/// From when on a silent instance counts as lost and as offline.
+#[derive(Debug, Clone, Copy)]
+pub struct Liveness {
+    /// The present, in unix seconds.
+    pub now: i64,
+    /// Seconds of silence after which it is lost.
+    pub lost_after: i64,
+    /// Seconds of silence after which it is offline.
+    pub offline_after: i64,
+}
+
+/// How an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceStatus {
+    /// Heard of lately, and it serves from the head.
+    Healthy,
+    /// Heard of lately, but it serves from something else than the head.
+    OutOfSync,
+    /// Silent for a while.
+    LostConnection,
+    /// Silent for long.
+    Offline,
+}
+
+impl InstanceStatus {
+    /// Every status.
+    pub const ALL: [InstanceStatus; 4] =
+        [InstanceStatus::Healthy, InstanceStatus::OutOfSync, InstanceStatus::LostConnection, InstanceStatus::Offline];
+
+    /// As in the API: `lost_connection`.
+    pub fn name(self) -> &'static str {
+        match self {
+            InstanceStatus::Healthy => "healthy",
+            InstanceStatus::OutOfSync => "out_of_sync",
+            InstanceStatus::LostConnection => "lost_connection",
+            InstanceStatus::Offline => "offline",
+        }
+    }
+}
+
+impl std::str::FromStr for InstanceStatus {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|status| status.name() == text);
+        found.ok_or_else(|| format!("{text:?} is not an instance status"))
+    }
+}
+
+/// An instance as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its group.
+    pub group: GroupId,
+    /// Of its machine.
+    pub hostname: String,
+    /// Of its software.
+    pub version: String,
+    /// Where it was last seen.
+    pub address: String,
+    /// How it is.
+    pub status: InstanceStatus,
+    /// End of its certificate, in unix seconds.
+    pub certificate_expires_at: i64,
+    /// The revision it serves from.
+    pub applied_revision: Option<Revision>,
+    /// The digest of what it serves from.
+    pub applied_digest: Option<Digest>,
+    /// The head of its group.
+    pub head_revision: Revision,
+    /// The refusal that still stands.
+    pub nack: Option<Nack>,
+    /// Its counters, as it sent them last.
+    pub counters: Value,
+    /// Unix seconds.
+    pub last_heartbeat: i64,
+    /// Since when it is revoked, in unix seconds.
+    pub revoked_at: Option<i64>,
+    /// First join, in unix seconds.
+    pub created_at: i64,
+}
+
+/// What a list of instances is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InstanceOrder {
+    /// First join.
+    #[default]
+    CreatedAt,
+    /// Last heartbeat.
+    LastHeartbeat,
+}
+
+/// Which instances are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceFilter {
+    /// Of this group.
+    pub group: Option<GroupId>,
+    /// In this state.
+    pub status: Option<InstanceStatus>,
+    /// Whose hostname, id or address contains this, in any case.
+    pub search: Option<String>,
+    /// By what.
+    pub order_by: InstanceOrder,
+    /// Which way.
+    pub direction: Direction,
+    /// `None`: all of them.
+    pub page: Option<Page>,
+}
+
+/// The gateway instances.
+pub struct Instances<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl Instances<'_> {
+    /// Enters an instance that joined, or renews what is known of one that did before.
+    ///
+    /// # Errors
+    /// [`StoreError::Revoked`]; [`StoreError::Duplicate`] of `id` when another group has it;
+    /// [`StoreError::NotFound`] when there is no such group; [`StoreError::Unavailable`].
+    pub async fn join(&self, joining: &Joining, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        if tx.execute(upsert(joining)).await? == 0 {
+            return Err(why_not_joined(&mut tx, joining).await?);
+        }
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
+    }
+
+    /// Takes up what instances said of themselves, in one transaction; returns those that are unknown in
+    /// their group or revoked and must not stay connected.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn heartbeat(&self, heartbeats: &[Heartbeat]) -> Result<Vec<InstanceId>, StoreError> {
+        let mut in_order: Vec<&Heartbeat> = heartbeats.iter().collect();
+        // All replicas lock rows in the same order, so that none waits for another in a circle.
+        in_order.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut tx = self.store.db().write().await?;
+        let mut refused = Vec::new();
+        for heartbeat in in_order {
+            if tx.execute(update(heartbeat)?).await? == 0 {
+                refused.push(heartbeat.id.clone());
+            }
+        }
+        tx.commit().await?;
+        Ok(refused)
+    }
+
+    /// One instance.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn get(&self, id: &InstanceId, liveness: Liveness) -> Result<Instance, StoreError> {
+        let mut select = select(liveness);
+        select.and("t.id = ?", args![id]);
+        let (rows, _) = select.run(self.store.db(), None).await?;
+        read(rows.first().ok_or_else(|| StoreError::not_found(WHAT, id))?)
+    }
+
+    /// The instances that meet the filter.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list(&self, filter: &InstanceFilter, liveness: Liveness) -> Result<Listed<Instance>, StoreError> {
+        let column = match filter.order_by {
+            InstanceOrder::CreatedAt => "created_at_ms",
+            InstanceOrder::LastHeartbeat => "last_heartbeat",
+        };
+        let mut select = select(liveness);
+        if let Some(text) = filter.search.as_deref().map(contains) {
+            let condition = r"LOWER(t.hostname) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\' OR t.address LIKE ? ESCAPE '\'";
+            select.and(condition, args![&text, &text, &text]);
+        }
+        select
+            .and_if("t.group_id = ?", filter.group.as_ref())
+            .and_if("t.status = ?", filter.status.map(InstanceStatus::name))
+            .order_by(format!("t.{column} {}, t.id", filter.direction.sql()));
+        let (rows, total) = select.run(self.store.db(), filter.page).await?;
+        Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })
+    }
+
+    /// How many instances are in each state, of one group or of all; every state is named.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count_by_status(
+        &self,
+        group: Option<&GroupId>,
+        liveness: Liveness,
+    ) -> Result<BTreeMap<InstanceStatus, u64>, StoreError> {
+        let mut counts: BTreeMap<_, _> = InstanceStatus::ALL.into_iter().map(|status| (status, 0)).collect();
+        let filter = InstanceFilter { group: group.cloned(), ..InstanceFilter::default() };
+        for instance in self.list(&filter, liveness).await?.list {
+            *counts.entry(instance.status).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// How many instances each group has; groups without any are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn count_by_group(&self) -> Result<BTreeMap<GroupId, u64>, StoreError> {
+        let text = "SELECT group_id, COUNT(*) AS total FROM instances GROUP BY group_id";
+        let rows = self.store.db().fetch_all(Query::new(text, Vec::new())).await?;
+        rows.iter().map(|row| Ok((row.parse("group_id")?, row.unsigned("total")?))).collect()
+    }
+
+    /// Shuts an instance out from `now` on.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn revoke(&self, id: &InstanceId, now: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+        let text = "UPDATE instances SET revoked_at = COALESCE(revoked_at, $2) WHERE id = $1";
+        self.change_one(id, Query::new(text, args![id, now]), entry).await
+    }
+
+    /// Whether an instance may talk to us: it is known in this group and not revoked.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn is_admitted(&self, id: &InstanceId, group: &GroupId) -> Result<bool, StoreError> {
+        let text = "SELECT id FROM instances WHERE id = $1 AND group_id = $2 AND revoked_at IS NULL";
+        Ok(self.store.db().fetch_optional(Query::new(text, args![id, group])).await?.is_some())
+    }
+
+    /// Removes an instance from the list.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn delete(&self, id: &InstanceId, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.change_one(id, Query::new("DELETE FROM instances WHERE id = $1", args![id]), entry).await
+    }
+
+    /// Removes the instances not heard of since `before` (unix seconds) whose certificate has ended too: a
+    /// revoked one stays as long as its certificate could still open the door.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn delete_silent_since(&self, before: i64, now: i64) -> Result<Vec<InstanceId>, StoreError> {
+        let mut tx = self.store.db().write().await?;
+        let text = "DELETE FROM instances WHERE last_heartbeat < $1 AND certificate_expires_at < $2 RETURNING id";
+        let rows = tx.fetch_all(Query::new(text, args![before, now])).await?;
+        let gone: Result<Vec<InstanceId>, StoreError> = rows.iter().map(|row| row.parse("id")).collect();
+        tx.commit().await?;
+        gone
+    }
+
+    async fn change_one(&self, id: &InstanceId, query: Query, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        if tx.execute(query).await? == 0 {
+            return Err(StoreError::not_found(WHAT, id));
+        }
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
+    }
+}
+
+/// A row of another group, or a revoked one, is left as it is.
+fn upsert(joining: &Joining) -> Query {
+    Query::new(
+        "INSERT INTO instances (id, group_id, hostname, version, address, certificate_expires_at, counters, \
+         last_heartbeat, created_at_ms) SELECT $1, id, $3, $4, $5, $6, 'null', $7, $8 FROM gateway_groups \
+         WHERE id = $2 ON CONFLICT (id) DO UPDATE SET hostname = excluded.hostname, version = excluded.version, \
+         address = excluded.address, certificate_expires_at = excluded.certificate_expires_at, \
+         last_heartbeat = excluded.last_heartbeat \
+         WHERE instances.group_id = excluded.group_id AND instances.revoked_at IS NULL",
+        args![
+            &joining.id,
+            &joining.group,
+            &joining.hostname,
+            &joining.version,
+            &joining.address,
+            joining.certificate_expires_at,
+            joining.at,
+            now_ms(),
+        ],
+    )
+}
+
+async fn why_not_joined(tx: &mut Tx, joining: &Joining) -> Result<StoreError, StoreError> {
+    let query = Query::new("SELECT group_id, revoked_at FROM instances WHERE id = $1", args![&joining.id]);
+    let Some(row) = tx.fetch_optional(query).await? else {
+        return Ok(StoreError::not_found("gateway group", &joining.group));
+    };
+    if row.get::<String>("group_id")? != joining.group.as_str() {
+        return Ok(StoreError::Duplicate { what: WHAT, field: "id" });
+    }
+    Ok(StoreError::Revoked(joining.id.clone()))
+}
+
+fn update(heartbeat: &Heartbeat) -> Result<Query, StoreError> {
+    let nack = heartbeat.nack.as_ref().map(serde_json::to_string).transpose();
+    let applied = heartbeat.applied.as_ref();
+    Ok(Query::new(
+        "UPDATE instances SET last_heartbeat = $3, applied_revision = $4, applied_digest = $5, nack = $6, \
+         counters = $7 WHERE id = $1 AND group_id = $2 AND revoked_at IS NULL",
+        args![
+            &heartbeat.id,
+            &heartbeat.group,
+            heartbeat.at,
+            applied.and_then(|(revision, _)| i64::try_from(*revision).ok()),
+            applied.map(|(_, digest)| digest.0.to_vec()),
+            nack.map_err(|error| StoreError::corrupt("refusal", error))?,
+            heartbeat.counters.to_string(),
+        ],
+    ))
+}
+
+/// Instances with their status, which depends on the time and on the head of the group.
+fn select(liveness: Liveness) -> Select {
+    let lost = Arg::from(liveness.now.saturating_sub(liveness.lost_after));
+    let offline = Arg::from(liveness.now.saturating_sub(liveness.offline_after));
+    let source = "(SELECT i.*, g.revision AS head_revision, CASE WHEN i.last_heartbeat <= ? THEN 'offline' \
+         WHEN i.last_heartbeat <= ? THEN 'lost_connection' \
+         WHEN i.nack IS NOT NULL OR COALESCE(i.applied_revision, -1) <> g.revision \
+         OR COALESCE(i.applied_digest, g.digest) <> g.digest THEN 'out_of_sync' ELSE 'healthy' END AS status \
+         FROM instances AS i JOIN gateway_groups AS g ON g.id = i.group_id) AS t";
+    let mut select = Select::new("t.*", source, vec![offline, lost]);
+    select.order_by("t.id");
+    select
+}
+
+fn read(row: &Row) -> Result<Instance, StoreError> {
+    let applied_revision: Option<i64> = row.get("applied_revision")?;
+    let applied_digest: Option<Vec<u8>> = row.get("applied_digest")?;
+    let nack: Option<String> = row.get("nack")?;
+    let nack = nack.as_deref().map(serde_json::from_str).transpose();
+    Ok(Instance {
+        id: row.parse("id")?,
+        group: row.parse("group_id")?,
+        hostname: row.get("hostname")?,
+        version: row.get("version")?,
+        address: row.get("address")?,
+        status: row.parse("status")?,
+        certificate_expires_at: row.get("certificate_expires_at")?,
+        applied_revision: applied_revision.and_then(|revision| revision.try_into().ok()),
+        applied_digest: applied_digest.as_deref().and_then(Digest::from_slice),
+        head_revision: row.unsigned("head_revision")?,
+        nack: nack.map_err(|error| StoreError::corrupt("column nack", error))?,
+        counters: row.json("counters")?,
+        last_heartbeat: row.get("last_heartbeat")?,
+        revoked_at: row.get("revoked_at")?,
+        created_at: row.seconds("created_at_ms")?,
+    })
+}

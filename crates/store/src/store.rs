@@ -1,0 +1,119 @@
+//! The handle on the database, shared by all of a control plane.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::admin_keys::AdminKeys;
+use crate::audit::AuditLog;
+use crate::config::Config;
+use crate::db::Db;
+use crate::error::StoreError;
+use crate::groups::Groups;
+use crate::heads::{Head, Heads, Watcher};
+use crate::instances::Instances;
+use crate::join_tokens::JoinTokens;
+use crate::seal::{MasterKey, Sealer};
+use crate::sessions::Sessions;
+use crate::settings::{self, Settings};
+use crate::tokens::Tokens;
+use crate::users::Users;
+
+/// A control plane's database. Clones share its connections; when the last one is dropped, the task that
+/// watches for other replicas' commits ends.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Db,
+    master: Sealer,
+    heads: Arc<Heads>,
+    _watcher: Watcher,
+}
+
+impl Store {
+    /// Opens `sqlite:///path/to/file.db` (made when missing) or `postgres://user@host/database`, brings its
+    /// tables to this version's shape and checks the master key.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongMasterKey`], [`StoreError::BadUrl`], [`StoreError::Migration`] (an older version
+    /// opens a newer database), [`StoreError::Unavailable`].
+    pub async fn open(url: &str, master_key: MasterKey) -> Result<Self, StoreError> {
+        let db = Db::open(url).await?;
+        let master = Sealer::of_master(&master_key)?;
+        settings::check_master_key(&db, &master).await?;
+        let heads = Arc::new(Heads::default());
+        let watcher = Watcher::start(db.clone(), heads.clone());
+        Ok(Self { inner: Arc::new(Inner { db, master, heads, _watcher: watcher }) })
+    }
+
+    /// Every new head of every group from now on, whichever replica made it. A head may come late, and a
+    /// slow receiver may miss some: what it says is "look again", never "this is all".
+    pub fn subscribe(&self) -> broadcast::Receiver<Head> {
+        self.inner.heads.subscribe()
+    }
+
+    /// Gateway groups.
+    pub fn groups(&self) -> Groups<'_> {
+        Groups { store: self }
+    }
+
+    /// The groups' configuration: resources, revisions, changes.
+    pub fn config(&self) -> Config<'_> {
+        Config { store: self }
+    }
+
+    /// Gateway instances.
+    pub fn instances(&self) -> Instances<'_> {
+        Instances { store: self }
+    }
+
+    /// Tokens with which instances join a group.
+    pub fn join_tokens(&self) -> JoinTokens<'_> {
+        JoinTokens { store: self }
+    }
+
+    /// The admin key of each group.
+    pub fn admin_keys(&self) -> AdminKeys<'_> {
+        AdminKeys { store: self }
+    }
+
+    /// Users.
+    pub fn users(&self) -> Users<'_> {
+        Users { store: self }
+    }
+
+    /// Sessions of users who logged in.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
+    }
+
+    /// Personal tokens of users.
+    pub fn tokens(&self) -> Tokens<'_> {
+        Tokens { store: self }
+    }
+
+    /// Who did what.
+    pub fn audit(&self) -> AuditLog<'_> {
+        AuditLog { store: self }
+    }
+
+    /// Small sealed values of the control plane itself.
+    pub fn settings(&self) -> Settings<'_> {
+        Settings { store: self }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.inner.db
+    }
+
+    pub(crate) fn master(&self) -> &Sealer {
+        &self.inner.master
+    }
+
+    pub(crate) fn heads(&self) -> &Heads {
+        &self.inner.heads
+    }
+}
