@@ -1,1 +1,19 @@
-//! client
+//! A typed client of the HTTP API, for the command line and for tests.
+//!
+//! [`Client::new`] says where and whom to trust; then one method for each thing to do, in one file per resource.
+
+mod client;
+mod error;
+mod groups;
+mod instances;
+mod resources;
+mod session;
+mod trust;
+
+pub use api_types;
+
+pub use client::{Client, Key, Settings};
+pub use error::{ClientError, ClientResult};
+pub use instances::InstanceFilter;
+pub use resources::ResourcePath;
+pub use trust::{Fingerprint, Trust, TrustError};
