@@ -1,0 +1,78 @@
+//! The groups that have connected instances, each with a task that follows its change log.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use model::GroupId;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, broadcast};
+
+use crate::group::Group;
+use crate::plane::{ControlPlane, FeedError};
+
+/// Notices of commits are a hint; this is the backstop when one was lost.
+const POLL: Duration = Duration::from_secs(2);
+
+pub(crate) struct Groups<C> {
+    plane: Arc<C>,
+    /// Weak: a group goes when its last instance leaves, and its task with it.
+    by_id: Mutex<HashMap<GroupId, Weak<Group>>>,
+}
+
+impl<C: ControlPlane> Groups<C> {
+    pub(crate) fn new(plane: Arc<C>) -> Self {
+        Self {
+            plane,
+            by_id: Mutex::default(),
+        }
+    }
+
+    /// The group, loaded by the first instance that asks.
+    pub(crate) async fn get(&self, id: &GroupId) -> Result<Arc<Group>, FeedError> {
+        let mut by_id = self.by_id.lock().await;
+        if let Some(group) = by_id.get(id).and_then(Weak::upgrade) {
+            return Ok(group);
+        }
+        by_id.retain(|_, group| group.strong_count() > 0);
+        // Before the load, so that a commit during it is noticed.
+        let commits = self.plane.commits();
+        let group = Group::load(id.clone(), &*self.plane).await?;
+        by_id.insert(id.clone(), Arc::downgrade(&group));
+        tokio::spawn(follow(Arc::downgrade(&group), self.plane.clone(), commits));
+        Ok(group)
+    }
+}
+
+/// Follows the change log until nobody needs the group.
+async fn follow<C: ControlPlane>(
+    group: Weak<Group>,
+    plane: Arc<C>,
+    mut commits: broadcast::Receiver<GroupId>,
+) {
+    while let Some(group) = group.upgrade() {
+        if let Err(error) = group.advance(&*plane).await {
+            tracing::warn!(group = %group.id(), %error, "config channel: cannot follow the change log");
+        }
+        let id = group.id().clone();
+        // Not held while waiting: the last instance's leaving must be able to end it.
+        drop(group);
+        let _ = tokio::time::timeout(POLL, commit_of(&id, &mut commits)).await;
+    }
+}
+
+async fn commit_of(id: &GroupId, commits: &mut broadcast::Receiver<GroupId>) {
+    loop {
+        match commits.recv().await {
+            // One read of the log takes up all that was committed until now.
+            Ok(group) if group == *id => return skip(commits),
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn skip(commits: &mut broadcast::Receiver<GroupId>) {
+    *commits = commits.resubscribe();
+}

@@ -1,0 +1,110 @@
+//! What instances say, written down in batches: a thousand acks of one revision are one write.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::InstanceId;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::plane::{ControlPlane, Report};
+use crate::sessions::Sessions;
+
+/// How long reports are gathered: far below the second within which a refusal must be visible.
+const GATHER: Duration = Duration::from_millis(100);
+/// Pause after a failed write.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Reports that wait to be written: at most one per instance, since the newest says it all.
+#[derive(Default)]
+pub(crate) struct Reports {
+    waiting: Mutex<HashMap<InstanceId, Report>>,
+    arrived: Notify,
+}
+
+impl Reports {
+    /// Replaces what waits of the same instance.
+    pub(crate) fn put(&self, report: Report) {
+        self.waiting()
+            .insert(report.identity.instance.clone(), report);
+        self.arrived.notify_one();
+    }
+
+    /// Writes until `stop`, then what is left.
+    pub(crate) async fn run<C: ControlPlane>(
+        &self,
+        plane: &C,
+        sessions: &Sessions,
+        stop: CancellationToken,
+    ) {
+        while stop
+            .run_until_cancelled(self.arrived.notified())
+            .await
+            .is_some()
+        {
+            let _ = stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+            if !self.write(plane, sessions).await {
+                let _ = stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
+            }
+        }
+        self.write(plane, sessions).await;
+    }
+
+    async fn write<C: ControlPlane>(&self, plane: &C, sessions: &Sessions) -> bool {
+        let batch: Vec<Report> = self.waiting().drain().map(|(_, report)| report).collect();
+        if batch.is_empty() {
+            return true;
+        }
+        match plane.report(batch.clone()).await {
+            Ok(strangers) => {
+                strangers
+                    .iter()
+                    .for_each(|stranger| sessions.expel(&stranger.instance));
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, reports = batch.len(), "config channel: instance reports wait to be written");
+                self.put_back(batch);
+                false
+            }
+        }
+    }
+
+    /// What came meanwhile is newer.
+    fn put_back(&self, batch: Vec<Report>) {
+        let mut waiting = self.waiting();
+        for report in batch {
+            waiting
+                .entry(report.identity.instance.clone())
+                .or_insert(report);
+        }
+        self.arrived.notify_one();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<InstanceId, Report>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the streams of instances that are revoked.
+pub(crate) async fn expel_revoked<C: ControlPlane>(plane: Arc<C>, sessions: Arc<Sessions>) {
+    use tokio::sync::broadcast::error::RecvError;
+    let mut revocations = plane.revocations();
+    loop {
+        match revocations.recv().await {
+            Ok(instance) => sessions.expel(&instance),
+            Err(RecvError::Lagged(_)) => expel_strangers(&*plane, &sessions).await,
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Notices were lost: asks about everyone.
+async fn expel_strangers<C: ControlPlane>(plane: &C, sessions: &Sessions) {
+    for session in sessions.snapshot() {
+        if plane.admit(session.identity()).await == Err(crate::plane::FleetError::NotAdmitted) {
+            sessions.expel(&session.identity().instance);
+        }
+    }
+}
