@@ -41,20 +41,13 @@ struct Recent {
 
 impl Group {
     /// Reads the head and the tail of the log behind it.
-    pub(crate) async fn load<C: ControlPlane>(
-        id: GroupId,
-        plane: &C,
-    ) -> Result<Arc<Self>, FeedError> {
+    pub(crate) async fn load<C: ControlPlane>(id: GroupId, plane: &C) -> Result<Arc<Self>, FeedError> {
         let head = plane.head(&id).await?;
         let tail = head.revision.saturating_sub(BATCH.into());
         let group = Arc::new(Self {
             id,
             head: watch::Sender::new(head),
-            recent: Mutex::new(Recent {
-                revisions: VecDeque::new(),
-                bytes: 0,
-                merged: None,
-            }),
+            recent: Mutex::new(Recent { revisions: VecDeque::new(), bytes: 0, merged: None }),
             snapshot: tokio::sync::Mutex::default(),
         });
         let logged = plane.revisions_after(&group.id, tail, BATCH).await?;
@@ -106,23 +99,14 @@ impl Group {
 
     /// The encoded changes between two revisions; absent when they are no longer at hand or too many.
     pub(crate) fn changes(&self, from: Revision, to: Revision) -> Option<Bytes> {
-        self.recent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .between(from, to)
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).between(from, to)
     }
 
     /// The whole configuration as frames, encoded by the first who asks.
-    pub(crate) async fn snapshot<C: ControlPlane>(
-        &self,
-        plane: &C,
-    ) -> Result<Arc<EncodedSnapshot>, FeedError> {
+    pub(crate) async fn snapshot<C: ControlPlane>(&self, plane: &C) -> Result<Arc<EncodedSnapshot>, FeedError> {
         let mut kept = self.snapshot.lock().await;
         let target = self.head.borrow().revision;
-        if let Some(snapshot) = kept
-            .upgrade()
-            .filter(|snapshot| snapshot.revision >= target)
-        {
+        if let Some(snapshot) = kept.upgrade().filter(|snapshot| snapshot.revision >= target) {
             return Ok(snapshot);
         }
         let whole = plane.snapshot(&self.id).await?;
@@ -137,10 +121,7 @@ impl Group {
 
 impl Recent {
     fn push(&mut self, revision: Revision, changes: Bytes) {
-        let follows = self
-            .revisions
-            .back()
-            .is_none_or(|(last, _)| last + 1 == revision);
+        let follows = self.revisions.back().is_none_or(|(last, _)| last + 1 == revision);
         if !follows {
             self.revisions.clear();
             self.bytes = 0;
@@ -159,32 +140,21 @@ impl Recent {
         let first = self.revisions.front()?.0;
         let start = usize::try_from((from + 1).checked_sub(first)?).ok()?;
         let count = usize::try_from(to.checked_sub(from)?).ok()?;
-        let end = start
-            .checked_add(count)
-            .filter(|end| *end <= self.revisions.len())?;
+        let end = start.checked_add(count).filter(|end| *end <= self.revisions.len())?;
         match count {
             0 => None,
-            1 => self
-                .revisions
-                .get(start)
-                .map(|(_, changes)| changes.clone()),
+            1 => self.revisions.get(start).map(|(_, changes)| changes.clone()),
             _ => Some(self.merge((from, to), start..end)),
         }
     }
 
     /// Encoded changes behind each other are the encoding of all of them.
     fn merge(&mut self, (from, to): (Revision, Revision), range: std::ops::Range<usize>) -> Bytes {
-        if let Some((.., changes)) = self
-            .merged
-            .as_ref()
-            .filter(|merged| (merged.0, merged.1) == (from, to))
-        {
+        if let Some((.., changes)) = self.merged.as_ref().filter(|merged| (merged.0, merged.1) == (from, to)) {
             return changes.clone();
         }
         let mut changes = BytesMut::new();
-        self.revisions
-            .range(range)
-            .for_each(|(_, one)| changes.extend_from_slice(one));
+        self.revisions.range(range).for_each(|(_, one)| changes.extend_from_slice(one));
         let changes = changes.freeze();
         self.merged = Some((from, to, changes.clone()));
         changes
@@ -196,14 +166,8 @@ mod tests {
     use super::*;
 
     fn recent(revisions: impl IntoIterator<Item = Revision>) -> Recent {
-        let mut recent = Recent {
-            revisions: VecDeque::new(),
-            bytes: 0,
-            merged: None,
-        };
-        revisions
-            .into_iter()
-            .for_each(|revision| recent.push(revision, vec![revision as u8].into()));
+        let mut recent = Recent { revisions: VecDeque::new(), bytes: 0, merged: None };
+        revisions.into_iter().for_each(|revision| recent.push(revision, vec![revision as u8].into()));
         recent
     }
 
@@ -231,11 +195,7 @@ mod tests {
             assert_eq!(recent.between(from, to), None, "{from}..{to}");
         }
         recent.push(11, vec![11].into());
-        assert_eq!(
-            recent.between(8, 9),
-            None,
-            "a gap in the log ends what was before it"
-        );
+        assert_eq!(recent.between(8, 9), None, "a gap in the log ends what was before it");
         assert_eq!(recent.between(10, 11).unwrap().as_ref(), [11]);
     }
 

@@ -22,10 +22,7 @@ pub(crate) struct Groups<C> {
 
 impl<C: ControlPlane> Groups<C> {
     pub(crate) fn new(plane: Arc<C>) -> Self {
-        Self {
-            plane,
-            by_id: Mutex::default(),
-        }
+        Self { plane, by_id: Mutex::default() }
     }
 
     /// The group, loaded by the first instance that asks.
@@ -45,11 +42,7 @@ impl<C: ControlPlane> Groups<C> {
 }
 
 /// Follows the change log until nobody needs the group.
-async fn follow<C: ControlPlane>(
-    group: Weak<Group>,
-    plane: Arc<C>,
-    mut commits: broadcast::Receiver<GroupId>,
-) {
+async fn follow<C: ControlPlane>(group: Weak<Group>, plane: Arc<C>, mut commits: broadcast::Receiver<GroupId>) {
     while let Some(group) = group.upgrade() {
         if let Err(error) = group.advance(&*plane).await {
             tracing::warn!(group = %group.id(), %error, "config channel: cannot follow the change log");

@@ -28,10 +28,7 @@ impl Inbound {
             match tokio::time::timeout(silence, stream.message()).await {
                 Ok(Ok(Some(message))) => self.hear(message),
                 Ok(Ok(None) | Err(_)) => break,
-                Err(_) => self.session.expel(
-                    GoodbyeReason::Protocol,
-                    "nothing was heard for three heartbeats",
-                ),
+                Err(_) => self.session.expel(GoodbyeReason::Protocol, "nothing was heard for three heartbeats"),
             }
         }
         self.session.left();

@@ -21,7 +21,6 @@ mod sessions;
 mod tls;
 
 pub use plane::{
-    Certificate, ControlPlane, FeedError, FleetError, JoinRequest, Joined, LoggedRevision, Refused,
-    Report, Snapshot,
+    Certificate, ControlPlane, FeedError, FleetError, JoinRequest, Joined, LoggedRevision, Refused, Report, Snapshot,
 };
 pub use server::{ChannelError, ChannelSettings, serve};

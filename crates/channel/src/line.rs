@@ -30,11 +30,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn new(stream: TlsStream<TcpStream>, info: LineInfo) -> Self {
         let is_cut = Box::pin(info.cut.clone().cancelled_owned());
-        Self {
-            stream,
-            info,
-            is_cut,
-        }
+        Self { stream, info, is_cut }
     }
 
     fn check_cut(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -42,6 +38,13 @@ impl Line {
             Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
             Poll::Pending => Ok(()),
         }
+    }
+}
+
+impl Drop for Line {
+    /// Ends the timers that would have cut it.
+    fn drop(&mut self) {
+        self.info.cut.cancel();
     }
 }
 
@@ -53,22 +56,14 @@ impl Connected for Line {
 }
 
 impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check_cut(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check_cut(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::line::{Line, LineInfo};
-use crate::tls::identity_of;
+use crate::tls::holder_of;
 
 /// A handshake that takes longer is dropped.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
@@ -33,10 +33,7 @@ impl Listener {
     /// Accepts until `stop`; connections that passed the handshake go to `lines`.
     pub(crate) async fn run(self, lines: mpsc::Sender<io::Result<Line>>, stop: CancellationToken) {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
-        while let Some(permit) = stop
-            .run_until_cancelled(handshakes.clone().acquire_owned())
-            .await
-        {
+        while let Some(permit) = stop.run_until_cancelled(handshakes.clone().acquire_owned()).await {
             let Ok(permit) = permit else { return };
             match stop.run_until_cancelled(self.tcp.accept()).await {
                 Some(Ok((tcp, _))) => self.greet(tcp, permit, lines.clone()),
@@ -49,21 +46,10 @@ impl Listener {
         }
     }
 
-    fn greet(
-        &self,
-        tcp: TcpStream,
-        permit: OwnedSemaphorePermit,
-        lines: mpsc::Sender<io::Result<Line>>,
-    ) {
-        let (tls, trust_domain, cut) = (
-            self.tls.clone(),
-            self.trust_domain.clone(),
-            self.cut.child_token(),
-        );
+    fn greet(&self, tcp: TcpStream, permit: OwnedSemaphorePermit, lines: mpsc::Sender<io::Result<Line>>) {
+        let (tls, trust_domain, cut) = (self.tls.clone(), self.trust_domain.clone(), self.cut.child_token());
         tokio::spawn(async move {
-            match tokio::time::timeout(HANDSHAKE_DEADLINE, shake_hands(tcp, tls, &trust_domain, cut))
-                .await
-            {
+            match tokio::time::timeout(HANDSHAKE_DEADLINE, shake_hands(tcp, tls, &trust_domain, cut)).await {
                 Ok(Ok(line)) => drop(lines.send(Ok(line)).await),
                 Ok(Err(error)) => tracing::debug!(%error, "config channel: TLS handshake failed"),
                 Err(_) => tracing::debug!("config channel: TLS handshake took too long"),
@@ -73,31 +59,27 @@ impl Listener {
     }
 }
 
-async fn shake_hands(
-    tcp: TcpStream,
-    tls: TlsAcceptor,
-    trust_domain: &str,
-    cut: CancellationToken,
-) -> io::Result<Line> {
+async fn shake_hands(tcp: TcpStream, tls: TlsAcceptor, trust_domain: &str, cut: CancellationToken) -> io::Result<Line> {
     // A delta is one small write; waiting for more would cost its latency.
     tcp.set_nodelay(true)?;
     let stream = tls.accept(tcp).await?;
-    let leaf = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first());
-    let identity = leaf.and_then(|leaf| identity_of(leaf, trust_domain));
-    if identity.is_none() {
-        cut_after(cut.clone(), ANONYMOUS_LIFE);
-    }
-    Ok(Line::new(stream, LineInfo { identity, cut }))
+    let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let holder = leaf.and_then(|leaf| holder_of(leaf, trust_domain));
+    // A certificate is checked once, but a stream may last for months: it ends with the certificate.
+    let life = holder.as_ref().map_or(ANONYMOUS_LIFE, |holder| remaining(holder.expires_at));
+    cut_after(cut.clone(), life);
+    Ok(Line::new(stream, LineInfo { identity: holder.map(|holder| holder.identity), cut }))
 }
 
-/// Cuts a connection in a while; nothing happens when it is gone by then.
+fn remaining(until: SystemTime) -> Duration {
+    until.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+/// Cuts a connection in a while, unless it is gone by then.
 pub(crate) fn cut_after(cut: CancellationToken, delay: Duration) {
     tokio::spawn(async move {
-        tokio::time::sleep(delay).await;
-        cut.cancel();
+        if cut.run_until_cancelled(tokio::time::sleep(delay)).await.is_some() {
+            cut.cancel();
+        }
     });
 }

@@ -45,25 +45,11 @@ impl Sending {
 }
 
 impl<C: ControlPlane> Outbound<C> {
-    pub(crate) fn new(
-        plane: Arc<C>,
-        session: Arc<Session>,
-        group: Arc<Group>,
-        heartbeat: Duration,
-    ) -> Self {
+    pub(crate) fn new(plane: Arc<C>, session: Arc<Session>, group: Arc<Group>, heartbeat: Duration) -> Self {
         let target = group.target();
         let mut sign_of_life = interval(heartbeat);
         sign_of_life.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            plane,
-            session,
-            group,
-            target,
-            snapshot: None,
-            sign_of_life,
-            heartbeat,
-            is_over: false,
-        }
+        Self { plane, session, group, target, snapshot: None, sign_of_life, heartbeat, is_over: false }
     }
 
     /// The frames in order. The first is `Settings`: the first tick comes at once.

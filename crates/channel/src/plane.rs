@@ -12,25 +12,18 @@ use wire::{Applied, InstanceIdentity, Signed, v1};
 /// The use cases behind the channel. Every call may be made from many tasks at once.
 pub trait ControlPlane: Send + Sync + 'static {
     /// Trades a join token for an identity; the token decides the group.
-    fn join(&self, request: JoinRequest)
-    -> impl Future<Output = Result<Joined, FleetError>> + Send;
+    fn join(&self, request: JoinRequest) -> impl Future<Output = Result<Joined, FleetError>> + Send;
 
     /// A fresh certificate for an instance that still belongs to the fleet.
-    fn renew(
-        &self,
-        who: &InstanceIdentity,
-        csr: &[u8],
-    ) -> impl Future<Output = Result<Certificate, FleetError>> + Send;
+    fn renew(&self, who: &InstanceIdentity, csr: &[u8])
+    -> impl Future<Output = Result<Certificate, FleetError>> + Send;
 
     /// Whether the instance still belongs to the fleet: known, of this group, not revoked.
     fn admit(&self, who: &InstanceIdentity) -> impl Future<Output = Result<(), FleetError>> + Send;
 
     /// Writes down what instances said, all in one go. Returns those that no longer belong to the
     /// fleet; their streams are closed.
-    fn report(
-        &self,
-        batch: Vec<Report>,
-    ) -> impl Future<Output = Result<Vec<InstanceIdentity>, FleetError>> + Send;
+    fn report(&self, batch: Vec<Report>) -> impl Future<Output = Result<Vec<InstanceIdentity>, FleetError>> + Send;
 
     /// Instances that are revoked or deleted from now on.
     fn revocations(&self) -> broadcast::Receiver<InstanceId>;
@@ -42,8 +35,7 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn head(&self, group: &GroupId) -> impl Future<Output = Result<Signed, FeedError>> + Send;
 
     /// A group's whole configuration at its newest revision.
-    fn snapshot(&self, group: &GroupId)
-    -> impl Future<Output = Result<Snapshot, FeedError>> + Send;
+    fn snapshot(&self, group: &GroupId) -> impl Future<Output = Result<Snapshot, FeedError>> + Send;
 
     /// At most `limit` revisions behind `revision`, oldest first, without gaps.
     fn revisions_after(

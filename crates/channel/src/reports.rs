@@ -26,23 +26,13 @@ pub(crate) struct Reports {
 impl Reports {
     /// Replaces what waits of the same instance.
     pub(crate) fn put(&self, report: Report) {
-        self.waiting()
-            .insert(report.identity.instance.clone(), report);
+        self.waiting().insert(report.identity.instance.clone(), report);
         self.arrived.notify_one();
     }
 
     /// Writes until `stop`, then what is left.
-    pub(crate) async fn run<C: ControlPlane>(
-        &self,
-        plane: &C,
-        sessions: &Sessions,
-        stop: CancellationToken,
-    ) {
-        while stop
-            .run_until_cancelled(self.arrived.notified())
-            .await
-            .is_some()
-        {
+    pub(crate) async fn run<C: ControlPlane>(&self, plane: &C, sessions: &Sessions, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.arrived.notified()).await.is_some() {
             let _ = stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
             if !self.write(plane, sessions).await {
                 let _ = stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
@@ -58,9 +48,7 @@ impl Reports {
         }
         match plane.report(batch.clone()).await {
             Ok(strangers) => {
-                strangers
-                    .iter()
-                    .for_each(|stranger| sessions.expel(&stranger.instance));
+                strangers.iter().for_each(|stranger| sessions.expel(&stranger.instance));
                 true
             }
             Err(error) => {
@@ -75,9 +63,7 @@ impl Reports {
     fn put_back(&self, batch: Vec<Report>) {
         let mut waiting = self.waiting();
         for report in batch {
-            waiting
-                .entry(report.identity.instance.clone())
-                .or_insert(report);
+            waiting.entry(report.identity.instance.clone()).or_insert(report);
         }
         self.arrived.notify_one();
     }

@@ -47,11 +47,7 @@ pub struct ChannelSettings {
 impl ChannelSettings {
     /// With the usual heartbeat.
     pub fn new(tls: TlsMaterial, trust_domain: impl Into<String>) -> Self {
-        Self {
-            tls,
-            trust_domain: trust_domain.into(),
-            heartbeat: HEARTBEAT_INTERVAL,
-        }
+        Self { tls, trust_domain: trust_domain.into(), heartbeat: HEARTBEAT_INTERVAL }
     }
 }
 
@@ -84,23 +80,10 @@ pub async fn serve<C: ControlPlane>(
     let tasks = TaskTracker::new();
     let (written, cut) = (CancellationToken::new(), CancellationToken::new());
 
-    tasks.spawn(
-        Listener {
-            tcp,
-            tls,
-            trust_domain,
-            cut: cut.clone(),
-        }
-        .run(lines, stop.clone()),
-    );
+    tasks.spawn(Listener { tcp, tls, trust_domain, cut: cut.clone() }.run(lines, stop.clone()));
     let expelling = tokio::spawn(expel_revoked(plane.clone(), sessions.clone()));
     let writing = tokio::spawn({
-        let (reports, plane, sessions, written) = (
-            reports.clone(),
-            plane.clone(),
-            sessions.clone(),
-            written.clone(),
-        );
+        let (reports, plane, sessions, written) = (reports.clone(), plane.clone(), sessions.clone(), written.clone());
         async move { reports.run(&*plane, &sessions, written).await }
     });
 
@@ -140,10 +123,7 @@ async fn run_server<C: ControlPlane>(
         .max_concurrent_streams(STREAMS_PER_CONNECTION)
         .http2_max_header_list_size(16 << 10)
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            ReceiverStream::new(incoming),
-            stop.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
     let stopping = async {
         stop.cancelled().await;
         sessions.close_all();

@@ -39,16 +39,9 @@ type Frames = Pin<Box<dyn Stream<Item = Result<v1::ToInstance, Status>> + Send>>
 
 #[tonic::async_trait]
 impl<C: ControlPlane> ConfigChannel for Service<C> {
-    async fn join(
-        &self,
-        request: Request<v1::JoinRequest>,
-    ) -> Result<Response<v1::JoinResponse>, Status> {
+    async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinResponse>, Status> {
         let v1::JoinRequest { secret, csr, facts } = request.into_inner();
-        let request = JoinRequest {
-            secret,
-            csr: csr.to_vec(),
-            facts: facts.unwrap_or_default(),
-        };
+        let request = JoinRequest { secret, csr: csr.to_vec(), facts: facts.unwrap_or_default() };
         let joined = self.plane.join(request).await?;
         tracing::info!(instance = %joined.instance, group = %joined.group, "an instance joined");
         Ok(Response::new(v1::JoinResponse {
@@ -58,23 +51,15 @@ impl<C: ControlPlane> ConfigChannel for Service<C> {
         }))
     }
 
-    async fn renew(
-        &self,
-        request: Request<v1::RenewRequest>,
-    ) -> Result<Response<v1::RenewResponse>, Status> {
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
         let (who, _) = self.admitted(&request).await?;
         let certificate = self.plane.renew(&who, &request.get_ref().csr).await?;
-        Ok(Response::new(v1::RenewResponse {
-            certificate: Some(certificate.into()),
-        }))
+        Ok(Response::new(v1::RenewResponse { certificate: Some(certificate.into()) }))
     }
 
     type SyncStream = Frames;
 
-    async fn sync(
-        &self,
-        request: Request<Streaming<v1::FromInstance>>,
-    ) -> Result<Response<Frames>, Status> {
+    async fn sync(&self, request: Request<Streaming<v1::FromInstance>>) -> Result<Response<Frames>, Status> {
         let (who, cut) = self.admitted(&request).await?;
         let mut stream = request.into_inner();
         let hello = first_frame(&mut stream).await?;
@@ -91,28 +76,19 @@ impl<C: ControlPlane> ConfigChannel for Service<C> {
 
 impl<C: ControlPlane> Service<C> {
     /// The instance on the line, when its certificate is ours and it still belongs to the fleet.
-    async fn admitted<T: Sync>(
-        &self,
-        request: &Request<T>,
-    ) -> Result<(InstanceIdentity, CancellationToken), Status> {
+    async fn admitted<T: Sync>(&self, request: &Request<T>) -> Result<(InstanceIdentity, CancellationToken), Status> {
         let Some(line) = request.extensions().get::<LineInfo>() else {
             return Err(Status::internal("the connection is unknown"));
         };
         let Some(who) = line.identity.clone() else {
-            return Err(Status::unauthenticated(
-                "a client certificate of this control plane's CA is needed",
-            ));
+            return Err(Status::unauthenticated("a client certificate of this control plane's CA is needed"));
         };
         let cut = line.cut.clone();
         self.plane.admit(&who).await?;
         Ok((who, cut))
     }
 
-    async fn begin(
-        &self,
-        session: Arc<Session>,
-        stream: Streaming<v1::FromInstance>,
-    ) -> Result<(), Status> {
+    async fn begin(&self, session: Arc<Session>, stream: Streaming<v1::FromInstance>) -> Result<(), Status> {
         self.sessions.enter(session.clone());
         let inbound = Inbound {
             session: session.clone(),
@@ -124,10 +100,7 @@ impl<C: ControlPlane> Service<C> {
         // Again, now that a revocation finds the session: one that came in between would be missed.
         let admitted = self.plane.admit(session.identity()).await;
         if self.stop.is_cancelled() {
-            session.close(
-                v1::GoodbyeReason::Shutdown,
-                "this control-plane replica stops",
-            );
+            session.close(v1::GoodbyeReason::Shutdown, "this control-plane replica stops");
         }
         if admitted.is_err() {
             session.left();
@@ -156,11 +129,7 @@ impl From<Certificate> for v1::Certificate {
     fn from(certificate: Certificate) -> Self {
         Self {
             chain: certificate.chain.into_iter().map(Into::into).collect(),
-            signing_keys: certificate
-                .signing_keys
-                .iter()
-                .map(|key| key.to_vec().into())
-                .collect(),
+            signing_keys: certificate.signing_keys.iter().map(|key| key.to_vec().into()).collect(),
         }
     }
 }

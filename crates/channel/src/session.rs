@@ -41,19 +41,9 @@ pub(crate) struct Ending {
 }
 
 impl Session {
-    pub(crate) fn new(
-        identity: InstanceIdentity,
-        hello: v1::Hello,
-        cut: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(identity: InstanceIdentity, hello: v1::Hello, cut: CancellationToken) -> Self {
         let sender = Sender::new(hello.applied.and_then(read_applied));
-        let state = State {
-            sender,
-            counters: None,
-            refused: None,
-            heard_at: SystemTime::now(),
-            connected: true,
-        };
+        let state = State { sender, counters: None, refused: None, heard_at: SystemTime::now(), connected: true };
         Self {
             identity,
             facts: hello.facts.unwrap_or_default(),
@@ -164,8 +154,7 @@ impl State {
 
     fn refuse(&mut self, nack: v1::Nack) {
         let reason = nack.reason();
-        self.sender
-            .refused(nack.revision, nack.applied.and_then(read_applied));
+        self.sender.refused(nack.revision, nack.applied.and_then(read_applied));
         self.refused = Some(Refused {
             revision: nack.revision,
             reason,

@@ -17,14 +17,9 @@ pub(crate) struct Sessions {
 impl Sessions {
     /// A stream begins; an earlier one of the same instance ends.
     pub(crate) fn enter(&self, session: Arc<Session>) {
-        let earlier = self
-            .all()
-            .insert(session.identity().instance.clone(), session);
+        let earlier = self.all().insert(session.identity().instance.clone(), session);
         if let Some(earlier) = earlier {
-            earlier.close(
-                GoodbyeReason::Replaced,
-                "a newer stream of this instance took over",
-            );
+            earlier.close(GoodbyeReason::Replaced, "a newer stream of this instance took over");
         }
     }
 
@@ -44,10 +39,7 @@ impl Sessions {
     pub(crate) fn expel(&self, instance: &InstanceId) {
         let session = self.all().get(instance).cloned();
         if let Some(session) = session {
-            session.expel(
-                GoodbyeReason::Revoked,
-                "the instance was revoked or deleted",
-            );
+            session.expel(GoodbyeReason::Revoked, "the instance was revoked or deleted");
         }
     }
 
@@ -69,8 +61,6 @@ impl Sessions {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<Session>>> {
-        self.by_instance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.by_instance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! Who is on the other end: the listener's TLS and the identity in a client's certificate.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, version};
@@ -39,23 +40,22 @@ pub(crate) fn server_config(material: TlsMaterial) -> Result<Arc<ServerConfig>, 
     Ok(Arc::new(config))
 }
 
-/// The identity of a verified client certificate: exactly one SAN, a URI of our form and trust domain.
-pub(crate) fn identity_of(
-    leaf: &CertificateDer<'_>,
-    trust_domain: &str,
-) -> Option<InstanceIdentity> {
+/// Whom a client certificate is for, and for how long.
+pub(crate) struct Holder {
+    pub(crate) identity: InstanceIdentity,
+    pub(crate) expires_at: SystemTime,
+}
+
+/// Reads a verified client certificate: exactly one SAN, a URI of our form and trust domain.
+pub(crate) fn holder_of(leaf: &CertificateDer<'_>, trust_domain: &str) -> Option<Holder> {
     let (rest, certificate) = X509Certificate::from_der(leaf).ok()?;
-    let names = &certificate
-        .subject_alternative_name()
-        .ok()??
-        .value
-        .general_names;
-    match names.as_slice() {
-        [GeneralName::URI(uri)] if rest.is_empty() => uri
-            .parse::<InstanceIdentity>()
-            .ok()?
-            .within(trust_domain)
-            .ok(),
-        _ => None,
-    }
+    let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+    let identity = match names.as_slice() {
+        [GeneralName::URI(uri)] if rest.is_empty() => {
+            uri.parse::<InstanceIdentity>().ok()?.within(trust_domain).ok()?
+        }
+        _ => return None,
+    };
+    let expires_at = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    Some(Holder { identity, expires_at: UNIX_EPOCH + Duration::from_secs(expires_at) })
 }

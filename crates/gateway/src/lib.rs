@@ -6,7 +6,7 @@
 
 mod access_log;
 mod admin;
-// pub mod config;
+pub mod config;
 mod fault;
 pub mod instance;
 mod plan_slot;

@@ -50,21 +50,14 @@ pub fn append_put(key: &ResourceKey, body: &Body, out: &mut Vec<u8>) {
 /// # Errors
 /// [`ChangesError`] when the bytes are no `Changes`, or a key is not one this version knows.
 pub fn decode_changes(encoded: Bytes) -> Result<Vec<Change>, ChangesError> {
-    v1::Changes::decode(encoded)?
-        .changes
-        .into_iter()
-        .map(change_from_wire)
-        .collect()
+    v1::Changes::decode(encoded)?.changes.into_iter().map(change_from_wire).collect()
 }
 
 /// A resource's key as it is sent.
 pub fn key_to_wire(key: &ResourceKey) -> v1::Key {
     v1::Key {
         kind: kind_to_wire(key.kind) as i32,
-        parent: key
-            .parent
-            .as_ref()
-            .map_or_else(String::new, |parent| parent.as_str().to_owned()),
+        parent: key.parent.as_ref().map_or_else(String::new, |parent| parent.as_str().to_owned()),
         id: key.id.as_str().to_owned(),
     }
 }
@@ -74,31 +67,19 @@ pub fn key_to_wire(key: &ResourceKey) -> v1::Key {
 /// # Errors
 /// [`ChangesError`] when the kind is unknown or an id breaks the rules.
 pub fn key_from_wire(key: v1::Key) -> Result<ResourceKey, ChangesError> {
-    let parent = (!key.parent.is_empty())
-        .then(|| resource_id(key.parent))
-        .transpose()?;
-    Ok(ResourceKey {
-        kind: kind_from_wire(key.kind)?,
-        parent,
-        id: resource_id(key.id)?,
-    })
+    let parent = (!key.parent.is_empty()).then(|| resource_id(key.parent)).transpose()?;
+    Ok(ResourceKey { kind: kind_from_wire(key.kind)?, parent, id: resource_id(key.id)? })
 }
 
 fn change_to_wire(change: &Change) -> v1::Change {
     match change {
         Change::Put(key, body) => put_to_wire(key, body),
-        Change::Delete(key) => v1::Change {
-            key: Some(key_to_wire(key)),
-            put: None,
-        },
+        Change::Delete(key) => v1::Change { key: Some(key_to_wire(key)), put: None },
     }
 }
 
 fn put_to_wire(key: &ResourceKey, body: &Body) -> v1::Change {
-    v1::Change {
-        key: Some(key_to_wire(key)),
-        put: Some(Bytes::copy_from_slice(body)),
-    }
+    v1::Change { key: Some(key_to_wire(key)), put: Some(Bytes::copy_from_slice(body)) }
 }
 
 fn change_from_wire(change: v1::Change) -> Result<Change, ChangesError> {
@@ -131,10 +112,7 @@ fn kind_to_wire(kind: Kind) -> v1::Kind {
 
 fn kind_from_wire(number: i32) -> Result<Kind, ChangesError> {
     let known = |kind: &Kind| kind_to_wire(*kind) as i32 == number;
-    Kind::ALL
-        .into_iter()
-        .find(known)
-        .ok_or(ChangesError::UnknownKind(number))
+    Kind::ALL.into_iter().find(known).ok_or(ChangesError::UnknownKind(number))
 }
 
 #[cfg(test)]
@@ -147,59 +125,30 @@ mod tests {
             .into_iter()
             .map(|kind| Change::Put(ResourceKey::new(kind, id("a")), Arc::from(&b"{}"[..])))
             .collect();
-        changes.push(Change::Delete(ResourceKey::below(
-            id("jack"),
-            Kind::Credential,
-            id("c"),
-        )));
+        changes.push(Change::Delete(ResourceKey::below(id("jack"), Kind::Credential, id("c"))));
         changes
     }
 
     #[test]
     fn changes_read_what_they_write() {
-        assert_eq!(
-            decode_changes(encode_changes(&changes())).unwrap(),
-            changes()
-        );
+        assert_eq!(decode_changes(encode_changes(&changes())).unwrap(), changes());
     }
 
     #[test]
     fn encodings_may_be_put_behind_each_other() {
-        let (front, back) = (
-            encode_changes(&changes()[..4]),
-            encode_changes(&changes()[4..]),
-        );
+        let (front, back) = (encode_changes(&changes()[..4]), encode_changes(&changes()[4..]));
         let both = [front, back].concat();
         assert_eq!(decode_changes(both.into()).unwrap(), changes());
     }
 
     #[test]
     fn what_is_not_known_is_refused() {
-        let key = |kind, id: &str| {
-            Some(v1::Key {
-                kind,
-                parent: String::new(),
-                id: id.into(),
-            })
-        };
-        let read = |key| {
-            decode_changes(
-                v1::Changes {
-                    changes: vec![v1::Change { key, put: None }],
-                }
-                .encode_to_vec()
-                .into(),
-            )
-        };
+        let key = |kind, id: &str| Some(v1::Key { kind, parent: String::new(), id: id.into() });
+        let read =
+            |key| decode_changes(v1::Changes { changes: vec![v1::Change { key, put: None }] }.encode_to_vec().into());
         assert_eq!(read(key(99, "a")), Err(ChangesError::UnknownKind(99)));
-        assert!(matches!(
-            read(key(1, "a/b")),
-            Err(ChangesError::BadId { .. })
-        ));
+        assert!(matches!(read(key(1, "a/b")), Err(ChangesError::BadId { .. })));
         assert_eq!(read(None), Err(ChangesError::NoKey));
-        assert!(matches!(
-            decode_changes(Bytes::from_static(b"\xff\xff")),
-            Err(ChangesError::Unreadable(_))
-        ));
+        assert!(matches!(decode_changes(Bytes::from_static(b"\xff\xff")), Err(ChangesError::Unreadable(_))));
     }
 }

@@ -41,20 +41,13 @@ impl InstanceIdentity {
         if self.trust_domain == trust_domain {
             return Ok(self);
         }
-        Err(IdentityError::OtherTrustDomain {
-            expected: trust_domain.to_owned(),
-            found: self.trust_domain,
-        })
+        Err(IdentityError::OtherTrustDomain { expected: trust_domain.to_owned(), found: self.trust_domain })
     }
 }
 
 impl fmt::Display for InstanceIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "spiffe://{}/gateway-group/{}/instance/{}",
-            self.trust_domain, self.group, self.instance
-        )
+        write!(f, "spiffe://{}/gateway-group/{}/instance/{}", self.trust_domain, self.group, self.instance)
     }
 }
 
@@ -73,17 +66,12 @@ fn parse(uri: &str) -> Option<InstanceIdentity> {
     let group = GroupId::new(parts.next()?).ok()?;
     parts.next().filter(|word| *word == "instance")?;
     let instance = InstanceId::new(parts.next()?).ok()?;
-    parts.next().is_none().then(|| InstanceIdentity {
-        trust_domain: trust_domain.to_owned(),
-        group,
-        instance,
-    })
+    parts.next().is_none().then(|| InstanceIdentity { trust_domain: trust_domain.to_owned(), group, instance })
 }
 
 /// SPIFFE-ID section 2.1: lower-case letters, digits, dots, dashes and underscores.
 fn is_trust_domain(text: &str) -> bool {
-    let allowed =
-        |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-' | b'_');
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'.' | b'-' | b'_');
     !text.is_empty() && text.len() <= 255 && text.bytes().all(allowed)
 }
 
@@ -95,10 +83,7 @@ mod tests {
     fn an_identity_reads_what_it_writes() {
         let uri = "spiffe://flotilla.test/gateway-group/default/instance/i-1";
         let identity: InstanceIdentity = uri.parse().unwrap();
-        assert_eq!(
-            (identity.group.as_str(), identity.instance.as_str()),
-            ("default", "i-1")
-        );
+        assert_eq!((identity.group.as_str(), identity.instance.as_str()), ("default", "i-1"));
         assert_eq!(identity.to_string(), uri);
         assert!(identity.clone().within("flotilla.test").is_ok());
         assert!(identity.within("other").is_err());

@@ -58,10 +58,7 @@ enum FrameError {
     #[error(transparent)]
     Signed(#[from] SignedError),
     #[error("revision {offered} is not newer than the applied revision {applied}")]
-    Older {
-        offered: Revision,
-        applied: Revision,
-    },
+    Older { offered: Revision, applied: Revision },
     #[error("delta starts at revision {from}, beyond the applied one")]
     Gap { from: Revision },
     #[error("a snapshot's chunk came without its start")]
@@ -77,13 +74,7 @@ enum FrameError {
 impl Receiver {
     /// Holds nothing yet.
     pub fn new(group: GroupId, keys: VerifyingKeys) -> Self {
-        Self {
-            group,
-            keys,
-            state: GroupState::default(),
-            signed: None,
-            progress: Progress::Following,
-        }
+        Self { group, keys, state: GroupState::default(), signed: None, progress: Progress::Following }
     }
 
     /// Starts from a configuration that lay on disk.
@@ -93,9 +84,7 @@ impl Receiver {
     pub fn restore(&mut self, state: GroupState, signed: Signed) -> Result<(), RestoreError> {
         self.keys.verify(&self.group, &signed)?;
         if state.digest() != signed.digest {
-            return Err(RestoreError::DigestMismatch {
-                revision: signed.revision,
-            });
+            return Err(RestoreError::DigestMismatch { revision: signed.revision });
         }
         (self.state, self.signed) = (state, Some(signed));
         Ok(())
@@ -114,10 +103,7 @@ impl Receiver {
     /// What is in force; absent until the first configuration.
     pub fn applied(&self) -> Option<Applied> {
         let signed = self.signed.as_ref()?;
-        Some(Applied {
-            revision: signed.revision,
-            digest: signed.digest,
-        })
+        Some(Applied { revision: signed.revision, digest: signed.digest })
     }
 
     /// What is in force, as it was signed.
@@ -166,16 +152,11 @@ impl Receiver {
         let applied = self.signed.as_ref().map(|signed| signed.revision);
         match applied {
             Some(applied) if signed.revision <= applied => {
-                return Err(FrameError::Older {
-                    offered: signed.revision,
-                    applied,
-                });
+                return Err(FrameError::Older { offered: signed.revision, applied });
             }
             Some(applied) if delta.from_revision <= applied => {}
             _ => {
-                return Err(FrameError::Gap {
-                    from: delta.from_revision,
-                });
+                return Err(FrameError::Gap { from: delta.from_revision });
             }
         }
         Ok((signed, decode_changes(delta.changes)?))
@@ -215,10 +196,9 @@ impl Receiver {
         let signed = self.check_signed(start.to)?;
         match &self.signed {
             // The same revision again is how drift is repaired.
-            Some(applied) if signed.revision < applied.revision => Err(FrameError::Older {
-                offered: signed.revision,
-                applied: applied.revision,
-            }),
+            Some(applied) if signed.revision < applied.revision => {
+                Err(FrameError::Older { offered: signed.revision, applied: applied.revision })
+            }
             _ => Ok(Staging::new(signed, start.resources, start.bytes)?),
         }
     }
@@ -274,19 +254,15 @@ impl Receiver {
                 Step::Resync(self.resync(error))
             }
             FrameError::Changes(ChangesError::Unreadable(_)) => Step::Resync(self.resync(error)),
-            FrameError::Signed(_)
-            | FrameError::Older { .. }
-            | FrameError::Changes(_)
-            | FrameError::Staging(_) => Step::Refuse(self.refuse(revision, error)),
+            FrameError::Signed(_) | FrameError::Older { .. } | FrameError::Changes(_) | FrameError::Staging(_) => {
+                Step::Refuse(self.refuse(revision, error))
+            }
         }
     }
 
     fn resync(&mut self, error: &FrameError) -> v1::Resync {
         self.progress = Progress::AwaitingSnapshot;
-        v1::Resync {
-            applied: self.applied().map(Into::into),
-            message: cut_text(error.to_string()),
-        }
+        v1::Resync { applied: self.applied().map(Into::into), message: cut_text(error.to_string()) }
     }
 
     fn refuse(&mut self, revision: Revision, error: &FrameError) -> v1::Nack {
@@ -303,10 +279,7 @@ impl Receiver {
 
     /// A replayed old frame says nothing about what follows, so it must not hide it.
     fn note_refused(&mut self, revision: Revision) {
-        let is_ahead = self
-            .signed
-            .as_ref()
-            .is_none_or(|signed| signed.revision < revision);
+        let is_ahead = self.signed.as_ref().is_none_or(|signed| signed.revision < revision);
         if is_ahead {
             self.progress = Progress::Refused(revision);
         }

@@ -31,13 +31,7 @@ impl Sender {
     /// Starts from what `Hello` says.
     pub fn new(applied: Option<Applied>) -> Self {
         let sent = applied.map(|applied| applied.revision);
-        Self {
-            applied,
-            sent,
-            refused: None,
-            snapshot_wanted: applied.is_none(),
-            unanswered: false,
-        }
+        Self { applied, sent, refused: None, snapshot_wanted: applied.is_none(), unanswered: false }
     }
 
     /// What to send so that the instance reaches the target; nothing when it is there, under way,
@@ -48,9 +42,7 @@ impl Sender {
         }
         match self.sent {
             Some(sent) if target < sent => None,
-            _ if self.snapshot_wanted || self.has_drifted(target, target_digest) => {
-                Some(Offer::Snapshot)
-            }
+            _ if self.snapshot_wanted || self.has_drifted(target, target_digest) => Some(Offer::Snapshot),
             Some(sent) if sent < target => Some(Offer::Since(sent)),
             _ => None,
         }
@@ -93,9 +85,7 @@ impl Sender {
     fn has_drifted(&self, target: Revision, target_digest: &Digest) -> bool {
         !self.unanswered
             && self.sent == Some(target)
-            && self.applied.is_some_and(|applied| {
-                applied.revision == target && applied.digest != *target_digest
-            })
+            && self.applied.is_some_and(|applied| applied.revision == target && applied.digest != *target_digest)
     }
 }
 
@@ -107,10 +97,7 @@ mod tests {
     const OTHER: Digest = Digest([2; 32]);
 
     fn at(revision: Revision) -> Option<Applied> {
-        Some(Applied {
-            revision,
-            digest: DIGEST,
-        })
+        Some(Applied { revision, digest: DIGEST })
     }
 
     #[test]
@@ -136,10 +123,7 @@ mod tests {
         assert_eq!(sender.next(3, &OTHER), Some(Offer::Snapshot));
         sender.sent(3);
         assert_eq!(sender.next(3, &OTHER), None, "one snapshot at a time");
-        sender.reported(Applied {
-            revision: 3,
-            digest: OTHER,
-        });
+        sender.reported(Applied { revision: 3, digest: OTHER });
         assert_eq!(sender.next(3, &OTHER), None);
     }
 

@@ -41,22 +41,14 @@ impl TryFrom<v1::Signed> for Signed {
     type Error = SignedError;
     fn try_from(signed: v1::Signed) -> Result<Self, SignedError> {
         let digest = digest_from_wire(&signed.digest)?;
-        Ok(Self {
-            revision: signed.revision,
-            digest,
-            signature: signed.signature,
-        })
+        Ok(Self { revision: signed.revision, digest, signature: signed.signature })
     }
 }
 
 impl From<Signed> for v1::Signed {
     fn from(signed: Signed) -> Self {
         let digest = Bytes::copy_from_slice(&signed.digest.0);
-        Self {
-            revision: signed.revision,
-            digest,
-            signature: signed.signature,
-        }
+        Self { revision: signed.revision, digest, signature: signed.signature }
     }
 }
 
@@ -72,19 +64,13 @@ pub struct Applied {
 impl TryFrom<v1::Applied> for Applied {
     type Error = SignedError;
     fn try_from(applied: v1::Applied) -> Result<Self, SignedError> {
-        Ok(Self {
-            revision: applied.revision,
-            digest: digest_from_wire(&applied.digest)?,
-        })
+        Ok(Self { revision: applied.revision, digest: digest_from_wire(&applied.digest)? })
     }
 }
 
 impl From<Applied> for v1::Applied {
     fn from(applied: Applied) -> Self {
-        Self {
-            revision: applied.revision,
-            digest: Bytes::copy_from_slice(&applied.digest.0),
-        }
+        Self { revision: applied.revision, digest: Bytes::copy_from_slice(&applied.digest.0) }
     }
 }
 
@@ -102,15 +88,8 @@ impl VerifyingKeys {
     /// # Errors
     /// [`SignedError::BadKey`] when one has another length.
     pub fn new<K: AsRef<[u8]>>(keys: impl IntoIterator<Item = K>) -> Result<Self, SignedError> {
-        let key = |key: K| {
-            key.as_ref()
-                .try_into()
-                .map_err(|_| SignedError::BadKey(key.as_ref().len()))
-        };
-        keys.into_iter()
-            .map(key)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let key = |key: K| key.as_ref().try_into().map_err(|_| SignedError::BadKey(key.as_ref().len()));
+        keys.into_iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
     /// The keys' bytes.
@@ -124,15 +103,8 @@ impl VerifyingKeys {
     /// [`SignedError::BadSignature`] when none did.
     pub fn verify(&self, group: &GroupId, signed: &Signed) -> Result<(), SignedError> {
         let payload = signing::payload(group, signed.revision, &signed.digest);
-        let made_by = |key: &[u8; KEY_BYTES]| {
-            UnparsedPublicKey::new(&ED25519, key)
-                .verify(&payload, &signed.signature)
-                .is_ok()
-        };
-        if self.0.iter().any(made_by) {
-            Ok(())
-        } else {
-            Err(SignedError::BadSignature)
-        }
+        let made_by =
+            |key: &[u8; KEY_BYTES]| UnparsedPublicKey::new(&ED25519, key).verify(&payload, &signed.signature).is_ok();
+        if self.0.iter().any(made_by) { Ok(()) } else { Err(SignedError::BadSignature) }
     }
 }

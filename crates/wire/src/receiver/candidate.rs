@@ -41,20 +41,12 @@ pub(super) enum Undo {
 
 impl Undo {
     pub(super) fn apply(state: &mut GroupState, changes: &[Change]) -> Self {
-        Undo::Steps(
-            changes
-                .iter()
-                .map(|change| (change.key().clone(), state.apply(change)))
-                .collect(),
-        )
+        Undo::Steps(changes.iter().map(|change| (change.key().clone(), state.apply(change))).collect())
     }
 
     pub(super) fn run(self, state: &mut GroupState) {
         match self {
-            Undo::Steps(steps) => steps
-                .into_iter()
-                .rev()
-                .for_each(|step| put_back(state, step)),
+            Undo::Steps(steps) => steps.into_iter().rev().for_each(|step| put_back(state, step)),
             Undo::Whole(before) => *state = before,
             Undo::Nothing => {}
         }
@@ -63,18 +55,8 @@ impl Undo {
 
 impl<'a> Candidate<'a> {
     /// `changes` are in the receiver's state already.
-    pub(super) fn new(
-        receiver: &'a mut Receiver,
-        signed: Signed,
-        changes: Vec<Change>,
-        undo: Undo,
-    ) -> Self {
-        Self {
-            receiver,
-            signed,
-            changes,
-            undo,
-        }
+    pub(super) fn new(receiver: &'a mut Receiver, signed: Signed, changes: Vec<Change>, undo: Undo) -> Self {
+        Self { receiver, signed, changes, undo }
     }
 
     /// What turns the configuration in force into this one.
@@ -107,9 +89,7 @@ impl<'a> Candidate<'a> {
         self.undo = Undo::Nothing;
         self.receiver.signed = Some(self.signed.clone());
         self.receiver.progress = Progress::Following;
-        v1::Ack {
-            applied: self.receiver.applied().map(Into::into),
-        }
+        v1::Ack { applied: self.receiver.applied().map(Into::into) }
     }
 
     /// It was refused: the former configuration stays in force.

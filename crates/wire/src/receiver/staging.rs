@@ -37,12 +37,7 @@ impl Staging {
         if bytes > MAX_SNAPSHOT_BYTES {
             return Err(StagingError::TooLarge(bytes));
         }
-        Ok(Self {
-            signed,
-            state: GroupState::default(),
-            announced: resources,
-            bytes_left: bytes,
-        })
+        Ok(Self { signed, state: GroupState::default(), announced: resources, bytes_left: bytes })
     }
 
     pub(super) fn revision(&self) -> Revision {
@@ -64,10 +59,7 @@ impl Staging {
     pub(super) fn finish(self) -> Result<(Signed, GroupState), StagingError> {
         let found = self.state.len() as u64;
         if found != self.announced {
-            return Err(StagingError::Count {
-                found,
-                announced: self.announced,
-            });
+            return Err(StagingError::Count { found, announced: self.announced });
         }
         if self.state.digest() != self.signed.digest {
             return Err(StagingError::DigestMismatch);

@@ -19,57 +19,34 @@ impl ControlPlane {
         let mut state = GroupState::default();
         let mut states = vec![(state.clone(), Vec::new())];
         for revision in 1..=revisions {
-            let changes = vec![put(
-                &format!("r{}", revision % 3),
-                &format!("{{\"n\":{revision}}}"),
-            )];
+            let changes = vec![put(&format!("r{}", revision % 3), &format!("{{\"n\":{revision}}}"))];
             state.apply_all(&changes);
             states.push((state.clone(), changes));
         }
-        Self {
-            key: Ed25519KeyPair::generate().unwrap(),
-            group: GroupId::new("a").unwrap(),
-            states,
-        }
+        Self { key: Ed25519KeyPair::generate().unwrap(), group: GroupId::new("a").unwrap(), states }
     }
 
     fn receiver(&self) -> Receiver {
-        Receiver::new(
-            self.group.clone(),
-            VerifyingKeys::new([self.key.public_key()]).unwrap(),
-        )
+        Receiver::new(self.group.clone(), VerifyingKeys::new([self.key.public_key()]).unwrap())
     }
 
     fn signed(&self, revision: Revision) -> Signed {
-        self.sign(
-            &self.group,
-            revision,
-            self.states[revision as usize].0.digest(),
-        )
+        self.sign(&self.group, revision, self.states[revision as usize].0.digest())
     }
 
     fn sign(&self, group: &GroupId, revision: Revision, digest: model::Digest) -> Signed {
         let signature = self.key.sign(&signing::payload(group, revision, &digest));
-        Signed {
-            revision,
-            digest,
-            signature: Bytes::copy_from_slice(signature.as_ref()),
-        }
+        Signed { revision, digest, signature: Bytes::copy_from_slice(signature.as_ref()) }
     }
 
     fn delta(&self, from: Revision, to: Revision) -> Frame {
         let range = from as usize + 1..=to as usize;
         let changes = self.states[range].iter().flat_map(|(_, changes)| changes);
-        frame::delta(from, self.signed(to), encode_changes(changes))
-            .frame
-            .unwrap()
+        frame::delta(from, self.signed(to), encode_changes(changes)).frame.unwrap()
     }
 
     fn snapshot(&self, revision: Revision) -> Vec<Frame> {
-        frames(frame::snapshot(
-            self.signed(revision),
-            self.states[revision as usize].0.iter(),
-        ))
+        frames(frame::snapshot(self.signed(revision), self.states[revision as usize].0.iter()))
     }
 }
 
@@ -78,10 +55,7 @@ fn frames(frames: Vec<v1::ToInstance>) -> Vec<Frame> {
 }
 
 fn put(id: &str, body: &str) -> Change {
-    Change::Put(
-        ResourceKey::new(Kind::Route, ResourceId::new(id).unwrap()),
-        Arc::from(body.as_bytes()),
-    )
+    Change::Put(ResourceKey::new(Kind::Route, ResourceId::new(id).unwrap()), Arc::from(body.as_bytes()))
 }
 
 fn take(receiver: &mut Receiver, frames: impl IntoIterator<Item = Frame>) -> Option<Revision> {
@@ -120,10 +94,7 @@ fn at(control: &ControlPlane, revision: Revision) -> Receiver {
 fn a_snapshot_and_deltas_lead_to_the_same_state() {
     let control = ControlPlane::new(6);
     let mut receiver = at(&control, 2);
-    assert_eq!(
-        take(&mut receiver, [control.delta(2, 3), control.delta(3, 6)]),
-        Some(6)
-    );
+    assert_eq!(take(&mut receiver, [control.delta(2, 3), control.delta(3, 6)]), Some(6));
     assert_eq!(receiver.state(), &control.states[6].0);
 }
 
@@ -145,14 +116,8 @@ fn a_delta_may_start_before_the_applied_revision() {
 fn an_older_revision_is_refused_and_hides_nothing_that_follows() {
     let control = ControlPlane::new(5);
     let mut receiver = at(&control, 4);
-    assert_eq!(
-        refused(&mut receiver, control.delta(1, 3)),
-        NackReason::Older
-    );
-    assert_eq!(
-        refused(&mut receiver, control.delta(3, 4)),
-        NackReason::Older
-    );
+    assert_eq!(refused(&mut receiver, control.delta(1, 3)), NackReason::Older);
+    assert_eq!(refused(&mut receiver, control.delta(3, 4)), NackReason::Older);
     assert_eq!(take(&mut receiver, [control.delta(4, 5)]), Some(5));
 }
 
@@ -161,10 +126,7 @@ fn an_older_snapshot_is_refused_as_a_whole() {
     let control = ControlPlane::new(5);
     let mut receiver = at(&control, 4);
     let mut old = control.snapshot(3).into_iter();
-    assert_eq!(
-        refused(&mut receiver, old.next().unwrap()),
-        NackReason::Older
-    );
+    assert_eq!(refused(&mut receiver, old.next().unwrap()), NackReason::Older);
     assert_eq!(take(&mut receiver, old), Some(4));
     assert_eq!(receiver.state(), &control.states[4].0);
 }
@@ -175,14 +137,8 @@ fn a_signature_of_another_key_group_or_revision_is_refused() {
     let stranger = ControlPlane::new(5);
     let digest = control.states[5].0.digest();
     let other_group = control.sign(&GroupId::new("b").unwrap(), 5, digest);
-    let other_revision = Signed {
-        revision: 5,
-        ..control.sign(&control.group, 4, digest)
-    };
-    let none = Signed {
-        signature: Bytes::new(),
-        ..control.signed(5)
-    };
+    let other_revision = Signed { revision: 5, ..control.sign(&control.group, 4, digest) };
+    let none = Signed { signature: Bytes::new(), ..control.signed(5) };
     for signed in [stranger.signed(5), other_group, other_revision, none] {
         let mut receiver = at(&control, 4);
         let changes = encode_changes(&control.states[5].1);
@@ -199,10 +155,7 @@ fn tampered_changes_do_not_have_the_signed_digest() {
     let control = ControlPlane::new(5);
     let mut receiver = at(&control, 4);
     let changes = encode_changes([&put("r2", "{\"evil\":1}"), &put("new", "{}")]);
-    let message = resynced(
-        &mut receiver,
-        frame::delta(4, control.signed(5), changes).frame.unwrap(),
-    );
+    let message = resynced(&mut receiver, frame::delta(4, control.signed(5), changes).frame.unwrap());
     assert!(message.contains("digest"), "{message}");
     assert_eq!(receiver.state(), &control.states[4].0);
     assert_eq!(receiver.state().digest(), control.states[4].0.digest());
@@ -251,10 +204,7 @@ fn a_snapshot_larger_than_announced_or_with_a_missing_resource_is_refused() {
     doubled.insert(1, doubled[1].clone());
     let mut receiver = at(&control, 2);
     take(&mut receiver, doubled.drain(..2));
-    assert_eq!(
-        refused(&mut receiver, doubled.remove(0)),
-        NackReason::Unsupported
-    );
+    assert_eq!(refused(&mut receiver, doubled.remove(0)), NackReason::Unsupported);
     let mut lacking = control.snapshot(6);
     lacking.remove(1);
     let end = lacking.pop().unwrap();
@@ -267,23 +217,10 @@ fn a_snapshot_larger_than_announced_or_with_a_missing_resource_is_refused() {
 fn what_the_compiler_refuses_is_rolled_back_and_named() {
     let control = ControlPlane::new(6);
     let mut receiver = at(&control, 2);
-    let Step::Apply(candidate) = receiver.receive(control.delta(2, 3)) else {
-        panic!("not applied")
-    };
+    let Step::Apply(candidate) = receiver.receive(control.delta(2, 3)) else { panic!("not applied") };
     let key = candidate.changes()[0].key().clone();
-    let nack = candidate.roll_back(&Refusal {
-        key: Some(key),
-        pointer: "/uri".into(),
-        reason: "bad".into(),
-    });
-    assert_eq!(
-        (
-            nack.revision,
-            nack.key.unwrap().id.as_str(),
-            nack.pointer.as_str()
-        ),
-        (3, "r0", "/uri")
-    );
+    let nack = candidate.roll_back(&Refusal { key: Some(key), pointer: "/uri".into(), reason: "bad".into() });
+    assert_eq!((nack.revision, nack.key.unwrap().id.as_str(), nack.pointer.as_str()), (3, "r0", "/uri"));
     assert_eq!(receiver.state(), &control.states[2].0);
     // Under way when the refusal was sent, then the control plane's answer to it.
     assert_eq!(take(&mut receiver, [control.delta(3, 4)]), Some(2));
@@ -304,20 +241,11 @@ fn a_candidate_dropped_undecided_is_rolled_back() {
 #[test]
 fn a_configuration_from_disk_is_taken_only_as_signed() {
     let control = ControlPlane::new(5);
-    let restore = |state: u64, signed: Signed| {
-        control
-            .receiver()
-            .restore(control.states[state as usize].0.clone(), signed)
-    };
+    let restore =
+        |state: u64, signed: Signed| control.receiver().restore(control.states[state as usize].0.clone(), signed);
     assert_eq!(restore(5, control.signed(5)), Ok(()));
-    assert_eq!(
-        restore(4, control.signed(5)),
-        Err(RestoreError::DigestMismatch { revision: 5 })
-    );
-    assert!(matches!(
-        restore(5, ControlPlane::new(5).signed(5)),
-        Err(RestoreError::Signed(_))
-    ));
+    assert_eq!(restore(4, control.signed(5)), Err(RestoreError::DigestMismatch { revision: 5 }));
+    assert!(matches!(restore(5, ControlPlane::new(5).signed(5)), Err(RestoreError::Signed(_))));
 }
 
 /// Sweeps seeded streams: frames lost, doubled, swapped, tampered, streams cut, compilers that
@@ -369,23 +297,15 @@ mod sweep {
         }
 
         fn answer(&mut self, step: Step<'_>, refuse: bool) {
-            let applied = |applied: Option<v1::Applied>| {
-                applied.map(|applied| Applied::try_from(applied).unwrap())
-            };
+            let applied = |applied: Option<v1::Applied>| applied.map(|applied| Applied::try_from(applied).unwrap());
             match step {
                 Step::Nothing => {}
                 Step::Apply(candidate) if refuse => {
-                    let refusal = Refusal {
-                        key: None,
-                        pointer: String::new(),
-                        reason: "no".into(),
-                    };
+                    let refusal = Refusal { key: None, pointer: String::new(), reason: "no".into() };
                     let nack = candidate.roll_back(&refusal);
                     self.sender.refused(nack.revision, applied(nack.applied));
                 }
-                Step::Apply(candidate) => self
-                    .sender
-                    .reported(applied(candidate.commit().applied).unwrap()),
+                Step::Apply(candidate) => self.sender.reported(applied(candidate.commit().applied).unwrap()),
                 Step::Refuse(nack) => self.sender.refused(nack.revision, applied(nack.applied)),
                 Step::Resync(resync) => self.sender.resync(applied(resync.applied)),
             }
@@ -396,11 +316,7 @@ mod sweep {
         let mut random = Seeded(seed);
         let control = ControlPlane::new(HEAD);
         let mut receiver = control.receiver();
-        let mut link = Link {
-            control: &control,
-            sender: Sender::new(None),
-            wire: VecDeque::new(),
-        };
+        let mut link = Link { control: &control, sender: Sender::new(None), wire: VecDeque::new() };
         let mut target = 0;
         while target < HEAD {
             target += random.below(3);
@@ -451,13 +367,9 @@ mod sweep {
         let before = receiver.applied().map(|applied| applied.revision);
         link.answer(receiver.receive(frame), refuse);
         let after = receiver.applied();
-        assert!(
-            after.map(|applied| applied.revision) >= before,
-            "the revision went down"
-        );
-        let expected = after.map_or_else(GroupState::default, |applied| {
-            link.control.states[applied.revision as usize].0.clone()
-        });
+        assert!(after.map(|applied| applied.revision) >= before, "the revision went down");
+        let expected =
+            after.map_or_else(GroupState::default, |applied| link.control.states[applied.revision as usize].0.clone());
         assert_eq!(receiver.state(), &expected);
     }
 
@@ -474,10 +386,6 @@ mod sweep {
                 step(link, receiver, frame, false);
             }
         }
-        assert_eq!(
-            receiver.applied().map(|applied| applied.revision),
-            Some(HEAD),
-            "seed {seed}"
-        );
+        assert_eq!(receiver.applied().map(|applied| applied.revision), Some(HEAD), "seed {seed}");
     }
 }
