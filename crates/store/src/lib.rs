@@ -8,6 +8,8 @@
 //! The store keeps and finds; it does not decide. Who may do what, what is valid, and what is signed is
 //! decided in `control`, its only writer. Times are unix seconds unless a name says otherwise.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod admin_keys;
 pub mod audit;
 mod clock;

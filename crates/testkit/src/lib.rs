@@ -1,1 +1,3 @@
-//! testkit
+//! What tests need around them: real servers on free ports that stop by themselves.
+
+pub mod postgres;

@@ -18,7 +18,7 @@ pub(crate) use query::{Arg, Query, args, insert, tuples};
 pub(crate) use select::{Select, contains};
 
 use crate::error::StoreError;
-use query::prepare;
+use query::{MAX_PREPARED_ARGS, prepare};
 
 /// No statement may hold its caller longer.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(15);
@@ -144,10 +144,11 @@ impl Tx {
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         within(async {
-            Ok(match self {
+            match self {
                 Tx::Sqlite(tx) => tx.commit().await?,
                 Tx::Postgres(tx) => tx.commit().await?,
-            })
+            }
+            Ok(())
         })
         .await
     }

@@ -31,11 +31,13 @@ macro_rules! args {
 }
 pub(crate) use args;
 
-/// Turns a [`Query`] into sqlx's for the database that the context asks for.
+/// Turns a [`Query`] into sqlx's for the database that the context asks for. Statements of many rows come
+/// in every length; kept prepared, they would push out those that come back.
 macro_rules! prepare {
     ($query:expr) => {{
         let $crate::db::Query { text, args } = $query;
-        args.into_iter().fold(sqlx::query(sqlx::AssertSqlSafe(text)), |query, arg| match arg {
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).persistent(args.len() <= $crate::db::MAX_PREPARED_ARGS);
+        args.into_iter().fold(query, |query, arg| match arg {
             $crate::db::Arg::Text(value) => query.bind(value),
             $crate::db::Arg::Int(value) => query.bind(value),
             $crate::db::Arg::Bytes(value) => query.bind(value),
@@ -44,6 +46,8 @@ macro_rules! prepare {
 }
 pub(super) use prepare;
 
+/// Statements with more arguments are not kept prepared.
+pub(super) const MAX_PREPARED_ARGS: usize = 64;
 /// SQLite takes at most 32,766 arguments in a statement, PostgreSQL 65,535.
 const MAX_ARGS: usize = 8_000;
 

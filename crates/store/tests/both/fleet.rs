@@ -1,0 +1,160 @@
+use model::{Digest, InstanceId, Kind};
+use serde_json::json;
+use store::instances::{Heartbeat, InstanceFilter, InstanceOrder, InstanceStatus, Joining, Liveness, Nack};
+use store::join_tokens::{NewJoinToken, TokenUse};
+use store::{Direction, SecretHash, Store, StoreError};
+
+use crate::support::*;
+
+fn token(id: &str, max_uses: Option<u32>) -> NewJoinToken {
+    NewJoinToken { id: id.into(), group: group("g"), hash: SecretHash::of(id), expires_at: Some(1_000), max_uses }
+}
+
+pub(crate) async fn a_join_token_is_used_no_more_than_it_allows(f: Fixture) {
+    create_group(&f.store, "g").await;
+    f.store.join_tokens().create(&token("t", Some(3)), &entry("a")).await.unwrap();
+    let other = f.replica().await;
+    let tasks: Vec<_> = (0..10)
+        .map(|task| {
+            let store = if task % 2 == 0 { f.store.clone() } else { other.clone() };
+            tokio::spawn(async move { store.join_tokens().use_once(&SecretHash::of("t"), 999).await.unwrap() })
+        })
+        .collect();
+    let mut accepted = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            TokenUse::Accepted(token) => {
+                assert_eq!(token.group, group("g"));
+                accepted += 1;
+            }
+            refused => assert_eq!(refused, TokenUse::UsedUp),
+        }
+    }
+    assert_eq!(accepted, 3);
+    assert_eq!(f.store.join_tokens().list(&group("g")).await.unwrap()[0].uses, 3);
+}
+
+pub(crate) async fn a_join_token_ends(f: Fixture) {
+    let g = create_group(&f.store, "g").await;
+    let tokens = f.store.join_tokens();
+    tokens.create(&token("t", None), &entry("a")).await.unwrap();
+    assert!(matches!(tokens.use_once(&SecretHash::of("t"), 999).await.unwrap(), TokenUse::Accepted(_)));
+    assert_eq!(tokens.use_once(&SecretHash::of("t"), 1_000).await.unwrap(), TokenUse::Expired);
+    assert_eq!(tokens.use_once(&SecretHash::of("x"), 999).await.unwrap(), TokenUse::Unknown);
+    tokens.revoke(&g, "t", 5, &entry("a")).await.unwrap();
+    assert_eq!(tokens.use_once(&SecretHash::of("t"), 999).await.unwrap(), TokenUse::Revoked);
+    assert!(matches!(tokens.revoke(&g, "x", 5, &entry("a")).await.unwrap_err(), StoreError::NotFound { .. }));
+    let lost = NewJoinToken { group: group("none"), ..token("u", None) };
+    assert!(matches!(tokens.create(&lost, &entry("a")).await.unwrap_err(), StoreError::NotFound { .. }));
+}
+
+fn joining(id: &str, in_group: &str, at: i64) -> Joining {
+    Joining {
+        id: id.parse().unwrap(),
+        group: group(in_group),
+        hostname: format!("Host-{id}"),
+        version: "0.1.0".into(),
+        address: "10.0.0.1".into(),
+        certificate_expires_at: 2_000,
+        at,
+    }
+}
+
+fn heartbeat(id: &str, at: i64, applied: Option<(u64, Digest)>) -> Heartbeat {
+    Heartbeat {
+        id: id.parse().unwrap(),
+        group: group("g"),
+        at,
+        applied,
+        nack: None,
+        counters: json!({ "requests": 5 }),
+    }
+}
+
+async fn join(store: &Store, id: &str, in_group: &str, at: i64) -> Result<(), StoreError> {
+    store.instances().join(&joining(id, in_group, at), &entry("JoinInstance")).await
+}
+
+const NOW: Liveness = Liveness { now: 1_000, lost_after: 30, offline_after: 100 };
+
+pub(crate) async fn instances_tell_how_they_are(f: Fixture) {
+    let g = create_group(&f.store, "g").await;
+    create_group(&f.store, "h").await;
+    commit(&f.store, &g, 0, vec![put(Kind::Route, "r", "{}")]).await.unwrap();
+    let digest = f.store.config().head(&g).await.unwrap().digest;
+    for (id, at) in [("good", 980), ("behind", 980), ("drift", 980), ("refused", 980), ("lost", 960), ("off", 900)] {
+        join(&f.store, id, "g", at).await.unwrap();
+    }
+    join(&f.store, "elsewhere", "h", 999).await.unwrap();
+    let nack = Nack { revision: 1, resource: "route/r".into(), pointer: "/uris".into(), message: "bad".into() };
+    let heartbeats = [
+        heartbeat("good", 990, Some((1, digest))),
+        heartbeat("behind", 990, Some((0, Digest::default()))),
+        heartbeat("drift", 990, Some((1, Digest::default()))),
+        Heartbeat { nack: Some(nack.clone()), ..heartbeat("refused", 990, Some((1, digest))) },
+        heartbeat("stranger", 990, None),
+        Heartbeat { group: group("h"), ..heartbeat("good", 990, None) },
+    ];
+    let refused = f.store.instances().heartbeat(&heartbeats).await.unwrap();
+    assert_eq!(refused, ["good".parse().unwrap(), "stranger".parse::<InstanceId>().unwrap()]);
+
+    let status = async |id: &str| f.store.instances().get(&id.parse().unwrap(), NOW).await.unwrap().status;
+    assert_eq!(status("good").await, InstanceStatus::Healthy);
+    for id in ["behind", "drift", "refused", "elsewhere"] {
+        assert_eq!(status(id).await, InstanceStatus::OutOfSync, "{id}");
+    }
+    assert_eq!(status("lost").await, InstanceStatus::LostConnection);
+    assert_eq!(status("off").await, InstanceStatus::Offline);
+    let seen = f.store.instances().get(&"refused".parse().unwrap(), NOW).await.unwrap();
+    assert_eq!((seen.nack, seen.counters, seen.head_revision), (Some(nack), json!({ "requests": 5 }), 1));
+
+    let counts = f.store.instances().count_by_status(Some(&g), NOW).await.unwrap();
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [1, 3, 1, 1]);
+    let counts = f.store.instances().count_by_group().await.unwrap();
+    assert_eq!(counts, [(g, 6), (group("h"), 1)].into());
+    let ids = async |filter: InstanceFilter| {
+        let listed = f.store.instances().list(&filter, NOW).await.unwrap();
+        listed.list.into_iter().map(|instance| instance.id.to_string()).collect::<Vec<_>>()
+    };
+    let lost = InstanceFilter { status: Some(InstanceStatus::LostConnection), ..InstanceFilter::default() };
+    assert_eq!(ids(lost).await, ["lost"]);
+    let search = InstanceFilter { search: Some("host-o".into()), ..InstanceFilter::default() };
+    assert_eq!(ids(search).await, ["off"]);
+    let by_heartbeat = InstanceFilter {
+        order_by: InstanceOrder::LastHeartbeat,
+        direction: Direction::Ascending,
+        ..InstanceFilter::default()
+    };
+    assert_eq!(ids(by_heartbeat).await, ["off", "lost", "behind", "drift", "good", "refused", "elsewhere"]);
+}
+
+pub(crate) async fn a_revoked_instance_cannot_return(f: Fixture) {
+    let g = create_group(&f.store, "g").await;
+    create_group(&f.store, "h").await;
+    let id: InstanceId = "i".parse().unwrap();
+    join(&f.store, "i", "g", 1).await.unwrap();
+    join(&f.store, "i", "g", 2).await.unwrap();
+    let taken = join(&f.store, "i", "h", 3).await.unwrap_err();
+    assert!(matches!(taken, StoreError::Duplicate { field: "id", .. }), "{taken:?}");
+    let nowhere = join(&f.store, "k", "none", 3).await.unwrap_err();
+    assert!(matches!(nowhere, StoreError::NotFound { .. }), "{nowhere:?}");
+    assert!(f.store.instances().is_admitted(&id, &g).await.unwrap());
+    assert!(!f.store.instances().is_admitted(&id, &group("h")).await.unwrap());
+    f.store.instances().revoke(&id, 4, &entry("a")).await.unwrap();
+    assert!(!f.store.instances().is_admitted(&id, &g).await.unwrap());
+    assert!(matches!(join(&f.store, "i", "g", 5).await.unwrap_err(), StoreError::Revoked(who) if who == id));
+    assert_eq!(f.store.instances().heartbeat(&[heartbeat("i", 5, None)]).await.unwrap(), std::slice::from_ref(&id));
+    f.store.instances().delete(&id, &entry("a")).await.unwrap();
+    let missing = f.store.instances().get(&id, NOW).await.unwrap_err();
+    assert!(matches!(missing, StoreError::NotFound { .. }));
+}
+
+pub(crate) async fn instances_long_gone_are_removed(f: Fixture) {
+    create_group(&f.store, "g").await;
+    join(&f.store, "old", "g", 10).await.unwrap();
+    join(&f.store, "new", "g", 900).await.unwrap();
+    assert!(f.store.instances().delete_silent_since(500, 1_999).await.unwrap().is_empty());
+    let gone = f.store.instances().delete_silent_since(500, 2_001).await.unwrap();
+    assert_eq!(gone, ["old".parse::<InstanceId>().unwrap()]);
+    assert_eq!(f.store.instances().list(&InstanceFilter::default(), NOW).await.unwrap().total, 1);
+}
