@@ -10,8 +10,9 @@ use socket2::Socket;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::plan_slot::PlanSlot;
+use crate::plan_slot::Plans;
 use crate::settings::Settings;
+use crate::worker::counters::Counters;
 use crate::worker::{self, Start};
 
 /// An instance whose addresses are taken, but which does not listen yet: until there is a plan, a client
@@ -21,6 +22,7 @@ pub struct Bound {
     /// One socket per address and worker.
     http: Vec<Vec<Socket>>,
     https: Vec<Vec<Socket>>,
+    counters: Counters,
 }
 
 /// An instance that serves.
@@ -29,6 +31,8 @@ pub struct Running {
     pub http: Vec<SocketAddr>,
     /// Where it listens for HTTPS.
     pub https: Vec<SocketAddr>,
+    /// What the workers count.
+    pub counters: Counters,
     stop: CancellationToken,
     workers: Vec<JoinHandle<io::Result<()>>>,
 }
@@ -47,14 +51,20 @@ impl Bound {
             each.collect::<io::Result<Vec<_>>>()
         };
         let (http, https) = (bind(&settings.http)?, bind(&settings.https)?);
-        Ok(Self { settings: Arc::new(settings), http, https })
+        let counters = Counters::new(settings.workers);
+        Ok(Self { settings: Arc::new(settings), http, https, counters })
+    }
+
+    /// What the workers will count.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Listens and serves, one thread per worker.
     ///
     /// # Errors
     /// When a socket cannot listen or a thread cannot start.
-    pub fn serve(self, slot: &PlanSlot) -> io::Result<Running> {
+    pub fn serve(self, plans: &Plans) -> io::Result<Running> {
         let (http, https) = (listen(self.http)?, listen(self.https)?);
         let addresses = |listeners: &[Vec<TcpListener>]| {
             listeners.iter().filter_map(|of_workers| of_workers.first()?.local_addr().ok()).collect()
@@ -63,19 +73,26 @@ impl Bound {
         let stop = CancellationToken::new();
         let roots = Arc::new(system_roots());
         let mut per_worker = of_each_worker(http, https, self.settings.workers);
-        let spawn = |(number, (http, https))| {
+        let counters = self.counters;
+        let spawn = |(number, ((http, https), counters))| {
             let start = Start {
                 http,
                 https,
-                plans: slot.plans(),
+                plans: plans.clone(),
+                counters,
                 roots: roots.clone(),
                 settings: self.settings.clone(),
                 stop: stop.clone(),
             };
             std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || worker::run(start))
         };
-        let workers = per_worker.drain(..).enumerate().map(spawn).collect::<io::Result<Vec<_>>>()?;
-        Ok(Running { http: http_addresses, https: https_addresses, stop, workers })
+        let workers = per_worker
+            .drain(..)
+            .zip(counters.of_each_worker())
+            .enumerate()
+            .map(spawn)
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Running { http: http_addresses, https: https_addresses, counters, stop, workers })
     }
 }
 

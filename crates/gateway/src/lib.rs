@@ -11,10 +11,12 @@ mod fault;
 pub mod instance;
 mod plan_slot;
 mod request;
+// pub mod run;
 mod settings;
 mod upstream;
 mod worker;
 
 pub use instance::{Bound, Running};
-pub use plan_slot::PlanSlot;
+pub use plan_slot::{PlanSlot, Plans};
 pub use settings::{AccessLog, Limits, Settings};
+pub use worker::counters::{Counters, Totals};

@@ -3,43 +3,73 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use model::{Change, Revision};
+use model::Change;
 use plan::{Compiler, Plan, Rejection};
 use plugin_api::Registry;
 use tokio::sync::watch;
+use wire::Refusal;
+
+use crate::config::PlanSink;
 
 /// Compiles configurations and swaps plans in. Belongs to the thread of the configuration, never to a worker.
 pub struct PlanSlot {
     compiler: Compiler,
-    plans: Arc<ArcSwapOption<Plan>>,
-    /// The revision served; `None` before the first.
-    revision: watch::Sender<Option<Revision>>,
+    plans: Plans,
+}
+
+/// The workers' end of the slot.
+#[derive(Clone)]
+pub struct Plans {
+    pub(crate) current: Arc<ArcSwapOption<Plan>>,
+    /// How many routes are served; `None` before the first plan.
+    routes: watch::Sender<Option<usize>>,
+}
+
+impl Plans {
+    /// Waits for the first plan.
+    pub async fn ready(&self) {
+        // The sender lives in `self`, so the channel cannot close.
+        let _ = self.routes.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// How many routes are served; `None` before the first plan.
+    pub fn routes(&self) -> Option<usize> {
+        *self.routes.borrow()
+    }
 }
 
 impl PlanSlot {
     /// A slot without a plan.
     pub fn new(registry: &'static Registry) -> Self {
-        Self { compiler: Compiler::new(registry), plans: Arc::default(), revision: watch::Sender::new(None) }
+        let plans = Plans { current: Arc::default(), routes: watch::Sender::new(None) };
+        Self { compiler: Compiler::new(registry), plans }
     }
 
     /// Where workers look.
-    pub(crate) fn plans(&self) -> Arc<ArcSwapOption<Plan>> {
+    pub fn plans(&self) -> Plans {
         self.plans.clone()
     }
 
-    /// Follows the revision that is served.
-    pub fn subscribe(&self) -> watch::Receiver<Option<Revision>> {
-        self.revision.subscribe()
-    }
-
-    /// Applies changes, and from then on serves the result as `revision`.
+    /// Applies changes, and from then on serves the result.
     ///
     /// # Errors
     /// The object that cannot be served; the plan before goes on serving.
-    pub fn apply(&mut self, changes: &[Change], revision: Revision) -> Result<(), Rejection> {
+    pub fn apply(&mut self, changes: &[Change]) -> Result<(), Rejection> {
         self.compiler.apply(changes)?;
-        self.plans.store(Some(Arc::new(self.compiler.plan(revision))));
-        self.revision.send_replace(Some(revision));
+        let plan = self.compiler.plan();
+        let routes = plan.route_count();
+        self.plans.current.store(Some(Arc::new(plan)));
+        self.plans.routes.send_replace(Some(routes));
         Ok(())
+    }
+}
+
+impl PlanSink for PlanSlot {
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Refusal> {
+        PlanSlot::apply(self, changes).map_err(|rejection| Refusal {
+            key: Some(rejection.key),
+            pointer: rejection.pointer,
+            reason: rejection.message,
+        })
     }
 }

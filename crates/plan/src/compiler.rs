@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use model::change::Body;
 use model::resource::{Consumer, Credential, GlobalRule, PluginConfig, PluginMetadata, Route, Service, Ssl, Upstream};
-use model::{Change, Fault, GroupState, Kind, ResourceId, ResourceKey, Revision};
+use model::{Change, Fault, GroupState, Kind, ResourceId, ResourceKey};
 use plugin_api::Registry;
 use serde_json::Value;
 
@@ -101,9 +101,9 @@ impl Compiler {
         &self.state
     }
 
-    /// The plan of the configuration as it stands, as revision `revision`.
-    pub fn plan(&self, revision: Revision) -> Plan {
-        self.plan.clone().with_revision(revision)
+    /// The plan of the configuration as it stands.
+    pub fn plan(&self) -> Plan {
+        Plan { identity: Arc::new(()), ..self.plan.clone() }
     }
 
     /// Applies a batch: all of it, or nothing.

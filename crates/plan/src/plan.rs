@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use model::Revision;
 use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange};
 
 use crate::chain::Chain;
@@ -15,7 +14,6 @@ use crate::upstream::CompiledUpstream;
 /// A compiled configuration. Cloning is a few references; a clone does not change.
 #[derive(Clone, Default)]
 pub struct Plan {
-    pub(crate) revision: Revision,
     pub(crate) router: Router,
     pub(crate) global: Arc<Chain>,
     pub(crate) consumers: Consumers,
@@ -28,18 +26,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The revision that it was compiled from.
-    pub fn revision(&self) -> Revision {
-        self.revision
-    }
-
-    /// The same plan under another revision: the configuration came to the same.
-    pub fn with_revision(mut self, revision: Revision) -> Self {
-        self.revision = revision;
-        self.identity = Arc::new(());
-        self
-    }
-
     /// Whether the other is a clone of this plan.
     pub fn is_same(&self, other: &Plan) -> bool {
         Arc::ptr_eq(&self.identity, &other.identity)

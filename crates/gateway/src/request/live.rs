@@ -39,6 +39,7 @@ impl Live {
         plan: Rc<Plan>,
         request: Request<Incoming>,
     ) -> (Box<Self>, Incoming) {
+        worker.counters.request_begins();
         let (head, body) = request.into_parts();
         let mut outcome = Outcome::default();
         outcome.bytes_received = log::head_bytes(&head.headers) + head.uri.path().len() as u64;

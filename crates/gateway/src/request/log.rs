@@ -18,6 +18,8 @@ pub(super) fn finish(live: &mut Live) {
         outcome.fault = Some("client_gone");
         live.exchange.response.status = StatusCode::from_u16(CLIENT_GONE).unwrap_or_default();
     }
+    let status = live.exchange.response.status.as_u16();
+    live.worker.counters.request_ends(status, &live.exchange.outcome);
     phases::each(live, Phases::LOG, |entry, exchange| entry.plugin.log(exchange));
     if let Some(log) = &live.worker.access_log {
         log.write(&live.exchange);

@@ -14,8 +14,10 @@ use model::resource::KeepalivePool;
 use plan::{Chain, CompiledConsumer, CompiledUpstream, Plan};
 
 use crate::access_log::AccessLogWriter;
+use crate::plan_slot::Plans;
 use crate::settings::Limits;
 use crate::upstream::{Connector, Pool, Target};
+use crate::worker::counters::WorkerCounters;
 use crate::worker::drain::Drain;
 
 /// Merged chains kept at most; beyond it all are made anew.
@@ -37,7 +39,7 @@ pub(crate) struct Local {
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
-    pub(crate) connections: Cell<usize>,
+    pub(crate) counters: Arc<WorkerCounters>,
     forgot: Cell<Instant>,
 }
 
@@ -58,13 +60,14 @@ pub(crate) struct LocalUpstream {
 
 impl Local {
     pub(crate) fn new(
-        plans: Arc<ArcSwapOption<Plan>>,
+        plans: Plans,
         connector: Connector,
         access_log: Option<AccessLogWriter>,
         limits: Limits,
+        counters: Arc<WorkerCounters>,
     ) -> Rc<Self> {
         Rc::new(Self {
-            plans: RefCell::new(Cache::new(plans)),
+            plans: RefCell::new(Cache::new(plans.current)),
             current: RefCell::default(),
             upstreams: RefCell::default(),
             pools: RefCell::default(),
@@ -73,7 +76,7 @@ impl Local {
             access_log,
             limits,
             drain: Drain::default(),
-            connections: Cell::new(0),
+            counters,
             forgot: Cell::new(Instant::now()),
         })
     }
@@ -144,8 +147,9 @@ impl Local {
         chain
     }
 
-    /// Closes what has been idle too long and forgets upstreams that the plan has no more.
+    /// Closes what has been idle too long, and lets go of an old plan even when no request comes.
     pub(crate) fn tidy(&self) {
+        self.plan();
         let now = Instant::now();
         let mut pools = self.pools.borrow_mut();
         pools.retain(|_, pool| pool.upgrade().inspect(|pool| pool.reap(now)).is_some());

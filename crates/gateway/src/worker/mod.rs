@@ -1,6 +1,7 @@
 //! A worker: one thread, one runtime, its own listeners, connections and pools.
 
 pub(crate) mod connection;
+pub(crate) mod counters;
 mod drain;
 mod listener;
 pub(crate) mod local;
@@ -12,16 +13,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use plan::Plan;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLogWriter;
+use crate::plan_slot::Plans;
 use crate::settings::Settings;
 use crate::upstream::Connector;
 use connection::Connection;
+use counters::WorkerCounters;
 pub(crate) use listener::{bind, listen};
 use local::Local;
 
@@ -34,7 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Start {
     pub(crate) http: Vec<std::net::TcpListener>,
     pub(crate) https: Vec<std::net::TcpListener>,
-    pub(crate) plans: Arc<ArcSwapOption<Plan>>,
+    pub(crate) plans: Plans,
+    pub(crate) counters: Arc<WorkerCounters>,
     pub(crate) roots: Arc<rustls::RootCertStore>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stop: CancellationToken,
@@ -42,15 +44,15 @@ pub(crate) struct Start {
 
 /// Runs a worker on this thread until it was told to stop and its connections have ended.
 pub(crate) fn run(start: Start) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let tasks = LocalSet::new();
-    tasks.block_on(&runtime, serve(start))
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(serve(start))
 }
 
 async fn serve(start: Start) -> io::Result<()> {
     let connector = Connector::new(start.roots).map_err(io::Error::other)?;
     let access_log = AccessLogWriter::open(&start.settings.access_log)?;
-    let worker = Local::new(start.plans, connector, access_log, start.settings.limits.clone());
+    let limits = start.settings.limits.clone();
+    let worker = Local::new(start.plans, connector, access_log, limits, start.counters);
     tokio::task::spawn_local(wheel::drive());
     tokio::task::spawn_local(tidy(worker.clone()));
     let mut accepting = Vec::new();
@@ -95,10 +97,10 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 fn open(worker: &Rc<Local>, stream: TcpStream, tls: bool) {
-    if worker.connections.get() >= worker.limits.connections {
+    if worker.counters.connections_now() >= worker.limits.connections as u64 {
         return;
     }
-    worker.connections.set(worker.connections.get() + 1);
+    worker.counters.connection_opens();
     let worker = worker.clone();
     tokio::task::spawn_local(async move {
         let counted = Counted(worker.clone());
@@ -112,7 +114,7 @@ struct Counted(Rc<Local>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
+        self.0.counters.connection_closes();
     }
 }
 
@@ -141,11 +143,11 @@ async fn tidy(worker: Rc<Local>) {
 async fn drain(worker: &Local, limit: Duration) {
     worker.drain.begin();
     let ended = async {
-        while worker.connections.get() > 0 {
+        while worker.counters.connections_now() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     if tokio::time::timeout(limit, ended).await.is_err() {
-        tracing::warn!(open = worker.connections.get(), "connections are cut off: they did not end in time");
+        tracing::warn!(open = worker.counters.connections_now(), "connections are cut off: they did not end in time");
     }
 }

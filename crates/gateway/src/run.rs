@@ -1,0 +1,236 @@
+//! An instance from start to stop: join, wait for a configuration, serve, drain.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Answer};
+use crate::config::{self, ConfigError, ConfigSettings, Status};
+use crate::instance::{Bound, Running};
+use crate::plan_slot::{PlanSlot, Plans};
+use crate::settings::Settings;
+use crate::worker::counters::{Counters, Totals};
+use wire::v1;
+
+/// Why an instance did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address, a thread or a file.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// No configuration can come.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration's thread ended by itself.
+    #[error("the configuration's thread ended unexpectedly")]
+    ConfigThread,
+}
+
+/// What is known of an instance once it serves.
+pub struct Serving<'a> {
+    /// Addresses and counters.
+    pub running: &'a Running,
+    /// Group, instance and revision.
+    pub status: Status,
+}
+
+/// Runs an instance until `stop`. `on_serving` is called once traffic can flow.
+///
+/// # Errors
+/// [`RunError`] when the instance cannot start, or cannot join. Once it serves, only the end of it counts.
+pub async fn run(
+    settings: Settings,
+    config: ConfigSettings,
+    stop: CancellationToken,
+    on_serving: impl FnOnce(&Serving<'_>),
+) -> Result<(), RunError> {
+    let (status_address, metrics_address) = (settings.status, settings.metrics);
+    let bound = Bound::new(settings)?;
+    let slot = PlanSlot::new(plugins::registry());
+    let view = View::new(slot.plans(), bound.counters().clone());
+    if let Some(address) = status_address {
+        let view = view.clone();
+        admin::serve(address, move |path| view.status_page(path)).await?;
+    }
+    if let Some(address) = metrics_address {
+        let view = view.clone();
+        admin::serve(address, move |path| view.metrics_page(path)).await?;
+    }
+    let config_stop = CancellationToken::new();
+    let mut config = ConfigThread::start(config, slot, &view, config_stop.clone())?;
+    tokio::select! {
+        () = view.plans.ready() => {}
+        ended = config.ended() => return ended,
+        () = stop.cancelled() => {
+            config_stop.cancel();
+            return config.ended().await;
+        }
+    }
+    let running = bound.serve(&view.plans)?;
+    view.serving.store(true, Ordering::Release);
+    on_serving(&Serving { running: &running, status: view.status.borrow().clone() });
+    tokio::select! {
+        () = stop.cancelled() => {}
+        ended = config.ended() => {
+            // The instance goes on with what it has; its status says why there is nothing newer.
+            if let Err(error) = ended {
+                tracing::error!(%error, "no further configuration will come");
+            }
+            stop.cancelled().await;
+        }
+    }
+    view.serving.store(false, Ordering::Release);
+    running.stop().await?;
+    config_stop.cancel();
+    Ok(())
+}
+
+/// The thread on which configurations are received and compiled.
+struct ConfigThread {
+    outcome: oneshot::Receiver<Result<(), ConfigError>>,
+}
+
+impl ConfigThread {
+    fn start(settings: ConfigSettings, slot: PlanSlot, view: &View, stop: CancellationToken) -> io::Result<Self> {
+        let (done, outcome) = oneshot::channel();
+        let status = view.status.clone();
+        let counters = {
+            let view = view.clone();
+            move || view.heartbeat()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("config".into()).spawn(move || {
+            let _ = done.send(runtime.block_on(config::run(settings, slot, counters, status, stop)));
+        })?;
+        Ok(Self { outcome })
+    }
+
+    async fn ended(&mut self) -> Result<(), RunError> {
+        match (&mut self.outcome).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(RunError::ConfigThread),
+        }
+    }
+}
+
+/// What operators and the control plane see of the instance.
+#[derive(Clone)]
+struct View {
+    plans: Plans,
+    counters: Counters,
+    status: watch::Sender<Status>,
+    serving: Arc<AtomicBool>,
+    started: Instant,
+}
+
+impl View {
+    fn new(plans: Plans, counters: Counters) -> Self {
+        let status = watch::Sender::new(Status::default());
+        Self { plans, counters, status, serving: Arc::default(), started: Instant::now() }
+    }
+
+    fn heartbeat(&self) -> v1::Counters {
+        let totals = self.counters.totals();
+        let usage = Usage::now();
+        v1::Counters {
+            requests: totals.requests,
+            responses_5xx: totals.responses_5xx,
+            connections_now: totals.connections_now,
+            requests_now: totals.requests_now,
+            bytes_received: totals.bytes_received,
+            bytes_sent: totals.bytes_sent,
+            cpu_milliseconds: usage.cpu.as_millis() as u64,
+            rss_bytes_now: usage.rss_bytes,
+            uptime_seconds: self.started.elapsed().as_secs(),
+        }
+    }
+
+    fn status_page(&self, path: &str) -> Option<Answer> {
+        let ready = self.serving.load(Ordering::Acquire);
+        let status = match path {
+            "/status/ready" if !ready => StatusCode::SERVICE_UNAVAILABLE,
+            "/status" | "/status/ready" => StatusCode::OK,
+            _ => return None,
+        };
+        Some((status, "application/json", format!("{}\n", self.status_json(ready))))
+    }
+
+    fn status_json(&self, ready: bool) -> Value {
+        let status = self.status.borrow();
+        let applied = status.applied.as_ref();
+        json!({
+            "status": if ready { "ok" } else { "not ready" },
+            "gateway_group_id": status.group,
+            "instance_id": status.instance,
+            "version": env!("CARGO_PKG_VERSION"),
+            "revision": applied.map(|applied| applied.revision),
+            "digest": applied.map(|applied| applied.digest),
+            "routes": self.plans.routes(),
+            "control_plane": status.control_plane,
+            "connected": status.is_connected(),
+            "refused": status.refused.as_ref().map(|refused| json!({
+                "revision": refused.revision,
+                "reason": refused.message,
+            })),
+            "last_error": status.last_error,
+            "uptime_seconds": self.started.elapsed().as_secs(),
+        })
+    }
+
+    fn metrics_page(&self, path: &str) -> Option<Answer> {
+        if path != "/apisix/prometheus/metrics" && path != "/metrics" {
+            return None;
+        }
+        let text = plugins::prometheus::render(&self.gauges());
+        Some((StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text))
+    }
+
+    fn gauges(&self) -> plugins::prometheus::Gauges {
+        let Totals { requests, connections, connections_now, requests_now, .. } = self.counters.totals();
+        let status = self.status.borrow();
+        plugins::prometheus::Gauges {
+            hostname: hostname(),
+            requests_total: requests,
+            connections_accepted: connections,
+            connections_active: connections_now,
+            requests_now,
+            config_revision: status.applied.as_ref().map(|applied| applied.revision),
+            config_reachable: status.is_connected(),
+        }
+    }
+}
+
+/// The machine's name, as the kernel has it.
+pub fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}
+
+/// What the process takes of its machine.
+struct Usage {
+    cpu: Duration,
+    rss_bytes: u64,
+}
+
+impl Usage {
+    /// Source: `getrusage(2)` and `proc(5)`. What cannot be read is 0.
+    fn now() -> Self {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        // SAFETY: the pointer is to a rusage of ours, which is valid when all bytes are zero.
+        let usage = unsafe {
+            libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+            usage.assume_init()
+        };
+        let time = |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1000);
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or_default();
+        // SAFETY: sysconf has no preconditions.
+        let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(0) as u64;
+        Self { cpu: time(usage.ru_utime) + time(usage.ru_stime), rss_bytes: pages * page_bytes }
+    }
+}
