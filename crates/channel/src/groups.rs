@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::{FutureExt, StreamExt};
 use model::GroupId;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, broadcast};
+use tokio::sync::Mutex;
 
 use crate::group::Group;
-use crate::plane::{ControlPlane, FeedError};
+use crate::plane::{ControlPlane, FeedError, Notice, Notices};
 
 /// Notices of commits are a hint; this is the backstop when one was lost.
 const POLL: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ impl<C: ControlPlane> Groups<C> {
 }
 
 /// Follows the change log until nobody needs the group.
-async fn follow<C: ControlPlane>(group: Weak<Group>, plane: Arc<C>, mut commits: broadcast::Receiver<GroupId>) {
+async fn follow<C: ControlPlane>(group: Weak<Group>, plane: Arc<C>, mut commits: Notices<GroupId>) {
     while let Some(group) = group.upgrade() {
         if let Err(error) = group.advance(&*plane).await {
             tracing::warn!(group = %group.id(), %error, "config channel: cannot follow the change log");
@@ -54,18 +54,15 @@ async fn follow<C: ControlPlane>(group: Weak<Group>, plane: Arc<C>, mut commits:
     }
 }
 
-async fn commit_of(id: &GroupId, commits: &mut broadcast::Receiver<GroupId>) {
+/// Returns on a commit of the group. What else is waiting by then is the same news: one read of the
+/// log takes up all that was committed until now.
+async fn commit_of(id: &GroupId, commits: &mut Notices<GroupId>) {
     loop {
-        match commits.recv().await {
-            // One read of the log takes up all that was committed until now.
-            Ok(group) if group == *id => return skip(commits),
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => std::future::pending().await,
+        match commits.next().await {
+            Some(Notice::Of(group)) if group != *id => {}
+            Some(Notice::Of(_) | Notice::Missed) => break,
+            None => std::future::pending().await,
         }
     }
-}
-
-fn skip(commits: &mut broadcast::Receiver<GroupId>) {
-    *commits = commits.resubscribe();
+    while let Some(Some(_)) = commits.next().now_or_never() {}
 }

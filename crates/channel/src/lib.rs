@@ -21,6 +21,7 @@ mod sessions;
 mod tls;
 
 pub use plane::{
-    Certificate, ControlPlane, FeedError, FleetError, JoinRequest, Joined, LoggedRevision, Refused, Report, Snapshot,
+    Certificate, ControlPlane, FeedError, FleetError, JoinRequest, Joined, LoggedRevision, Notice, Notices, Refused,
+    Report, Snapshot, notices,
 };
-pub use server::{ChannelError, ChannelSettings, serve};
+pub use server::{ChannelError, ChannelSettings, TlsMaterial, serve};

@@ -1,12 +1,15 @@
 //! What the channel needs of the control plane. `control::Control` is one; tests bring their own, so
 //! that the channel's faults can be shown without a database.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::{Stream, StreamExt};
 use model::change::Body;
 use model::{Change, GroupId, InstanceId, ResourceKey, Revision};
 use tokio::sync::broadcast;
+use tokio_stream::wrappers::BroadcastStream;
 use wire::{Applied, InstanceIdentity, Signed, v1};
 
 /// The use cases behind the channel. Every call may be made from many tasks at once.
@@ -26,10 +29,10 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn report(&self, batch: Vec<Report>) -> impl Future<Output = Result<Vec<InstanceIdentity>, FleetError>> + Send;
 
     /// Instances that are revoked or deleted from now on.
-    fn revocations(&self) -> broadcast::Receiver<InstanceId>;
+    fn revocations(&self) -> Notices<InstanceId>;
 
-    /// Groups that have a new revision from now on. May miss some: heads are polled as well.
-    fn commits(&self) -> broadcast::Receiver<GroupId>;
+    /// Groups that have a new revision from now on. May miss some: the log is polled as well.
+    fn commits(&self) -> Notices<GroupId>;
 
     /// A group's newest revision.
     fn head(&self, group: &GroupId) -> impl Future<Output = Result<Signed, FeedError>> + Send;
@@ -44,6 +47,23 @@ pub trait ControlPlane: Send + Sync + 'static {
         revision: Revision,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<LoggedRevision>, FeedError>> + Send;
+}
+
+/// What happens from now on.
+pub type Notices<T> = Pin<Box<dyn Stream<Item = Notice<T>> + Send>>;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice<T> {
+    /// To this one.
+    Of(T),
+    /// Too much happened at once to name it all.
+    Missed,
+}
+
+/// The notices of a broadcast channel.
+pub fn notices<T: Clone + Send + 'static>(receiver: broadcast::Receiver<T>) -> Notices<T> {
+    Box::pin(BroadcastStream::new(receiver).map(|received| received.map_or(Notice::Missed, Notice::Of)))
 }
 
 /// What a joining instance brings.

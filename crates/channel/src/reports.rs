@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use model::InstanceId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::plane::{ControlPlane, Report};
+use crate::plane::{ControlPlane, FleetError, Notice, Report};
 use crate::sessions::Sessions;
 
 /// How long reports are gathered: far below the second within which a refusal must be visible.
@@ -75,13 +76,11 @@ impl Reports {
 
 /// Ends the streams of instances that are revoked.
 pub(crate) async fn expel_revoked<C: ControlPlane>(plane: Arc<C>, sessions: Arc<Sessions>) {
-    use tokio::sync::broadcast::error::RecvError;
     let mut revocations = plane.revocations();
-    loop {
-        match revocations.recv().await {
-            Ok(instance) => sessions.expel(&instance),
-            Err(RecvError::Lagged(_)) => expel_strangers(&*plane, &sessions).await,
-            Err(RecvError::Closed) => return,
+    while let Some(notice) = revocations.next().await {
+        match notice {
+            Notice::Of(instance) => sessions.expel(&instance),
+            Notice::Missed => expel_strangers(&*plane, &sessions).await,
         }
     }
 }
@@ -89,7 +88,7 @@ pub(crate) async fn expel_revoked<C: ControlPlane>(plane: Arc<C>, sessions: Arc<
 /// Notices were lost: asks about everyone.
 async fn expel_strangers<C: ControlPlane>(plane: &C, sessions: &Sessions) {
     for session in sessions.snapshot() {
-        if plane.admit(session.identity()).await == Err(crate::plane::FleetError::NotAdmitted) {
+        if plane.admit(session.identity()).await == Err(FleetError::NotAdmitted) {
             sessions.expel(&session.identity().instance);
         }
     }

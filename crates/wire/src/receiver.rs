@@ -6,6 +6,8 @@
 mod candidate;
 mod staging;
 
+use std::collections::HashSet;
+
 use model::{Change, GroupId, GroupState, Revision};
 
 use crate::changes::{ChangesError, decode_changes};
@@ -169,6 +171,7 @@ impl Receiver {
     }
 
     fn apply_delta(&mut self, signed: Signed, changes: Vec<Change>) -> Step<'_> {
+        let changes = last_of_each(changes);
         let undo = Undo::apply(&mut self.state, &changes);
         if self.state.digest() == signed.digest {
             return Step::Apply(Candidate::new(self, signed, changes, undo));
@@ -298,6 +301,17 @@ impl FrameError {
             FrameError::Gap { .. } | FrameError::NoStart => NackReason::Unspecified,
         }
     }
+}
+
+/// Only the last change of each resource. A merged delta may put what a later revision of it deletes;
+/// the compiler must not stumble over what is never in force.
+fn last_of_each(mut changes: Vec<Change>) -> Vec<Change> {
+    if changes.len() > 1 {
+        let mut seen = HashSet::with_capacity(changes.len());
+        let mut is_last: Vec<bool> = changes.iter().rev().map(|change| seen.insert(change.key().clone())).collect();
+        changes.retain(|_| is_last.pop().unwrap_or(true));
+    }
+    changes
 }
 
 /// The revision a frame claims to bring; for answers only, since nothing is verified yet.

@@ -31,7 +31,7 @@ impl<S: PlanSink> Applier<S> {
         });
         if let Err(reason) = applier.restore() {
             tracing::error!(reason, "starting without configuration until a control plane is reached");
-            applier.status.send_modify(|status| status.last_error = Some(reason));
+            applier.status.send_modify(|status| status.last_good_error = Some(reason));
             applier.receiver = receiver_of(identity);
             applier.last_good = LastGood::new(data_dir);
         }
@@ -145,6 +145,7 @@ impl<S: PlanSink> Applier<S> {
         let applied = self.applied();
         self.status.send_modify(|status| {
             status.applied = applied;
+            status.last_good_error = None;
             let is_behind =
                 |refused: &StatusRefusal| applied.is_some_and(|applied| refused.revision > applied.revision);
             status.refused = status.refused.take().filter(is_behind);

@@ -37,6 +37,3 @@ pub trait PlanSink {
     /// [`Refusal`] names the object and field; the old plan goes on serving.
     fn apply(&mut self, changes: &[Change]) -> Result<(), Refusal>;
 }
-
-#[cfg(test)]
-mod tests;

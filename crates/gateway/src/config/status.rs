@@ -16,7 +16,9 @@ pub struct Status {
     pub applied: Option<Applied>,
     /// A revision that was refused and not yet followed by a better one.
     pub refused: Option<StatusRefusal>,
-    /// What went wrong last; kept until the stream is open again.
+    /// Why the last good configuration on disk was not taken; until the control plane brings one.
+    pub last_good_error: Option<String>,
+    /// What went wrong last with the connection; kept until the stream is open again.
     pub last_error: Option<String>,
 }
 

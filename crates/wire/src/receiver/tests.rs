@@ -228,6 +228,17 @@ fn what_the_compiler_refuses_is_rolled_back_and_named() {
 }
 
 #[test]
+fn a_merged_delta_brings_only_the_last_of_each_resource() {
+    let control = ControlPlane::new(9);
+    let mut receiver = at(&control, 2);
+    let Step::Apply(candidate) = receiver.receive(control.delta(2, 9)) else { panic!("not applied") };
+    let last: Vec<_> = control.states[7..=9].iter().flat_map(|(_, changes)| changes.clone()).collect();
+    assert_eq!(candidate.changes(), last);
+    candidate.commit();
+    assert_eq!(receiver.state(), &control.states[9].0);
+}
+
+#[test]
 fn a_candidate_dropped_undecided_is_rolled_back() {
     let control = ControlPlane::new(6);
     let mut receiver = at(&control, 2);

@@ -1,0 +1,12 @@
+//! The config channel end to end over loopback: the real server and the gateway's real client, with
+//! the control plane behind the server and the plan compiler behind the client played by the tests.
+
+mod control_plane;
+mod faults;
+mod following;
+mod instance;
+mod isolation;
+mod joining;
+mod proxy;
+mod raw;
+mod wait;
