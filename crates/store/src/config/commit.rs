@@ -15,8 +15,8 @@ use crate::error::StoreError;
 use crate::heads::Head;
 use crate::seal::{Place, Sealer};
 
-/// How many resources one statement reads or deletes.
-const KEYS_PER_STATEMENT: usize = 1_000;
+/// How many resources one statement reads or deletes (see `db::insert` for why not more).
+const KEYS_PER_STATEMENT: usize = 300;
 
 impl Config<'_> {
     /// Makes the changes the group's next revision and tells all replicas.

@@ -48,8 +48,9 @@ pub(super) use prepare;
 
 /// Statements with more arguments are not kept prepared.
 pub(super) const MAX_PREPARED_ARGS: usize = 64;
-/// SQLite takes at most 32,766 arguments in a statement, PostgreSQL 65,535.
-const MAX_ARGS: usize = 8_000;
+/// The databases would take 32,766, but SQLite finds a placeholder's number by walking through all that
+/// came before it: a statement's cost grows with the square of its arguments.
+const MAX_ARGS: usize = 900;
 
 /// Inserts of many rows, in as few statements as the databases allow. `ending` follows the rows.
 pub(crate) fn insert(table: &str, columns: &[&str], rows: Vec<Vec<Arg>>, ending: &str) -> Vec<Query> {
