@@ -1,0 +1,47 @@
+# The commands of this project. `make up` runs it, `make test` proves it, `make check` judges the code.
+# Everything they need and do not find they install; build output lies outside the checkout.
+
+SHELL := /bin/bash
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flotilla/target
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flotilla/tools
+export PATH := $(TOOLS)/bin:$(PATH)
+
+FLOTILLA := $(CARGO_TARGET_DIR)/release/flotilla
+UP_ARGS ?=
+
+.PHONY: up build test check fmt bench clean-data help
+
+help: ## Show these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+up: build ## Build, then run control plane and one gateway instance, data in ./data
+	@$(FLOTILLA) up $(UP_ARGS)
+
+build: ## Build the release binary
+	@scripts/install-build-tools
+	@cargo build --release --bin flotilla
+
+test: ## Install what the tests need, run all of them
+	@scripts/install-build-tools
+	@scripts/install-test-tools
+	@cargo build --bin flotilla
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --no-fail-fast; fi
+
+check: ## Format, lints, licences and advisories
+	@scripts/install-build-tools
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@scripts/install-cargo-deny
+	@cargo deny --all-features check
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+bench: ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
+	@scripts/install-build-tools
+	@bench/setup
+	@cargo build --release --bin flotilla
+	@cargo run --release -p flotilla-bench -- run --write-docs
+
+clean-data: ## Remove the data of `make up`
+	@rm -rf ./data
