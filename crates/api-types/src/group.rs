@@ -127,24 +127,19 @@ pub struct AdminKey {
     /// The key as `a7adm-...`; there only in the answer that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Whether the group has a key.
-    pub exists: bool,
-    /// Unix seconds of its making; 0 for none.
-    pub created_at: i64,
+    /// Unix seconds of its making; none when the group has no key.
+    pub created_at: Option<i64>,
 }
 
 /// Body that asks for a join token; an empty body asks for the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinTokenSpec {
-    /// Name to know it by.
-    #[serde(default)]
-    pub name: String,
     /// Seconds it is good for; none means the default of the control plane, 0 for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
     /// How many instances may join with it; none or 0 for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_uses: Option<u64>,
+    pub max_uses: Option<u32>,
 }
 
 /// A join token with its secret, shown this once.
@@ -157,7 +152,7 @@ pub struct IssuedJoinToken {
     /// Unix seconds after which no instance can join with it; 0 for never.
     pub expires_at: i64,
     /// How many instances may join with it; 0 for any number.
-    pub max_uses: u64,
+    pub max_uses: u32,
 }
 
 /// A join token, without its secret.
@@ -165,8 +160,6 @@ pub struct IssuedJoinToken {
 pub struct JoinToken {
     /// Id to address it by.
     pub id: String,
-    /// Name to know it by.
-    pub name: String,
     /// Unix seconds after which no instance can join with it; 0 for never.
     pub expires_at: i64,
     /// How many instances may join with it; 0 for any number.

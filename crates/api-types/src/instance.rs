@@ -1,8 +1,7 @@
 //! Gateway instances as the control plane knows them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A gateway instance.
@@ -14,32 +13,31 @@ pub struct Instance {
     pub gateway_group_id: String,
     /// Name of its host.
     pub hostname: String,
-    /// Its addresses.
-    #[serde(default)]
-    pub addresses: Vec<String>,
+    /// Where it was last seen.
+    pub ip: String,
     /// Its version.
     pub version: String,
-    /// `Healthy`, `OutOfSync`, `LostConnection` or `Offline`.
+    /// `healthy`, `out_of_sync`, `lost_connection` or `offline`.
     pub status: String,
-    /// The revision it serves.
-    pub applied_revision: u64,
+    /// The revision it serves; none yet before its first configuration.
+    pub applied_revision: Option<u64>,
     /// The revision it should serve.
     pub target_revision: u64,
     /// Digest of what it serves, hexadecimal.
-    pub applied_digest: String,
+    pub applied_digest: Option<String>,
     /// The revision it would not take, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Processor cores it works with.
-    pub cores: u64,
-    /// Counters of its last heartbeat by name.
+    /// Counters of its last heartbeat, as it sent them.
     #[serde(default)]
-    pub counters: BTreeMap<String, u64>,
-    /// Unix seconds of its last heartbeat; 0 for none yet.
+    pub counters: Value,
+    /// Whether it was shut out for good.
+    pub revoked: bool,
+    /// Unix seconds.
     pub last_heartbeat_time: i64,
     /// Unix seconds after which its certificate is refused.
     pub certificate_expires_at: i64,
-    /// Unix seconds of its joining.
+    /// Unix seconds of its first joining.
     pub created_at: i64,
 }
 

@@ -14,8 +14,8 @@ pub use access::{IssuedToken, Login, Me, PasswordChange, Token, TokenSpec};
 pub use batch::{Batch, BatchChange, BatchOperation, BatchResult, ItemError, ValidationBody};
 pub use envelope::{ErrorBody, Listing, Valued};
 pub use group::{
-    AdminKey, CountOf, GatewayGroup, GatewayGroupSpec, GroupCount, GroupStatus, IssuedJoinToken,
-    JoinToken, JoinTokenSpec, Revision,
+    AdminKey, CountOf, GatewayGroup, GatewayGroupSpec, GroupCount, GroupStatus, IssuedJoinToken, JoinToken,
+    JoinTokenSpec, Revision,
 };
 pub use instance::{Instance, Refusal, StatusCount};
 pub use product::{License, Plugin, Status, Version};

@@ -1,1 +1,21 @@
-//! api
+//! The HTTP API of the control plane (ports 7443 and 7080).
+//!
+//! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
+//! (who calls), `endpoints` (one file per endpoint), `input` and `shape` (JSON in and out), `error` (the one error).
+
+mod auth;
+mod docs;
+mod edge;
+mod endpoints;
+mod envelope;
+mod error;
+mod input;
+mod openapi;
+mod router;
+pub mod serve;
+mod shape;
+mod tls;
+
+pub use router::openapi_document;
+pub use serve::{ApiSettings, Running, ServeError, ServerCertificate, serve};
+pub use tls::TlsError;

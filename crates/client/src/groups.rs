@@ -1,8 +1,8 @@
 //! Gateway groups, their keys, join tokens, status, history, and many changes at once.
 
 use api_types::{
-    AdminKey, Batch, BatchResult, GatewayGroup, GatewayGroupSpec, GroupStatus, IssuedJoinToken, JoinToken, JoinTokenSpec,
-    Revision, ValidationBody,
+    AdminKey, Batch, BatchResult, GatewayGroup, GatewayGroupSpec, GroupStatus, IssuedJoinToken, JoinToken,
+    JoinTokenSpec, Revision, ValidationBody,
 };
 use reqwest::Method;
 

@@ -23,11 +23,8 @@ impl Client {
     /// # Errors
     /// 400 when the status is none of the four.
     pub async fn instances(&self, filter: &InstanceFilter) -> ClientResult<Vec<Instance>> {
-        let asked = [
-            ("gateway_group_id", &filter.gateway_group_id),
-            ("status", &filter.status),
-            ("search", &filter.search),
-        ];
+        let asked =
+            [("gateway_group_id", &filter.gateway_group_id), ("status", &filter.status), ("search", &filter.search)];
         let asked: Vec<_> = asked.into_iter().filter_map(|(key, value)| Some((key, value.as_deref()?))).collect();
         self.call(Method::GET, &["api", "instances"]).query(&asked).list().await.map(|listing| listing.list)
     }

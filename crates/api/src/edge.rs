@@ -1,0 +1,73 @@
+//! What holds for every request: an id, a deadline, an answer even after a panic, and safe headers.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::error::ApiError;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id taken from a client; a longer one is replaced.
+const MAX_REQUEST_ID_LEN: usize = 128;
+
+/// What the edge works with.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    /// Longest time for one request.
+    pub(crate) deadline: Duration,
+    /// Owner of the requests under way; shutdown waits for it.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// Runs a request as a task of its own: a write that has begun is finished even when the client leaves or the deadline
+/// passes (so the store and what is kept in memory never part), and a panic ends this request alone.
+pub(crate) async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path = request.uri().path());
+    let work = edge.tasks.spawn(next.run(request).instrument(span.clone()));
+    let response = match tokio::time::timeout(edge.deadline, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => {
+            span.in_scope(|| tracing::error!(%error, "a request panicked"));
+            ApiError::internal().into_response()
+        }
+        Err(_) => too_late(edge.deadline).into_response(),
+    };
+    with_headers(response, id)
+}
+
+fn too_late(deadline: Duration) -> ApiError {
+    let message = format!("the request took longer than {} s; it may still take effect", deadline.as_secs());
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
+}
+
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let usable = |value: &&HeaderValue| (1..=MAX_REQUEST_ID_LEN).contains(&value.len()) && value.to_str().is_ok();
+    let given = headers.get(REQUEST_ID).filter(usable).cloned();
+    given.unwrap_or_else(|| {
+        let id = uuid::Uuid::new_v4().to_string();
+        HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("-"))
+    })
+}
+
+/// No `Strict-Transport-Security`: it would hold for all ports of the host, the plain one of the API included.
+fn with_headers(mut response: Response, id: HeaderValue) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    for (name, value) in fixed {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

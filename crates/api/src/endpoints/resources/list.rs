@@ -1,0 +1,60 @@
+//! `GET /apisix/admin/{kind}`
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use control::Control;
+use model::{Kind, ResourceId};
+use serde_json::{Map, Value};
+use store::Listed;
+use store::config::{ParentFilter, ResourceFilter, StoredResource};
+
+use crate::envelope::{page, value};
+use crate::error::{ApiError, ApiResult};
+use crate::input::{Collection, GroupOfRequest, GroupParam, ListParams, ListQuery};
+use crate::shape;
+
+/// The resources of a kind, all of them unless a page is asked for. `service_id` keeps those of one service. Plugin metadata
+/// comes as one object, `{"value": {"<plugin>": {...}}}`.
+#[utoipa::path(get, path = "/apisix/admin/{kind}",
+    params(("kind" = String, Path), GroupParam, ListParams,
+        ("service_id" = Option<String>, Query, description = "Routes and stream routes of this service alone")),
+    responses((status = OK, body = api_types::Listing<Value>)))]
+pub(crate) async fn list_resource(
+    asked: GroupOfRequest,
+    State(control): State<Control>,
+    collection: Collection,
+    query: ListQuery,
+) -> ApiResult<Response> {
+    let kind = collection.kind;
+    let found = control.list_resources(&asked.caller.actor, &asked.group, &filter(collection, query)?).await?;
+    if kind == Kind::PluginMetadata { by_plugin(&found) } else { in_order(&found) }
+}
+
+fn filter(collection: Collection, query: ListQuery) -> ApiResult<ResourceFilter> {
+    let service_id = query.other("service_id").map(ResourceId::new).transpose();
+    let service_id = service_id.map_err(|error| ApiError::bad_request(format!("parameter \"service_id\" {error}")))?;
+    let has_labels = !matches!(collection.kind, Kind::GlobalRule | Kind::PluginMetadata);
+    let (page, order) = (query.page(), query.order()?);
+    Ok(ResourceFilter {
+        kind: collection.kind,
+        parent: collection.parent.map_or(ParentFilter::TopLevel, ParentFilter::Of),
+        service_id,
+        // Clients send label selectors for kinds without labels too; there they select nothing away.
+        labels: if has_labels { query.labels } else { Default::default() },
+        search: query.search,
+        name: query.name,
+        page,
+        order,
+    })
+}
+
+fn in_order(found: &Listed<StoredResource>) -> ApiResult<Response> {
+    let list: ApiResult<Vec<Value>> = found.list.iter().map(shape::read).collect();
+    Ok(page(list?, found.total).into_response())
+}
+
+fn by_plugin(found: &Listed<StoredResource>) -> ApiResult<Response> {
+    let named = found.list.iter().map(|stored| Ok((stored.key.id.to_string(), shape::read(stored)?)));
+    let all: Map<String, Value> = named.collect::<ApiResult<_>>()?;
+    Ok(value(all).into_response())
+}

@@ -1,0 +1,3 @@
+//! JSON Schemas of the resources.
+
+pub(crate) mod core;

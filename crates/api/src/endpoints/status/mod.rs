@@ -1,0 +1,3 @@
+//! State of the control plane.
+
+pub(crate) mod get;

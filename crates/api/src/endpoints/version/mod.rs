@@ -1,0 +1,3 @@
+//! Version of the contract and of the build.
+
+pub(crate) mod get;

@@ -1,0 +1,132 @@
+//! Every endpoint of the API.
+
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get};
+use axum::{Router, middleware};
+use control::Control;
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use tokio_util::task::TaskTracker;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::edge::{self, Edge};
+use crate::endpoints::{
+    gateway_groups, instances, join_tokens, license, me, password, plugins, resources, schema, session, status, tokens,
+    version,
+};
+use crate::error::ApiError;
+use crate::serve::ApiSettings;
+use crate::{docs, openapi};
+
+/// The whole API, ready to serve.
+pub(crate) fn build(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
+    let (router, document) = endpoints().split_for_parts();
+    let edge = Edge { deadline: settings.request_deadline, tasks };
+    router
+        .route("/apisix/admin/{kind}/{id}/{child}", collection())
+        .route("/apisix/admin/{kind}/{id}/{child}/{child_id}", single())
+        .route("/openapi.json", document_route(&document))
+        .merge(docs::router())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(settings.body_limit_bytes))
+        .layer(middleware::from_fn_with_state(edge, edge::guard))
+        .with_state(control)
+}
+
+/// The OpenAPI document of this build, as `GET /openapi.json` answers it.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::written_out(&endpoints().into_openapi())
+}
+
+fn endpoints() -> OpenApiRouter<Control> {
+    access().merge(product()).merge(groups()).merge(fleet()).merge(configuration())
+}
+
+fn access() -> OpenApiRouter<Control> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(session::login::login))
+        .routes(routes!(session::logout::logout))
+        .routes(routes!(me::get::get_me))
+        .routes(routes!(password::put::put_password))
+        .routes(routes!(tokens::list::list_tokens, tokens::create::create_token))
+        .routes(routes!(tokens::delete::delete_token))
+        .routes(routes!(tokens::regenerate::regenerate_token))
+}
+
+fn product() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(version::get::get_version))
+        .routes(routes!(status::get::get_status))
+        .routes(routes!(license::get::get_license, license::put::put_license))
+        .routes(routes!(schema::core::get_core_schema))
+        .routes(routes!(plugins::list::list_plugins))
+        .routes(routes!(plugins::names::list_plugin_names))
+        .routes(routes!(plugins::schema::get_plugin_schema))
+}
+
+fn groups() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(gateway_groups::list::list_gateway_groups, gateway_groups::create::create_gateway_group))
+        .routes(routes!(
+            gateway_groups::get::get_gateway_group,
+            gateway_groups::update::update_gateway_group,
+            gateway_groups::delete::delete_gateway_group
+        ))
+        .routes(routes!(gateway_groups::count::count_by_gateway_group))
+        .routes(routes!(gateway_groups::status::get_gateway_group_status))
+        .routes(routes!(gateway_groups::get_admin_key::get_admin_key, gateway_groups::put_admin_key::put_admin_key))
+        .routes(routes!(gateway_groups::batch::apply_batch))
+        .routes(routes!(gateway_groups::revisions::list_revisions))
+}
+
+fn fleet() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(join_tokens::create::create_join_token))
+        .routes(routes!(join_tokens::list::list_join_tokens))
+        .routes(routes!(join_tokens::revoke::revoke_join_token))
+        .routes(routes!(instances::list::list_instances))
+        .routes(routes!(instances::count_by_status::count_instances_by_status))
+        .routes(routes!(instances::list_of_group::list_instances_of_group))
+        .routes(routes!(instances::get::get_instance, instances::revoke::revoke_instance))
+}
+
+/// All kinds of resource; those below a parent take the same handlers, see [`build`].
+fn configuration() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(resources::validate::validate_configuration))
+        .routes(routes!(resources::list::list_resource, resources::create::create_resource))
+        .routes(routes!(
+            resources::get::get_resource,
+            resources::put::put_resource,
+            resources::patch::patch_resource,
+            resources::delete::delete_resource
+        ))
+}
+
+fn collection() -> MethodRouter<Control> {
+    get(resources::list::list_resource).post(resources::create::create_resource)
+}
+
+fn single() -> MethodRouter<Control> {
+    get(resources::get::get_resource)
+        .put(resources::put::put_resource)
+        .patch(resources::patch::patch_resource)
+        .delete(resources::delete::delete_resource)
+}
+
+fn document_route(document: &OpenApi) -> MethodRouter<Control> {
+    let text = bytes::Bytes::from(openapi::written_out(document).to_string());
+    let json = HeaderValue::from_static("application/json");
+    get(move || async move { ([(header::CONTENT_TYPE, json)], text) })
+}
+
+async fn nothing_here(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing under {}; see /docs", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> impl IntoResponse {
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}; see /docs", uri.path()))
+}

@@ -1,0 +1,8 @@
+//! How resources look on the way in and on the way out (the contract's write shape and read shape).
+
+mod certificate;
+mod read;
+mod write;
+
+pub(crate) use read::read;
+pub(crate) use write::{body_of, id_of_new};

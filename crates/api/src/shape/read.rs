@@ -1,0 +1,72 @@
+//! The read shape: a resource with its id and times, without private keys.
+
+use model::Kind;
+use serde_json::{Map, Value};
+use store::config::StoredResource;
+
+use super::certificate;
+use crate::error::{ApiError, ApiResult};
+
+/// The resource as answers show it.
+pub(crate) fn read(stored: &StoredResource) -> ApiResult<Value> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(&stored.body).map_err(|error| {
+        tracing::error!(%error, resource = %stored.key, "what is stored is not a JSON object");
+        ApiError::internal()
+    })?;
+    // The fields of plugin metadata are the plugin's: nothing of ours may stand between them.
+    if stored.key.kind == Kind::PluginMetadata {
+        return Ok(Value::Object(fields));
+    }
+    if stored.key.kind == Kind::Ssl {
+        without_keys(&mut fields);
+    }
+    fields.insert("id".to_owned(), stored.key.id.as_str().into());
+    // The names of API7, then those of APISIX.
+    for name in ["created_at", "create_time"] {
+        fields.insert(name.to_owned(), stored.created_at.into());
+    }
+    for name in ["updated_at", "update_time"] {
+        fields.insert(name.to_owned(), stored.updated_at.into());
+    }
+    Ok(Value::Object(fields))
+}
+
+fn without_keys(fields: &mut Map<String, Value>) {
+    fields.remove("key");
+    fields.remove("keys");
+    let validity = fields.get("cert").and_then(Value::as_str).and_then(certificate::validity);
+    if let Some(validity) = validity {
+        fields.insert("validity_start".to_owned(), validity.start.into());
+        fields.insert("validity_end".to_owned(), validity.end.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Labels, ResourceId, ResourceKey};
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(kind: Kind, body: &Value) -> Value {
+        let key = ResourceKey::new(kind, ResourceId::new("x").expect("id"));
+        let body = model::json::canonical(body).into();
+        let (labels, name) = (Labels::new(), String::new());
+        read(&StoredResource { key, body, labels, name, created_at: 1, updated_at: 2, revision: 3 }).expect("read")
+    }
+
+    #[test]
+    fn answers_carry_id_and_times_in_both_spellings() {
+        let wanted =
+            json!({"id": "x", "name": "n", "created_at": 1, "create_time": 1, "updated_at": 2, "update_time": 2});
+        assert_eq!(shown(Kind::Route, &json!({"name": "n"})), wanted);
+        assert_eq!(shown(Kind::PluginMetadata, &json!({"a": 1})), json!({"a": 1}));
+    }
+
+    #[test]
+    fn a_certificate_is_shown_without_its_keys() {
+        let shown = shown(Kind::Ssl, &json!({"cert": "no pem", "key": "secret", "keys": ["secret"], "certs": ["c"]}));
+        assert_eq!(shown.get("cert"), Some(&json!("no pem")));
+        assert!(!shown.to_string().contains("secret"), "{shown}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Bad input: what is refused, with which status, and what the answer says.
+
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::fixture::{BODY_LIMIT, Fixture, admin, read, route, service};
+
+#[tokio::test]
+async fn invalid_resources_are_refused_with_the_pointer() -> Result<()> {
+    let api = Fixture::start().await?;
+    api.put(&admin("services/s1"), service("one")).await?.good()?;
+    let with = |mut body: Value, field: &str, value: Value| {
+        body[field] = value;
+        body
+    };
+    let cases = [
+        (
+            "services/x",
+            with(service("x"), "path_prefix", json!(1)),
+            "Error at \"/path_prefix\": value must be a string",
+        ),
+        ("services/x", with(service("x"), "colour", json!("red")), "colour"),
+        ("services/x", json!([]), "Error at \"\": value must be an object"),
+        ("services/x", with(service("x"), "id", json!("y")), "\"/id\""),
+        ("services/x", with(service("x"), "desc", json!("x".repeat(65_537))), "\"/desc\""),
+        ("services/x", with(service("x"), "plugins", json!({"no-such-plugin": {}})), "no-such-plugin"),
+        ("routes/x", json!({"service_id": "none", "paths": ["/a"]}), "\"/service_id\""),
+        ("routes/x", with(route("s1", "/a"), "hosts", json!(["a b"])), "\"/hosts/0\""),
+        ("routes/x", with(route("s1", "/a"), "vars", json!([["uri", "~~", "("]])), "\"/vars"),
+        ("routes/x", with(route("s1", "/a"), "methods", json!(["FETCH"])), "\"/methods/0\""),
+        ("routes/x", with(route("s1", "/a"), "remote_addrs", json!(["10.0.0.0/99"])), "\"/remote_addrs/0\""),
+        ("routes/x", with(route("s1", "/a"), "plugin_config_id", json!("none")), "\"/plugin_config_id\""),
+        ("upstreams/x", json!({"nodes": [{"host": "a", "port": 70_000, "weight": 1}]}), "\"/nodes"),
+        ("consumers/jack", json!({"username": "jill"}), "\"/username\""),
+    ];
+    for (path, body, text) in cases {
+        let answer = api.put(&admin(path), body).await?;
+        assert_eq!(answer.status, 400, "{path}: {answer:?}");
+        assert!(answer.error().contains(text), "{path}: {text}: {answer:?}");
+    }
+    let orphan =
+        api.put(&admin("consumers/none/credentials/c1"), json!({"plugins": {"key-auth": {"key": "k"}}})).await?;
+    assert!(matches!(orphan.status, 400 | 404), "{orphan:?}");
+    assert_eq!(api.get("/api/gateway_groups/default/status").await?.body["value"]["revision"], 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_description_of_64_kib_is_taken() -> Result<()> {
+    let api = Fixture::start().await?;
+    let mut body = service("one");
+    body["desc"] = json!("x".repeat(65_536));
+    api.put(&admin("services/s1"), body).await?.good()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn unicode_and_percent_encoded_paths() -> Result<()> {
+    let api = Fixture::start().await?;
+    let mut body = service("Zahlungen – 支払い");
+    body["desc"] = json!("\u{1F680} \"quoted\" \\ \u{7f}");
+    let put = api.put(&admin("services/s%31"), body).await?.good()?;
+    assert_eq!((&put.body["value"]["id"], &put.body["value"]["name"]), (&json!("s1"), &json!("Zahlungen – 支払い")));
+    assert_eq!(api.get(&admin("services/s1")).await?.body, put.body);
+    let found = api.get(&admin("services?name=Zahlungen%20%E2%80%93%20%E6%94%AF%E6%89%95%E3%81%84")).await?.good()?;
+    assert_eq!(found.body["total"], 1);
+    for id in ["a%20b", "a%2Fb", "%E6%94%AF", "%FF", "%00"] {
+        let answer = api.put(&admin(&format!("services/{id}")), service("x")).await?;
+        assert_eq!(answer.status, 400, "{id}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_or_too_long() -> Result<()> {
+    let api = Fixture::start().await?;
+    let send = |body: String| {
+        let request = api.request(Method::PUT, &admin("services/s1")).header("X-API-KEY", &api.token).body(body);
+        async move { read(request.send().await?).await }
+    };
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (body, status) in [
+        (String::new(), 400),
+        ("{".to_owned(), 400),
+        ("{} {}".to_owned(), 400),
+        (deep, 400),
+        (format!("{{\"name\": \"{}\"}}", "x".repeat(BODY_LIMIT)), 413),
+    ] {
+        let start: String = body.chars().take(20).collect();
+        let answer = send(body).await?;
+        assert_eq!(answer.status, status, "{start}: {answer:?}");
+        assert!(answer.body["error_msg"].is_string(), "{start}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_in_json() -> Result<()> {
+    let api = Fixture::start().await?;
+    for (method, path, status) in [
+        (Method::GET, "/api/nothing".to_owned(), 404),
+        (Method::GET, admin("nothing"), 404),
+        (Method::GET, admin("routes/none"), 404),
+        (Method::GET, admin("routes/r1/upstreams"), 404),
+        (Method::GET, admin("services/none/upstreams"), 404),
+        (Method::GET, "/apisix/admin/plugins/no-such-plugin".to_owned(), 404),
+        (Method::GET, "/apisix/admin/routes?gateway_group_id=none".to_owned(), 404),
+        (Method::GET, "/apisix/admin/routes?gateway_group_id=a%20b".to_owned(), 400),
+        (Method::GET, "/apisix/admin/routes".to_owned(), 400),
+        (Method::PUT, "/api/version".to_owned(), 405),
+    ] {
+        let answer = api.send(method, &path, None).await?;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert!(answer.body["error_msg"].is_string(), "{path}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_and_safe_headers() -> Result<()> {
+    let api = Fixture::start().await?;
+    let answer = api.request(Method::GET, "/api/status").header("x-request-id", "mine-1").send().await?;
+    assert_eq!(answer.headers()["x-request-id"], "mine-1");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    let answer = api.request(Method::GET, "/api/nothing").send().await?;
+    assert_eq!(answer.headers()["x-request-id"].len(), 36);
+    assert!(answer.headers().get("access-control-allow-origin").is_none());
+    let docs = api.request(Method::GET, "/").send().await?;
+    assert_eq!((docs.status().as_u16(), docs.url().path()), (200, "/docs"));
+    assert!(docs.headers()["content-security-policy"].to_str()?.contains("script-src 'self'"));
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! A control plane with its API on free ports.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use api::{ApiSettings, Running, serve};
+use control::{Control, ControlSettings, SystemClock};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use store::{MasterKey, Store};
+use tokio_util::sync::CancellationToken;
+
+/// Name and password of the first admin.
+pub const ADMIN: (&str, &str) = ("admin", "correct horse battery staple");
+/// Small, so that tests of the limit are cheap.
+pub const BODY_LIMIT: usize = 256 * 1024;
+
+pub struct Fixture {
+    pub control: Control,
+    pub http: String,
+    pub https: String,
+    pub token: String,
+    client: reqwest::Client,
+    shutdown: CancellationToken,
+    running: Option<Running>,
+    _directory: tempfile::TempDir,
+}
+
+/// Status, revision and body of an answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub revision: Option<u64>,
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn error(&self) -> &str {
+        self.body["error_msg"].as_str().unwrap_or("no error_msg")
+    }
+
+    /// The answer, when it is a good one.
+    pub fn good(self) -> Result<Self> {
+        ensure!(self.status == 200, "status {}: {}", self.status, self.body);
+        Ok(self)
+    }
+}
+
+impl Fixture {
+    pub async fn start() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let url = format!("sqlite://{}", directory.path().join("control.db").display());
+        let store = Store::open(&url, master_key()?).await?;
+        let settings = ControlSettings { first_admin_password: Some(ADMIN.1.to_owned()), ..ControlSettings::default() };
+        let started = Control::start(store, plugins::registry(), settings, Arc::new(SystemClock)).await?;
+        let loopback = "127.0.0.1:0".parse()?;
+        let settings = ApiSettings {
+            http: Some(loopback),
+            https: Some(loopback),
+            body_limit_bytes: BODY_LIMIT,
+            ..ApiSettings::default()
+        };
+        let shutdown = CancellationToken::new();
+        let running = serve(settings, started.control.clone(), shutdown.clone()).await?;
+        let mut fixture = Self {
+            control: started.control,
+            http: format!("http://{}", running.http.context("http")?),
+            https: format!("https://{}", running.https.context("https")?),
+            token: String::new(),
+            client: plain_client()?,
+            shutdown,
+            running: Some(running),
+            _directory: directory,
+        };
+        fixture.token = fixture.first_token().await?;
+        Ok(fixture)
+    }
+
+    /// Ends the API in order.
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        if let Some(running) = self.running.take() {
+            running.wait().await;
+        }
+        self.control.shutdown().await;
+    }
+
+    async fn first_token(&self) -> Result<String> {
+        let session = self.login().await?.login(ADMIN.0, ADMIN.1).await?;
+        let spec = client::api_types::TokenSpec { name: "tests".to_owned(), expires_at: 0 };
+        Ok(session.create_token(&spec).await?.token)
+    }
+
+    /// A typed client without a key.
+    pub async fn login(&self) -> Result<client::Client> {
+        Ok(client::Client::new(client::Settings::new(&self.http))?)
+    }
+
+    /// A typed client with the admin's token.
+    pub fn typed(&self) -> Result<client::Client> {
+        let mut settings = client::Settings::new(&self.http);
+        settings.key = Some(client::Key::ApiKey(self.token.clone()));
+        Ok(client::Client::new(settings)?)
+    }
+
+    /// A bare request without any key.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.http))
+    }
+
+    /// A request with the admin's token.
+    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let request = self.request(method, path).header("X-API-KEY", &self.token);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        read(request.send().await?).await
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Answer> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Result<Answer> {
+        self.send(Method::PUT, path, Some(&body)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
+        self.send(Method::POST, path, Some(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Result<Answer> {
+        self.send(Method::PATCH, path, Some(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<Answer> {
+        self.send(Method::DELETE, path, None).await
+    }
+}
+
+/// reqwest wants TLS set up even for plain HTTP; these requests trust nobody.
+fn plain_client() -> Result<reqwest::Client> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
+}
+
+pub async fn read(response: Response) -> Result<Answer> {
+    let status = response.status().as_u16();
+    let revision = response.headers().get("x-flotilla-revision").and_then(|value| value.to_str().ok()?.parse().ok());
+    let text = response.text().await?;
+    let body = if text.is_empty() { json!(null) } else { serde_json::from_str(&text).with_context(|| text.clone())? };
+    Ok(Answer { status, revision, body })
+}
+
+/// A path of `/apisix/admin` in the group `default`.
+pub fn admin(path: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("/apisix/admin/{path}{mark}gateway_group_id=default")
+}
+
+/// A service that is valid.
+pub fn service(name: &str) -> Value {
+    json!({"name": name, "upstream": {"nodes": [{"host": "127.0.0.1", "port": 8080, "weight": 1}]}})
+}
+
+/// A route of a service.
+pub fn route(service: &str, path: &str) -> Value {
+    json!({"name": "r", "service_id": service, "paths": [path]})
+}

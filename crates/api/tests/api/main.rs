@@ -1,0 +1,13 @@
+//! The API through real sockets, on a control plane with its own SQLite. The files mirror the paths of the API.
+
+mod access;
+mod batch;
+mod endpoints;
+mod faults;
+mod fixture;
+mod gateway_groups;
+mod https;
+mod instances;
+mod openapi;
+mod resources;
+mod validate;
