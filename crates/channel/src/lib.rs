@@ -14,6 +14,7 @@ mod inbound;
 mod line;
 mod listener;
 mod outbound;
+mod over_control;
 mod reports;
 mod service;
 mod session;

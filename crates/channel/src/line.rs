@@ -1,6 +1,7 @@
 //! One connection: its bytes, who is on the other end, and a way to cut it.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,6 +17,8 @@ use wire::InstanceIdentity;
 pub(crate) struct LineInfo {
     /// From the verified client certificate; absent without one, or when it names no instance.
     pub(crate) identity: Option<InstanceIdentity>,
+    /// The other end's address, without the port.
+    pub(crate) address: IpAddr,
     /// Cuts the connection, whatever the other end does. A stream alone could only be ended politely,
     /// and politeness waits for a peer that does not read.
     pub(crate) cut: CancellationToken,

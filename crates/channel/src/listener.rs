@@ -62,13 +62,14 @@ impl Listener {
 async fn shake_hands(tcp: TcpStream, tls: TlsAcceptor, trust_domain: &str, cut: CancellationToken) -> io::Result<Line> {
     // A delta is one small write; waiting for more would cost its latency.
     tcp.set_nodelay(true)?;
+    let address = tcp.peer_addr()?.ip();
     let stream = tls.accept(tcp).await?;
     let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let holder = leaf.and_then(|leaf| holder_of(leaf, trust_domain));
     // A certificate is checked once, but a stream may last for months: it ends with the certificate.
     let life = holder.as_ref().map_or(ANONYMOUS_LIFE, |holder| remaining(holder.expires_at));
     cut_after(cut.clone(), life);
-    Ok(Line::new(stream, LineInfo { identity: holder.map(|holder| holder.identity), cut }))
+    Ok(Line::new(stream, LineInfo { identity: holder.map(|holder| holder.identity), address, cut }))
 }
 
 fn remaining(until: SystemTime) -> Duration {

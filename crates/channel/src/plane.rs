@@ -26,7 +26,7 @@ pub trait ControlPlane: Send + Sync + 'static {
 
     /// Writes down what instances said, all in one go. Returns those that no longer belong to the
     /// fleet; their streams are closed.
-    fn report(&self, batch: Vec<Report>) -> impl Future<Output = Result<Vec<InstanceIdentity>, FleetError>> + Send;
+    fn report(&self, batch: Vec<Report>) -> impl Future<Output = Result<Vec<InstanceId>, FleetError>> + Send;
 
     /// Instances that are revoked or deleted from now on.
     fn revocations(&self) -> Notices<InstanceId>;
@@ -75,6 +75,8 @@ pub struct JoinRequest {
     pub csr: Vec<u8>,
     /// For people; never trusted.
     pub facts: v1::InstanceFacts,
+    /// Where the connection came from.
+    pub address: String,
 }
 
 /// A new instance of a group.
@@ -121,7 +123,7 @@ pub struct Report {
     /// Who.
     pub identity: InstanceIdentity,
     /// Hostname, version, run id as it says.
-    pub facts: v1::InstanceFacts,
+    pub facts: Arc<v1::InstanceFacts>,
     /// What it serves.
     pub applied: Option<Applied>,
     /// Counters of the last heartbeat.

@@ -49,7 +49,7 @@ impl Reports {
         }
         match plane.report(batch.clone()).await {
             Ok(strangers) => {
-                strangers.iter().for_each(|stranger| sessions.expel(&stranger.instance));
+                strangers.iter().for_each(|stranger| sessions.expel(stranger));
                 true
             }
             Err(error) => {

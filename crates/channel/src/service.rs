@@ -40,8 +40,10 @@ type Frames = Pin<Box<dyn Stream<Item = Result<v1::ToInstance, Status>> + Send>>
 #[tonic::async_trait]
 impl<C: ControlPlane> ConfigChannel for Service<C> {
     async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinResponse>, Status> {
+        let line = request.extensions().get::<LineInfo>();
+        let address = line.map_or_else(String::new, |line| line.address.to_string());
         let v1::JoinRequest { secret, csr, facts } = request.into_inner();
-        let request = JoinRequest { secret, csr: csr.to_vec(), facts: facts.unwrap_or_default() };
+        let request = JoinRequest { secret, csr: csr.to_vec(), facts: facts.unwrap_or_default(), address };
         let joined = self.plane.join(request).await?;
         tracing::info!(instance = %joined.instance, group = %joined.group, "an instance joined");
         Ok(Response::new(v1::JoinResponse {

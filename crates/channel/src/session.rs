@@ -1,6 +1,6 @@
 //! One instance's stream: what is known of it, shared by the task that listens and the one that sends.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
@@ -17,7 +17,8 @@ const GOODBYE_DEADLINE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Session {
     identity: InstanceIdentity,
-    facts: v1::InstanceFacts,
+    /// Shared with every report: a thousand acks do not copy them a thousand times.
+    facts: Arc<v1::InstanceFacts>,
     state: Mutex<State>,
     /// Wakes the sending side: the instance said something, or the stream is to end.
     wake: Notify,
@@ -46,7 +47,7 @@ impl Session {
         let state = State { sender, counters: None, refused: None, heard_at: SystemTime::now(), connected: true };
         Self {
             identity,
-            facts: hello.facts.unwrap_or_default(),
+            facts: Arc::new(hello.facts.unwrap_or_default()),
             state: Mutex::new(state),
             wake: Notify::new(),
             ending: OnceLock::new(),

@@ -245,12 +245,12 @@ impl ControlPlane for FakePlane {
         self.state().instances.contains(who).then_some(()).ok_or(FleetError::NotAdmitted)
     }
 
-    async fn report(&self, batch: Vec<Report>) -> Result<Vec<InstanceIdentity>, FleetError> {
+    async fn report(&self, batch: Vec<Report>) -> Result<Vec<InstanceId>, FleetError> {
         let mut state = self.state();
         let mut strangers = Vec::new();
         for report in batch {
             if !state.instances.contains(&report.identity) {
-                strangers.push(report.identity.clone());
+                strangers.push(report.identity.instance.clone());
             }
             state.reports.insert(report.identity.instance.clone(), report);
         }

@@ -185,7 +185,6 @@ impl<C: Fn() -> v1::Counters> Runner<C> {
                     self.store(&renewed)?;
                     tracing::info!("certificate renewed");
                     identity = *renewed;
-                    continue;
                 }
                 End::Goodbye(goodbye) if goodbye.reason() == GoodbyeReason::Revoked => {
                     return Err(dismissed(&applier, goodbye.message));
