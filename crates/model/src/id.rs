@@ -234,12 +234,20 @@ pub struct ResourceKey {
 impl ResourceKey {
     /// Key of a resource without a parent.
     pub fn new(kind: Kind, id: ResourceId) -> Self {
-        Self { kind, parent: None, id }
+        Self {
+            kind,
+            parent: None,
+            id,
+        }
     }
 
     /// Key of a credential below a consumer, or of an upstream below a service.
     pub fn below(parent: ResourceId, kind: Kind, id: ResourceId) -> Self {
-        Self { kind, parent: Some(parent), id }
+        Self {
+            kind,
+            parent: Some(parent),
+            id,
+        }
     }
 }
 

@@ -34,8 +34,15 @@ impl GroupState {
     /// The changes that turn `self` into `target`: deletes first (referring before referenced),
     /// then puts in key order.
     pub fn diff(&self, target: &GroupState) -> Vec<Change> {
-        let gone = self.resources.keys().rev().filter(|key| !target.resources.contains_key(key));
-        let put = target.resources.iter().filter(|(key, body)| self.resources.get(key) != Some(body));
+        let gone = self
+            .resources
+            .keys()
+            .rev()
+            .filter(|key| !target.resources.contains_key(key));
+        let put = target
+            .resources
+            .iter()
+            .filter(|(key, body)| self.resources.get(key) != Some(body));
         gone.cloned()
             .map(Change::Delete)
             .chain(put.map(|(key, body)| Change::Put(key.clone(), body.clone())))
@@ -64,11 +71,16 @@ impl GroupState {
 
     /// Every resource of one kind, ordered by parent and id.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ResourceKey, &Body)> {
-        self.iter_from(kind, None).take_while(move |(key, _)| key.kind == kind)
+        self.iter_from(kind, None)
+            .take_while(move |(key, _)| key.kind == kind)
     }
 
     /// The credentials of a consumer, or the further upstreams of a service.
-    pub fn below<'a>(&'a self, kind: Kind, parent: &'a ResourceId) -> impl Iterator<Item = (&'a ResourceKey, &'a Body)> {
+    pub fn below<'a>(
+        &'a self,
+        kind: Kind,
+        parent: &'a ResourceId,
+    ) -> impl Iterator<Item = (&'a ResourceKey, &'a Body)> {
         self.iter_from(kind, Some(parent))
             .take_while(move |(key, _)| key.kind == kind && key.parent.as_ref() == Some(parent))
     }
@@ -85,7 +97,11 @@ impl GroupState {
 
     fn iter_from(&self, kind: Kind, parent: Option<&ResourceId>) -> Range<'_, ResourceKey, Body> {
         // "-" is the least text that is an id ('-' < '.' < digits < letters).
-        let least = ResourceId::new("-").map(|id| ResourceKey { kind, parent: parent.cloned(), id });
+        let least = ResourceId::new("-").map(|id| ResourceKey {
+            kind,
+            parent: parent.cloned(),
+            id,
+        });
         let start = least.map_or(Bound::Unbounded, Bound::Included);
         self.resources.range((start, Bound::Unbounded))
     }
@@ -116,7 +132,10 @@ impl Eq for GroupState {}
 
 impl std::fmt::Debug for GroupState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GroupState").field("resources", &self.resources.len()).field("digest", &self.digest()).finish()
+        f.debug_struct("GroupState")
+            .field("resources", &self.resources.len())
+            .field("digest", &self.digest())
+            .finish()
     }
 }
 

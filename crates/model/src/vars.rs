@@ -59,14 +59,169 @@ pub enum Operator {
     IpMatch,
 }
 
+impl Operator {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "==" => Operator::Equal,
+            "~=" => Operator::NotEqual,
+            ">" => Operator::Greater,
+            ">=" => Operator::GreaterOrEqual,
+            "<" => Operator::Less,
+            "<=" => Operator::LessOrEqual,
+            "~~" => Operator::Matches,
+            "~*" => Operator::MatchesIgnoreCase,
+            "in" | "IN" => Operator::In,
+            "has" | "HAS" => Operator::Has,
+            "ipmatch" | "IPMATCH" => Operator::IpMatch,
+            _ => return None,
+        })
+    }
+}
+
+const OPERATORS: &str = "==, ~=, >, >=, <, <=, ~~, ~*, in, has or ipmatch";
+/// Deeper nesting is somebody's mistake, and costs stack.
+const DEEPEST: usize = 16;
+
 /// Reads an expression.
 ///
 /// # Errors
 /// The first fault, with its pointer relative to `value`.
 pub fn parse(value: &Value) -> Result<Expr, Fault> {
+    expression(value, DEEPEST)
+}
+
+fn expression(value: &Value, depth: usize) -> Result<Expr, Fault> {
     let Value::Array(items) = value else {
         return Err(Fault::new("", "value must be an array such as [[\"arg_name\", \"==\", \"json\"]]"));
     };
-    let _ = items;
-    Err(Fault::new("", "not read yet"))
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(Fault::new("", format!("expressions may be nested {DEEPEST} deep")));
+    };
+    let all = |from: usize| -> Result<Vec<Expr>, Fault> {
+        let rest = items.iter().enumerate().skip(from);
+        rest.map(|(at, item)| expression(item, depth).map_err(|fault| fault.under(&format!("/{at}")))).collect()
+    };
+    match items.first() {
+        None => Ok(Expr::All(Vec::new())),
+        Some(Value::String(word)) => match word.to_ascii_uppercase().as_str() {
+            "AND" => Ok(Expr::All(all(1)?)),
+            "OR" => Ok(Expr::Any(all(1)?)),
+            "!AND" => Ok(Expr::Not(Box::new(Expr::All(all(1)?)))),
+            "!OR" => Ok(Expr::Not(Box::new(Expr::Any(all(1)?)))),
+            _ => comparison(word, items),
+        },
+        Some(Value::Array(_)) => Ok(Expr::All(all(0)?)),
+        Some(_) => Err(Fault::new("/0", "value must be a variable's name, AND, OR, !AND, !OR or an array")),
+    }
+}
+
+fn comparison(name: &str, items: &[Value]) -> Result<Expr, Fault> {
+    let is_negated = items.get(1).and_then(Value::as_str) == Some("!");
+    let at = if is_negated { 2 } else { 1 };
+    if items.len() != at + 2 {
+        return Err(Fault::new("", "a comparison must be [variable, operator, value] or [variable, \"!\", operator, value]"));
+    }
+    if name.is_empty() {
+        return Err(Fault::new("/0", "a variable's name must not be empty"));
+    }
+    let word = items.get(at).and_then(Value::as_str);
+    let operator = word.and_then(Operator::parse);
+    let operator = operator.ok_or_else(|| Fault::new(format!("/{at}"), format!("operator must be {OPERATORS}")))?;
+    let value = items.get(at + 1).cloned().unwrap_or_default();
+    check(operator, &value).map_err(|message| Fault::new(format!("/{}", at + 1), message))?;
+    let compare = Expr::Compare(Comparison { name: name.trim_start_matches('$').to_owned(), operator, value });
+    Ok(if is_negated { Expr::Not(Box::new(compare)) } else { compare })
+}
+
+/// Whether the value is one that the operator can compare with.
+fn check(operator: Operator, value: &Value) -> Result<(), String> {
+    match operator {
+        Operator::Greater | Operator::GreaterOrEqual | Operator::Less | Operator::LessOrEqual => {
+            let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
+            text.trim().parse::<f64>().map(drop).map_err(|_| format!("value must be a number, not {value}"))
+        }
+        Operator::Matches | Operator::MatchesIgnoreCase => check_regex(value),
+        Operator::In => value.as_array().map(drop).ok_or_else(|| "value must be an array".to_owned()),
+        Operator::IpMatch => match value {
+            Value::Array(items) => items.iter().try_for_each(check_network),
+            single => check_network(single),
+        },
+        Operator::Equal | Operator::NotEqual | Operator::Has => match value {
+            Value::Array(_) | Value::Object(_) => Err("value must be a string, number, boolean or null".to_owned()),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn check_regex(value: &Value) -> Result<(), String> {
+    let Some(pattern) = value.as_str() else { return Err("value must be a regular expression".to_owned()) };
+    compile_regex(pattern).map(drop)
+}
+
+/// Compiles a regular expression of a user, for the same engine that will run it.
+///
+/// # Errors
+/// What is wrong; for look-around and back references, that this engine (linear in time, so that no input
+/// can stall a gateway) has none.
+pub fn compile_regex(pattern: &str) -> Result<regex::Regex, String> {
+    regex::Regex::new(pattern).map_err(|error| {
+        let lacks = ["(?=", "(?!", "(?<=", "(?<!", "(?>"].iter().any(|part| pattern.contains(part));
+        if lacks {
+            return format!("regular expression {pattern:?} uses look-around, which the linear-time engine does not have");
+        }
+        let reason = error.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        format!("{pattern:?} is not a regular expression: {reason}")
+    })
+}
+
+fn check_network(value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    let is_network = text.parse::<std::net::IpAddr>().is_ok() || text.parse::<ipnet::IpNet>().is_ok();
+    if is_network { Ok(()) } else { Err(format!("value must be IP addresses or networks, {value} is none")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn compare(name: &str, operator: Operator, value: Value) -> Expr {
+        Expr::Compare(Comparison { name: name.into(), operator, value })
+    }
+
+    #[test]
+    fn lists_nest() {
+        let a = || compare("arg_a", Operator::Equal, json!("1"));
+        let b = || compare("http_b", Operator::Greater, json!(5));
+        let (raw_a, raw_b) = (json!(["arg_a", "==", "1"]), json!(["http_b", ">", 5]));
+        assert_eq!(parse(&json!([])), Ok(Expr::All(vec![])));
+        assert_eq!(parse(&raw_a), Ok(a()));
+        assert_eq!(parse(&json!([raw_a, raw_b])), Ok(Expr::All(vec![a(), b()])));
+        assert_eq!(parse(&json!(["OR", raw_a, raw_b])), Ok(Expr::Any(vec![a(), b()])));
+        let not_or = Expr::Not(Box::new(Expr::Any(vec![a()])));
+        assert_eq!(parse(&json!([["!OR", raw_a], raw_b])), Ok(Expr::All(vec![not_or, b()])));
+        let not = Expr::Not(Box::new(compare("arg_a", Operator::In, json!(["x"]))));
+        assert_eq!(parse(&json!([["arg_a", "!", "in", ["x"]]])), Ok(Expr::All(vec![not])));
+    }
+
+    #[test]
+    fn faults_name_the_place() {
+        let cases = [
+            (json!("x"), ""),
+            (json!([["a", "="]]), "/0"),
+            (json!([["a", "=", 1]]), "/0/1"),
+            (json!([["a", ">", "b"]]), "/0/2"),
+            (json!([["a", "~~", "("]]), "/0/2"),
+            (json!([["a", "~~", "(?=x)"]]), "/0/2"),
+            (json!([["a", "in", "b"]]), "/0/2"),
+            (json!([["a", "ipmatch", ["10.0.0.0/99"]]]), "/0/2"),
+            (json!(["OR", ["a", "==", 1], ["b", "??", 1]]), "/2/1"),
+            (json!([[1, "==", 1]]), "/0/0"),
+        ];
+        for (value, pointer) in cases {
+            assert_eq!(parse(&value).expect_err("fault").pointer, pointer, "{value}");
+        }
+    }
 }

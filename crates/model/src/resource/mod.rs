@@ -22,8 +22,9 @@ pub use service::{Service, ServiceType};
 pub use ssl::{Ssl, SslClient, SslProtocol, SslType};
 pub use stream_route::StreamRoute;
 pub use upstream::{
-    ActiveCheck, ActiveHealthy, ActiveUnhealthy, Balancer, CheckType, HashOn, HealthChecks, KeepalivePool, Node, Nodes,
-    PassHost, PassiveCheck, PassiveHealthy, PassiveUnhealthy, Scheme, Upstream, UpstreamTls,
+    ActiveCheck, ActiveHealthy, ActiveUnhealthy, Balancer, CheckType, HashOn, HealthChecks,
+    KeepalivePool, Node, Nodes, PassHost, PassiveCheck, PassiveHealthy, PassiveUnhealthy, Scheme,
+    Upstream, UpstreamTls,
 };
 
 use crate::id::Kind;
@@ -51,7 +52,11 @@ pub struct Timeout {
 
 impl Default for Timeout {
     fn default() -> Self {
-        Self { connect: sixty(), send: sixty(), read: sixty() }
+        Self {
+            connect: sixty(),
+            send: sixty(),
+            read: sixty(),
+        }
     }
 }
 

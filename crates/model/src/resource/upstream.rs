@@ -193,7 +193,10 @@ impl Nodes {
     pub fn to_list(&self) -> Result<Vec<Node>, String> {
         match self {
             Nodes::List(nodes) => Ok(nodes.clone()),
-            Nodes::Map(map) => map.iter().map(|(address, weight)| node_from_address(address, *weight)).collect(),
+            Nodes::Map(map) => map
+                .iter()
+                .map(|(address, weight)| node_from_address(address, *weight))
+                .collect(),
         }
     }
 }
@@ -202,13 +205,21 @@ fn node_from_address(address: &str, weight: u32) -> Result<Node, String> {
     let wrong = || format!("{address:?} must be \"host:port\"");
     // An IPv6 address stands in brackets, so the last colon outside them parts the port.
     let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+        Some((host, port)) if !port.contains(']') => {
+            (host, Some(port.parse::<u16>().map_err(|_| wrong())?))
+        }
         _ => (address, None),
     };
     if host.is_empty() || port == Some(0) {
         return Err(wrong());
     }
-    Ok(Node { host: host.to_owned(), port, weight, priority: 0, metadata: None })
+    Ok(Node {
+        host: host.to_owned(),
+        port,
+        weight,
+        priority: 0,
+        metadata: None,
+    })
 }
 
 impl JsonSchema for Nodes {
@@ -269,7 +280,11 @@ pub struct KeepalivePool {
 
 impl Default for KeepalivePool {
     fn default() -> Self {
-        Self { size: pool_size(), idle_timeout: pool_idle_timeout(), requests: pool_requests() }
+        Self {
+            size: pool_size(),
+            idle_timeout: pool_idle_timeout(),
+            requests: pool_requests(),
+        }
     }
 }
 
@@ -379,7 +394,11 @@ pub struct ActiveHealthy {
 
 impl Default for ActiveHealthy {
     fn default() -> Self {
-        Self { interval: 1, successes: 2, http_statuses: vec![200, 302] }
+        Self {
+            interval: 1,
+            successes: 2,
+            http_statuses: vec![200, 302],
+        }
     }
 }
 
@@ -441,9 +460,14 @@ pub struct PassiveHealthy {
 
 impl Default for PassiveHealthy {
     fn default() -> Self {
-        let http_statuses =
-            vec![200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308];
-        Self { successes: 5, http_statuses }
+        let http_statuses = vec![
+            200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306,
+            307, 308,
+        ];
+        Self {
+            successes: 5,
+            http_statuses,
+        }
     }
 }
 
@@ -466,6 +490,11 @@ pub struct PassiveUnhealthy {
 
 impl Default for PassiveUnhealthy {
     fn default() -> Self {
-        Self { http_failures: 5, tcp_failures: 2, timeouts: 7, http_statuses: vec![429, 500, 503] }
+        Self {
+            http_failures: 5,
+            tcp_failures: 2,
+            timeouts: 7,
+            http_statuses: vec![429, 500, 503],
+        }
     }
 }
