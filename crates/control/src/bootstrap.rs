@@ -1,0 +1,87 @@
+//! The first start: the group `default` and the first admin.
+
+use model::group::GroupType;
+use model::{Digest, GroupId, Labels};
+use store::StoreError;
+use store::groups::NewGroup;
+use store::users::NewUser;
+
+use crate::audit;
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::iam::Actor;
+use crate::secret;
+
+/// Stands in the settings once the first start is through, so that what an operator deleted stays deleted.
+const DONE: &str = "first-start-done";
+const DEFAULT_GROUP: &str = "default";
+const ADMIN: &str = "admin";
+
+/// A control plane that has taken up work.
+pub struct Started {
+    /// The use cases.
+    pub control: Control,
+    /// The login that the first start made; told this once.
+    pub first_admin: Option<FirstAdmin>,
+}
+
+/// The login of the first admin.
+pub struct FirstAdmin {
+    /// Its name.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+    /// Whether the password was made up rather than given.
+    pub generated: bool,
+}
+
+pub(crate) async fn first_start(control: &Control) -> Result<Option<FirstAdmin>, ControlError> {
+    let settings = control.inner.store.settings();
+    if control.within(settings.get(DONE)).await?.is_some() {
+        return Ok(None);
+    }
+    make_default_group(control).await?;
+    let admin = make_admin(control).await?;
+    control.within(settings.put_if_absent(DONE, b"1")).await?;
+    Ok(admin)
+}
+
+async fn make_default_group(control: &Control) -> Result<(), ControlError> {
+    let id = GroupId::new(DEFAULT_GROUP).map_err(ControlError::internal)?;
+    let new = NewGroup {
+        signature: control.inner.signer.sign(&id, 0, &Digest::default()),
+        name: id.to_string(),
+        description: "The group that is there from the start".to_owned(),
+        labels: Labels::new(),
+        group_type: GroupType::default(),
+        region: None,
+        variables: Default::default(),
+        enforce_service_publishing: false,
+        id,
+    };
+    let entry = audit::entry(&Actor::system(), "CreateGatewayGroup").of("gateway_group", DEFAULT_GROUP);
+    made_or_there(control.within_store(control.inner.store.groups().create(&new, &entry.into())).await).map(drop)
+}
+
+async fn make_admin(control: &Control) -> Result<Option<FirstAdmin>, ControlError> {
+    let given = control.inner.settings.first_admin_password.clone();
+    let generated = given.is_none();
+    let password = given.map_or_else(|| secret::generate(""), Ok)?;
+    let new = NewUser {
+        id: uuid::Uuid::now_v7().to_string(),
+        username: ADMIN.to_owned(),
+        password_hash: control.inner.passwords.hash(password.clone()).await?,
+    };
+    let entry = audit::entry(&Actor::system(), "CreateUser").of("user", &new.id).named(ADMIN);
+    let made = made_or_there(control.within_store(control.inner.store.users().create(&new, &entry.into())).await)?;
+    Ok(made.then(|| FirstAdmin { username: ADMIN.to_owned(), password, generated }))
+}
+
+/// Another replica that started at the same time may have been first.
+fn made_or_there<T>(outcome: Result<T, StoreError>) -> Result<bool, ControlError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(StoreError::Duplicate { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Is one resource right in itself? From what a user wrote to canonical bytes.
+
+use model::change::Body;
+use model::{Fault, Faults, Kind, Resource, ResourceKey, json, validate};
+use plugin_api::Registry;
+use serde_json::Value;
+
+/// Checks a body and gives its canonical bytes, with defaults filled in.
+pub(super) fn body(registry: &Registry, key: &ResourceKey, value: &Value) -> Result<Body, Faults> {
+    let value = without_id(key, value)?;
+    let resource = validate::validate(key.kind, &value)?;
+    let faults = faults(registry, key, &resource);
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    let value = resource.to_value().map_err(|error| Fault::new("", error.to_string()))?;
+    Ok(json::canonical(&value).into())
+}
+
+/// An `id` in the body is the path's or a mistake; it is no part of what is stored.
+fn without_id(key: &ResourceKey, value: &Value) -> Result<Value, Fault> {
+    let mut value = value.clone();
+    if key.kind == Kind::PluginMetadata {
+        return Ok(value);
+    }
+    let id = value.as_object_mut().and_then(|fields| fields.remove("id"));
+    match id {
+        Some(Value::String(id)) if id == key.id.as_str() => Ok(value),
+        Some(_) => Err(must_be_own_id("/id", key)),
+        None => Ok(value),
+    }
+}
+
+fn must_be_own_id(pointer: &str, key: &ResourceKey) -> Fault {
+    Fault::new(pointer, format!("must be {:?}, the id of the {}", key.id.as_str(), key.kind))
+}
+
+fn faults(registry: &Registry, key: &ResourceKey, resource: &Resource) -> Vec<Fault> {
+    let mut faults: Vec<Fault> =
+        resource.plugins().into_iter().flatten().filter_map(|(name, _)| unknown(registry, name)).collect();
+    match resource {
+        Resource::Consumer(consumer) if consumer.username != key.id.as_str() => {
+            faults.push(must_be_own_id("/username", key));
+        }
+        Resource::PluginMetadata(_) if registry.get(key.id.as_str()).is_none() => {
+            faults.push(Fault::new("", format!("there is no plugin {:?}", key.id.as_str())));
+        }
+        _ => {}
+    }
+    match (key.kind, &key.parent) {
+        (Kind::Credential, None) => faults.push(Fault::new("", "a credential must stand below a consumer")),
+        (Kind::Credential | Kind::Upstream, _) | (_, None) => {}
+        (kind, Some(_)) => faults.push(Fault::new("", format!("a {kind} cannot stand below another resource"))),
+    }
+    faults
+}
+
+fn unknown(registry: &Registry, name: &str) -> Option<Fault> {
+    let pointer = format!("/plugins/{}", name.replace('~', "~0").replace('/', "~1"));
+    registry.get(name).is_none().then(|| Fault::new(pointer, format!("unknown plugin [{name}]")))
+}

@@ -1,0 +1,59 @@
+//! A group's configuration: the one way in, and the ways to read it.
+//!
+//! A write goes: authorise -> [`write`](self) takes the group's head and brings it up to date -> `draft` checks each
+//! operation (`check`), follows cascades and references (`references`) -> `head` compiles it as a dry run, digests,
+//! signs, commits -> again, when another replica was faster.
+
+mod check;
+mod draft;
+mod head;
+mod patch;
+mod read;
+mod references;
+mod validate;
+mod write;
+
+use model::{ResourceKey, Revision};
+use serde_json::Value;
+pub use store::config::{ParentFilter, ResourceFilter, StoredResource};
+
+pub(crate) use head::Heads;
+
+/// One operation of a batch.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Create or replace.
+    Put {
+        /// Which resource.
+        key: ResourceKey,
+        /// Its body as a user writes it.
+        body: Value,
+    },
+    /// Remove, with all that stands below it.
+    Delete {
+        /// Which resource.
+        key: ResourceKey,
+    },
+}
+
+impl Operation {
+    /// Which resource it is about.
+    pub fn key(&self) -> &ResourceKey {
+        match self {
+            Operation::Put { key, .. } | Operation::Delete { key } => key,
+        }
+    }
+}
+
+/// A resource as it stands after a write of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The head of the group now.
+    pub revision: Revision,
+    /// Whether the resource was made rather than replaced.
+    pub created: bool,
+    /// Whether there is a new revision: a write that changes nothing makes none.
+    pub changed: bool,
+    /// The resource.
+    pub resource: StoredResource,
+}

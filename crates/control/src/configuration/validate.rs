@@ -1,0 +1,105 @@
+//! A whole configuration checked without being stored.
+
+use std::collections::BTreeSet;
+
+use model::{Change, GroupId};
+
+use super::Operation;
+use super::draft::{Draft, item_faults};
+use super::head::{self, GroupHead, HeldHead};
+use super::write::blame;
+use crate::control::Control;
+use crate::error::{ControlError, ItemFault};
+use crate::iam::{self, Action, Actor};
+
+/// The dry run tells of one object at a time; after so many it is enough.
+const MAX_ROUNDS: usize = 64;
+
+impl Control {
+    /// Everything that is wrong with these operations on top of what the group holds; nothing is changed. An empty
+    /// list means that they would be accepted as one batch.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn validate_configuration(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        operations: Vec<Operation>,
+    ) -> Result<Vec<ItemFault>, ControlError> {
+        let permit = iam::authorise(actor, Action::ReadConfiguration, group)?;
+        let mut held = self.hold_head(permit.group()).await?;
+        let mut trial = Trial { remaining: operations.into_iter().enumerate().collect(), faults: Vec::new() };
+        for round in 0..MAX_ROUNDS {
+            let Some(changes) = trial.draft(self, &held.head, round == 0) else { continue };
+            let done;
+            (held, done) = trial.dry_run(held, changes).await?;
+            if done {
+                break;
+            }
+        }
+        held.put_back();
+        trial.faults.sort_by_key(|fault| fault.index);
+        Ok(trial.faults)
+    }
+}
+
+/// Operations are tried together; those at fault are noted and left out, and the others tried again.
+struct Trial {
+    /// With their places in the request.
+    remaining: Vec<(usize, Operation)>,
+    faults: Vec<ItemFault>,
+}
+
+impl Trial {
+    /// The changes of what remains; none when some of it had to be left out. Only the first round's faults are the
+    /// caller's: later ones stem from what was left out before.
+    fn draft(&mut self, control: &Control, head: &GroupHead, is_first: bool) -> Option<Vec<Change>> {
+        let mut draft = Draft::new(control.inner.registry, head.state(), &head.references);
+        draft.take(&self.operations());
+        let faults = match draft.finish() {
+            Ok(changes) => return Some(changes),
+            Err(problems) => item_faults(problems),
+        };
+        let wrong: BTreeSet<usize> = faults.iter().map(|fault| fault.index).collect();
+        if is_first {
+            faults.into_iter().for_each(|fault| self.note(fault));
+        }
+        self.leave_out(&wrong);
+        None
+    }
+
+    /// Compiles the changes and takes them back; whether all of them were good.
+    async fn dry_run(&mut self, mut held: HeldHead, changes: Vec<Change>) -> Result<(HeldHead, bool), ControlError> {
+        let outcome;
+        (held.head, _, outcome) = head::apply(held.head, changes).await?;
+        match outcome {
+            Ok(undo) => {
+                held.head.undo(&undo)?;
+                Ok((held, true))
+            }
+            Err(rejection) => {
+                let fault = blame(&self.operations(), rejection);
+                let index = fault.index;
+                self.note(fault);
+                self.leave_out(&BTreeSet::from([index]));
+                Ok((held, false))
+            }
+        }
+    }
+
+    fn leave_out(&mut self, places: &BTreeSet<usize>) {
+        let mut place = 0..;
+        self.remaining.retain(|_| place.next().is_none_or(|place| !places.contains(&place)));
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        self.remaining.iter().map(|(_, operation)| operation.clone()).collect()
+    }
+
+    /// Keeps a fault under the place that its operation has in the request.
+    fn note(&mut self, fault: ItemFault) {
+        let index = self.remaining.get(fault.index).map_or(fault.index, |(index, _)| *index);
+        self.faults.push(ItemFault { index, ..fault });
+    }
+}

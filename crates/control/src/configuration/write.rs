@@ -1,0 +1,315 @@
+//! Writing a group's configuration.
+
+use model::{Fault, Faults, GroupId, ResourceKey, Revision};
+use plan::Rejection;
+use serde_json::Value;
+use store::StoreError;
+use store::config::{Commit, HeadRow};
+
+use super::draft::{self, Draft};
+use super::head::{self, GroupHead};
+use super::{Operation, Written, patch};
+use crate::audit;
+use crate::control::Control;
+use crate::error::{ControlError, ItemFault};
+use crate::iam::{self, Action, Actor, Permit};
+
+/// How often a write begins anew because another replica was faster.
+const ATTEMPTS: usize = 8;
+
+/// What is to be written.
+#[derive(Clone)]
+enum Intent {
+    /// One resource made or replaced.
+    Put(ResourceKey, Value),
+    /// One resource made that must not be there yet.
+    Create(ResourceKey, Value),
+    /// One resource changed.
+    Patch(ResourceKey, Value),
+    /// One resource removed.
+    Delete(ResourceKey),
+    /// Many at once.
+    Batch(Vec<Operation>),
+}
+
+/// One write on its way.
+#[derive(Clone)]
+struct Write {
+    permit: Permit,
+    intent: Intent,
+    if_match: Option<Revision>,
+}
+
+/// How a write ended.
+struct Outcome {
+    revision: Revision,
+    created: bool,
+    changed: bool,
+}
+
+impl Control {
+    /// Creates or replaces a resource. A put that changes nothing makes no revision.
+    ///
+    /// `if_match` is the head of the group or the revision of the resource that the caller saw.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`], [`ControlError::Stale`], [`ControlError::Conflict`], [`ControlError::NotFound`],
+    /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn put_resource(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        key: ResourceKey,
+        body: Value,
+        if_match: Option<Revision>,
+    ) -> Result<Written, ControlError> {
+        self.write_one(actor, group, key.clone(), Intent::Put(key, body), if_match).await
+    }
+
+    /// Creates a resource that must not be there yet.
+    ///
+    /// # Errors
+    /// As [`Control::put_resource`]; [`ControlError::Conflict`] when it is there.
+    pub async fn create_resource(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        key: ResourceKey,
+        body: Value,
+        if_match: Option<Revision>,
+    ) -> Result<Written, ControlError> {
+        self.write_one(actor, group, key.clone(), Intent::Create(key, body), if_match).await
+    }
+
+    /// Changes a resource: an array is a JSON Patch (RFC 6902), an object is merged (RFC 7396).
+    ///
+    /// # Errors
+    /// As [`Control::put_resource`]; [`ControlError::NotFound`] when it is not there.
+    pub async fn patch_resource(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        key: ResourceKey,
+        patch: Value,
+        if_match: Option<Revision>,
+    ) -> Result<Written, ControlError> {
+        self.write_one(actor, group, key.clone(), Intent::Patch(key, patch), if_match).await
+    }
+
+    /// Removes a resource and what stands below it: a service's routes, stream routes and upstreams, a consumer's
+    /// credentials. Returns the head of the group.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`], [`ControlError::Conflict`] while others refer to it, [`ControlError::Stale`],
+    /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn delete_resource(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        key: ResourceKey,
+        if_match: Option<Revision>,
+    ) -> Result<Revision, ControlError> {
+        Ok(self.write(actor, group, Intent::Delete(key), if_match).await?.revision)
+    }
+
+    /// Many operations as one revision: all of them, or none. Within a batch, references may point forwards.
+    /// Returns the head of the group.
+    ///
+    /// # Errors
+    /// [`ControlError::InvalidItems`] with every fault, [`ControlError::Stale`] when `if_match` is not the head,
+    /// [`ControlError::Forbidden`], [`ControlError::NotFound`], [`ControlError::Unavailable`].
+    pub async fn batch(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        operations: Vec<Operation>,
+        if_match: Option<Revision>,
+    ) -> Result<Revision, ControlError> {
+        Ok(self.write(actor, group, Intent::Batch(operations), if_match).await?.revision)
+    }
+
+    async fn write_one(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        key: ResourceKey,
+        intent: Intent,
+        if_match: Option<Revision>,
+    ) -> Result<Written, ControlError> {
+        let outcome = self.write(actor, group, intent, if_match).await?;
+        let resource = self.within(self.inner.store.config().get(group, &key)).await?;
+        // Gone again: another write came between.
+        let resource = resource.ok_or_else(|| ControlError::not_found(&key))?;
+        Ok(Written { revision: outcome.revision, created: outcome.created, changed: outcome.changed, resource })
+    }
+
+    /// The write goes on when its caller goes away: whoever hangs up must not break off between dry run and commit.
+    async fn write(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        intent: Intent,
+        if_match: Option<Revision>,
+    ) -> Result<Outcome, ControlError> {
+        let permit = iam::authorise(actor, Action::WriteConfiguration, group)?;
+        let (control, write) = (self.clone(), Write { permit, intent, if_match });
+        let task = self.inner.tasks.spawn(async move { control.write_until_done(&write).await });
+        task.await.map_err(ControlError::internal)?
+    }
+
+    async fn write_until_done(&self, write: &Write) -> Result<Outcome, ControlError> {
+        for _ in 0..ATTEMPTS {
+            if let Some(outcome) = self.try_write(write).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(ControlError::Unavailable("other writes to this gateway group were faster each time".to_owned()))
+    }
+
+    /// One attempt against the newest head; none when another replica was faster.
+    async fn try_write(&self, write: &Write) -> Result<Option<Outcome>, ControlError> {
+        let group = write.permit.group();
+        let mut held = self.hold_head(group).await?;
+        let operations = match self.operations(write, &held.head).await {
+            Ok(operations) => operations,
+            Err(error) => {
+                held.put_back();
+                return Err(error);
+            }
+        };
+        let created = operations.first().is_some_and(|operation| !held.head.state().contains(operation.key()));
+        let mut draft = Draft::new(self.inner.registry, held.head.state(), &held.head.references);
+        draft.take(&operations);
+        let changes = match draft.finish() {
+            Ok(changes) => changes,
+            Err(problems) => {
+                held.put_back();
+                return Err(write.intent.error(problems));
+            }
+        };
+        if changes.is_empty() {
+            let revision = held.head.row.revision;
+            held.put_back();
+            return Ok(Some(Outcome { revision, created: false, changed: false }));
+        }
+        let (head, changes, outcome) = head::apply(held.head, changes).await?;
+        held.head = head;
+        let undo = match outcome {
+            Ok(undo) => undo,
+            Err(rejection) => {
+                held.put_back();
+                return Err(write.intent.rejected(&operations, rejection));
+            }
+        };
+        let row = self.next_row(group, &held.head);
+        let detail = audit::changes(self.inner.registry, &changes, &undo.before);
+        let commit = Commit {
+            group: group.clone(),
+            parent: held.head.row.revision,
+            changes,
+            digest: row.digest,
+            signature: row.signature.clone(),
+            author: write.permit.actor().audit_name(),
+            audit: write.intent.entry(&write.permit).detail(detail).into(),
+        };
+        match self.within_store(self.inner.store.config().commit(commit)).await {
+            Ok(revision) => {
+                held.head.row = row;
+                held.put_back();
+                Ok(Some(Outcome { revision, created, changed: true }))
+            }
+            Err(error) => {
+                // Whether it took place is unknown when the store was not available: the next write reads what stands.
+                held.head.undo(&undo)?;
+                held.put_back();
+                if matches!(error, StoreError::Conflict { .. }) { Ok(None) } else { Err(error.into()) }
+            }
+        }
+    }
+
+    fn next_row(&self, group: &GroupId, head: &GroupHead) -> HeadRow {
+        let (revision, digest) = (head.row.revision + 1, head.state().digest());
+        HeadRow { revision, digest, signature: self.inner.signer.sign(group, revision, &digest) }
+    }
+
+    /// What the intent means at this head.
+    async fn operations(&self, write: &Write, head: &GroupHead) -> Result<Vec<Operation>, ControlError> {
+        self.check_if_match(write, head).await?;
+        Ok(match write.intent.clone() {
+            Intent::Put(key, body) => vec![Operation::Put { key, body }],
+            Intent::Create(key, _) if head.state().contains(&key) => {
+                return Err(ControlError::Conflict(format!("{key} exists already")));
+            }
+            Intent::Create(key, body) => vec![Operation::Put { key, body }],
+            Intent::Patch(key, patch) => {
+                let body = head.state().get(&key).ok_or_else(|| ControlError::not_found(&key))?;
+                let document = serde_json::from_slice(body).map_err(ControlError::internal)?;
+                vec![Operation::Put { body: patch::apply(&document, &patch)?, key }]
+            }
+            Intent::Delete(key) => vec![Operation::Delete { key }],
+            Intent::Batch(operations) => operations,
+        })
+    }
+
+    /// The head is expected, or the revision that last put the resource.
+    async fn check_if_match(&self, write: &Write, head: &GroupHead) -> Result<(), ControlError> {
+        let Some(expected) = write.if_match.filter(|expected| *expected != head.row.revision) else { return Ok(()) };
+        let stale = ControlError::Stale { expected, head: head.row.revision };
+        let Some(key) = write.intent.key() else { return Err(stale) };
+        let stored = self.within(self.inner.store.config().get(write.permit.group(), key)).await?;
+        if stored.is_some_and(|stored| stored.revision == expected) { Ok(()) } else { Err(stale) }
+    }
+}
+
+impl Intent {
+    fn key(&self) -> Option<&ResourceKey> {
+        match self {
+            Intent::Put(key, _) | Intent::Create(key, _) | Intent::Patch(key, _) | Intent::Delete(key) => Some(key),
+            Intent::Batch(_) => None,
+        }
+    }
+
+    fn entry(&self, permit: &Permit) -> audit::Entry {
+        let action = match self {
+            Intent::Put(..) => "PutResource",
+            Intent::Create(..) => "CreateResource",
+            Intent::Patch(..) => "PatchResource",
+            Intent::Delete(_) => "DeleteResource",
+            Intent::Batch(_) => "ApplyBatch",
+        };
+        let entry = audit::entry(permit.actor(), action).within(permit.group());
+        match self.key() {
+            Some(key) => entry.of(key.kind.name(), key.id.as_str()),
+            None => entry.of("gateway_group", permit.group().as_str()),
+        }
+    }
+
+    fn error(&self, problems: Vec<(usize, ResourceKey, draft::Problem)>) -> ControlError {
+        match self.key() {
+            Some(key) => draft::single_error(key, problems),
+            None => ControlError::InvalidItems(draft::item_faults(problems)),
+        }
+    }
+
+    fn rejected(&self, operations: &[Operation], rejection: Rejection) -> ControlError {
+        let item = blame(operations, rejection);
+        match self {
+            Intent::Batch(_) => ControlError::InvalidItems(vec![item]),
+            _ => ControlError::Invalid(Faults(vec![item.fault])),
+        }
+    }
+}
+
+/// Which operation the dry run's rejection belongs to: the one on the object at fault, or else on what it consists
+/// of (a consumer is compiled with its credentials), or else the first.
+pub(super) fn blame(operations: &[Operation], rejection: Rejection) -> ItemFault {
+    let own = operations.iter().rposition(|operation| *operation.key() == rejection.key);
+    let below = || operations.iter().rposition(|operation| operation.key().parent.as_ref() == Some(&rejection.key.id));
+    let index = own.or_else(below).unwrap_or_default();
+    let fault = match own {
+        Some(_) => Fault::new(rejection.pointer, rejection.message),
+        None => Fault::new("", rejection.to_string()),
+    };
+    let key = operations.get(index).map_or(rejection.key, |operation| operation.key().clone());
+    ItemFault { index, key, fault }
+}

@@ -1,0 +1,183 @@
+//! Joining and renewing: a token or a certificate in, a certificate out.
+
+use model::{GroupId, InstanceId};
+use rustls_pki_types::CertificateDer;
+use store::SecretHash;
+use store::instances::Joining;
+use store::join_tokens::TokenUse;
+
+use crate::audit;
+use crate::authority::{Csr, IssuedCertificate, ServerCertificate};
+use crate::control::Control;
+use crate::error::ControlError;
+use crate::iam::Actor;
+use crate::settings::seconds;
+
+/// Longest text of an instance about itself, in characters; the rest is cut.
+const MAX_FACT_CHARACTERS: usize = 255;
+
+/// Why an instance may not join, renew or stay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JoinRefusal {
+    /// No such token, or one that was revoked.
+    #[error("the join token is not known or was revoked")]
+    TokenUnknown,
+    /// The token's time is over.
+    #[error("the join token has expired")]
+    TokenExpired,
+    /// The token was used as often as it may be.
+    #[error("the join token is used up")]
+    TokenUsedUp,
+    /// The CSR cannot be read, its signature is wrong, or its key is of a kind that is not taken.
+    #[error("the certificate signing request is not acceptable: {0}")]
+    BadRequest(String),
+    /// The instance was revoked or removed, or never existed in this group.
+    #[error("the instance was revoked or is not known")]
+    NotAdmitted,
+}
+
+/// What a joining instance brings.
+#[derive(Debug, Clone)]
+pub struct JoinRequest {
+    /// The join token as it was issued, or its secret alone.
+    pub token: String,
+    /// PKCS#10 in DER. Only its public key counts.
+    pub csr: Vec<u8>,
+    /// Of its machine, as it says.
+    pub hostname: String,
+    /// Of its software, as it says.
+    pub version: String,
+    /// Where the connection came from.
+    pub address: String,
+}
+
+/// A new instance of a group.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// Its id.
+    pub instance: InstanceId,
+    /// The token's group.
+    pub group: GroupId,
+    /// Its first certificate.
+    pub certificate: IssuedCertificate,
+}
+
+impl Control {
+    /// Trades a join token for an identity in the token's group. A use of the token is taken even when the
+    /// database then fails to enter the instance: of many at once no more may join than the token allows.
+    ///
+    /// # Errors
+    /// [`ControlError::Join`], [`ControlError::Unavailable`].
+    pub async fn join(&self, request: JoinRequest) -> Result<Joined, ControlError> {
+        let csr = Csr::read(&request.csr)?;
+        let group = self.use_token(&request.token).await?;
+        let instance = InstanceId::new(uuid::Uuid::now_v7().to_string()).map_err(ControlError::internal)?;
+        let certificate = self.issue(&csr, &group, &instance)?;
+        let joining = Joining {
+            id: instance.clone(),
+            group: group.clone(),
+            hostname: cut(&request.hostname),
+            version: cut(&request.version),
+            address: cut(&request.address),
+            certificate_expires_at: certificate.expires_at,
+            at: self.now(),
+        };
+        self.enter(&joining, "JoinInstance").await?;
+        Ok(Joined { instance, group, certificate })
+    }
+
+    /// A fresh certificate for an instance that still belongs to the fleet. `group` and `instance` are those of
+    /// the certificate it came with.
+    ///
+    /// # Errors
+    /// [`ControlError::Join`], [`ControlError::Unavailable`].
+    pub async fn renew(
+        &self,
+        group: &GroupId,
+        instance: &InstanceId,
+        csr: &[u8],
+    ) -> Result<IssuedCertificate, ControlError> {
+        let csr = Csr::read(csr)?;
+        self.admit(group, instance).await?;
+        let known = self.within(self.inner.store.instances().get(instance, self.liveness())).await?;
+        let certificate = self.issue(&csr, group, instance)?;
+        let joining = Joining {
+            id: instance.clone(),
+            group: group.clone(),
+            hostname: known.hostname,
+            version: known.version,
+            address: known.address,
+            certificate_expires_at: certificate.expires_at,
+            at: self.now(),
+        };
+        self.enter(&joining, "RenewInstanceCertificate").await?;
+        Ok(certificate)
+    }
+
+    /// Whether an instance still belongs to the fleet: known, of this group, not revoked.
+    ///
+    /// # Errors
+    /// [`ControlError::Join`] with [`JoinRefusal::NotAdmitted`], [`ControlError::Unavailable`].
+    pub async fn admit(&self, group: &GroupId, instance: &InstanceId) -> Result<(), ControlError> {
+        let admitted = self.within(self.inner.store.instances().is_admitted(instance, group)).await?;
+        if admitted { Ok(()) } else { Err(JoinRefusal::NotAdmitted.into()) }
+    }
+
+    /// The Ed25519 key whose signatures on configurations are valid.
+    pub fn signing_public_key(&self) -> [u8; 32] {
+        self.inner.signer.public_key()
+    }
+
+    /// The certificate of the control plane's authority.
+    pub fn ca_certificate(&self) -> &CertificateDer<'static> {
+        self.inner.authority.certificate()
+    }
+
+    /// SHA-256 of the authority's certificate in hexadecimal digits.
+    pub fn ca_fingerprint(&self) -> String {
+        self.inner.authority.fingerprint()
+    }
+
+    /// Trust domain of instance certificates.
+    pub fn trust_domain(&self) -> &str {
+        &self.inner.settings.trust_domain
+    }
+
+    /// A fresh certificate for a listener of this process under the names of the settings.
+    ///
+    /// # Errors
+    /// [`ControlError::Internal`] when a name is neither a DNS name nor an address.
+    pub fn issue_server_certificate(&self) -> Result<ServerCertificate, ControlError> {
+        let settings = &self.inner.settings;
+        self.inner.authority.issue_server(&settings.server_names, self.now(), seconds(settings.server_certificate_life))
+    }
+
+    async fn use_token(&self, token: &str) -> Result<GroupId, ControlError> {
+        let secret = token.split_once('.').map_or(token, |(secret, _)| secret);
+        let used = self.inner.store.join_tokens();
+        match self.within(used.use_once(&SecretHash::of(secret), self.now())).await? {
+            TokenUse::Accepted(token) => Ok(token.group),
+            TokenUse::Unknown | TokenUse::Revoked => Err(JoinRefusal::TokenUnknown.into()),
+            TokenUse::Expired => Err(JoinRefusal::TokenExpired.into()),
+            TokenUse::UsedUp => Err(JoinRefusal::TokenUsedUp.into()),
+        }
+    }
+
+    fn issue(&self, csr: &Csr, group: &GroupId, instance: &InstanceId) -> Result<IssuedCertificate, ControlError> {
+        let settings = &self.inner.settings;
+        let uri = format!("spiffe://{}/gateway-group/{group}/instance/{instance}", settings.trust_domain);
+        self.inner.authority.issue_instance(csr, &uri, self.now(), seconds(settings.instance_certificate_life))
+    }
+
+    async fn enter(&self, joining: &Joining, action: &str) -> Result<(), ControlError> {
+        let entry = audit::entry(&Actor::system().seen_at(&joining.address), action)
+            .of("gateway_instance", joining.id.as_str())
+            .named(&joining.hostname)
+            .within(&joining.group);
+        self.within(self.inner.store.instances().join(joining, &entry.into())).await
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_FACT_CHARACTERS).collect()
+}

@@ -1,0 +1,10 @@
+//! The fleet: how instances join, stay, and leave.
+
+mod instances;
+mod join;
+mod join_tokens;
+mod sweep;
+
+pub use join::{JoinRefusal, JoinRequest, Joined};
+pub use join_tokens::IssuedJoinToken;
+pub(crate) use sweep::sweep;
