@@ -1,0 +1,126 @@
+//! Which processor runs what, and what a process tree has used of it.
+
+use std::collections::HashMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// The two processors of a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cpu {
+    /// The proxy under test, alone.
+    Proxy,
+    /// Load generator and upstream.
+    Load,
+}
+
+impl Cpu {
+    /// Its number. On a machine with one processor all share it.
+    pub(crate) fn number(self) -> usize {
+        let last = std::thread::available_parallelism().map_or(0, |count| count.get() - 1);
+        match self {
+            Cpu::Proxy => 0,
+            Cpu::Load => last.min(1),
+        }
+    }
+}
+
+/// Keeps the calling thread on one processor. Where that is not allowed the run is merely noisier.
+pub(crate) fn pin_thread(cpu: Cpu) {
+    // SAFETY: the set is a plain bit field for which all zeroes is the empty set; the call reads it only.
+    let outcome = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu.number(), &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    if outcome != 0 {
+        eprintln!("warning: cannot pin a thread to processor {}", cpu.number());
+    }
+}
+
+/// Lets this process and its children hold as many files open as the system permits.
+pub(crate) fn raise_file_limit() {
+    // SAFETY: both calls get a valid pointer to a plain struct that lives through them.
+    unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
+/// User and system time that `root` and all its descendants have used, in microseconds.
+pub(crate) fn tree_cpu_us(root: u32) -> Result<f64> {
+    let ticks: u64 = tree(root)?.iter().map(|process| process.ticks).sum();
+    // SAFETY: sysconf takes a number and returns one.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(ticks as f64 * 1e6 / per_second as f64)
+}
+
+/// Resident memory of `root` and all its descendants, in KiB.
+pub(crate) fn tree_rss_kib(root: u32) -> Result<u64> {
+    let resident = |process: &Process| {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    Ok(tree(root)?.iter().filter_map(resident).sum())
+}
+
+struct Process {
+    pid: u32,
+    parent: u32,
+    ticks: u64,
+}
+
+fn tree(root: u32) -> Result<Vec<Process>> {
+    let mut by_parent: HashMap<u32, Vec<Process>> = HashMap::new();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let stat = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        let stat = stat.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        match stat.as_deref().and_then(parse_stat) {
+            Some(process) if process.pid == root => found.push(process),
+            Some(process) => by_parent.entry(process.parent).or_default().push(process),
+            None => {}
+        }
+    }
+    found.first().with_context(|| format!("process {root} is gone"))?;
+    let mut next = 0;
+    while let Some(process) = found.get(next) {
+        let children = by_parent.remove(&process.pid).unwrap_or_default();
+        found.extend(children);
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// proc(5): the second field is the name in brackets, which may itself hold blanks and brackets.
+fn parse_stat(stat: &str) -> Option<Process> {
+    let (pid, rest) = stat.split_once(' ')?;
+    let fields: Vec<&str> = rest.rsplit_once(") ")?.1.split(' ').collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some(Process { pid: pid.parse().ok()?, parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_with_a_strange_name_is_read() {
+        let line = "77 (a) b (c) S 5 77 77 0 -1 4194560 100 0 0 0 30 12 9 9 20 0 1 0 100 1 1";
+        let process = parse_stat(line).unwrap();
+        assert_eq!((process.pid, process.parent, process.ticks), (77, 5, 42));
+        assert!(parse_stat("77 (a").is_none());
+    }
+
+    #[test]
+    fn a_process_finds_itself_with_memory_and_a_missing_one_is_an_error() {
+        let own = std::process::id();
+        assert!(tree_rss_kib(own).unwrap() > 100);
+        assert!(tree_cpu_us(own).is_ok());
+        assert!(tree_cpu_us(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! A blocking HTTP client of one keep-alive connection: for the API's calls and for asking a gateway hot.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::answer;
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+const READ_LIMIT: Duration = Duration::from_secs(120);
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value; `name` with its colon.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let mut lines = self.head.split(|byte| *byte == b'\n');
+        let value = lines.find_map(|line| answer::header(line, name.as_bytes()))?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+/// Connects when needed, and anew after a failure.
+pub(crate) struct Connection {
+    address: SocketAddr,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, stream: None, buffer: Vec::new() }
+    }
+
+    pub(crate) fn get(&mut self, path: &str, headers: &[&str]) -> io::Result<Answer> {
+        self.ask("GET", path, headers, &[])
+    }
+
+    /// One request and its answer.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
+        let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: bench.test\r\nContent-Length: {length}\r\n{lines}\r\n");
+        let outcome = self.exchange(&[head.as_bytes(), body].concat());
+        if outcome.is_err() {
+            self.stream = None;
+        }
+        outcome
+    }
+
+    fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(connect(self.address)?),
+        };
+        stream.write_all(request)?;
+        self.buffer.clear();
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            let read = stream.read(&mut chunk)?;
+            if read == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            self.buffer.extend(chunk.iter().take(read));
+            match answer::read(&self.buffer) {
+                answer::Answer::Incomplete => {}
+                answer::Answer::Unreadable => return Err(io::Error::other("an answer that cannot be read")),
+                answer::Answer::Whole(whole) => {
+                    let body = self.buffer.split_off(whole.length.saturating_sub(whole.body));
+                    if whole.closes {
+                        self.stream = None;
+                    }
+                    return Ok(Answer { status: whole.status, head: std::mem::take(&mut self.buffer), body });
+                }
+            }
+        }
+    }
+}
+
+fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(READ_LIMIT))?;
+    Ok(stream)
+}
+
+/// A JSON API behind one connection and one key.
+pub(crate) struct Api {
+    connection: Connection,
+    headers: Vec<String>,
+}
+
+impl Api {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { connection: Connection::new(address), headers: vec!["Content-Type: application/json".to_owned()] }
+    }
+
+    /// Sends this header line with all further requests.
+    pub(crate) fn with_header(mut self, line: String) -> Self {
+        self.headers.push(line);
+        self
+    }
+
+    /// The answer's body; an error with the API's words when it is not a success.
+    pub(crate) fn call(&mut self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let what = || format!("{method} {path}");
+        let headers: Vec<&str> = self.headers.iter().map(String::as_str).collect();
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body)? };
+        let answer = self.connection.ask(method, path, &headers, &body).with_context(what)?;
+        if !(200..300).contains(&answer.status) {
+            bail!("{}: {} {}", what(), answer.status, String::from_utf8_lossy(&answer.body));
+        }
+        if answer.body.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&answer.body)?) }
+    }
+}

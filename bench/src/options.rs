@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::case::{Case, Peer};
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// CPU per request, all cases and proxies.
+    Traffic,
+    /// Memory and starting.
+    Footprint,
+    /// Accepted write to first right answer.
+    Propagation,
+    /// Many changes a second under load.
+    Churn,
+    /// One change on many instances.
+    Convergence,
+}
+
+/// Measures the gateway and its peers side by side.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "flotilla-bench", version)]
+pub(crate) struct Options {
+    /// What to measure.
+    #[arg(long, value_delimiter = ',', default_value = "traffic,footprint,propagation,churn,convergence")]
+    pub(crate) parts: Vec<Part>,
+    /// Kinds of traffic: plain, auth, tls, routes-N.
+    #[arg(long, value_delimiter = ',', default_value = "plain,auth,tls,routes-1,routes-10000,routes-100000")]
+    pub(crate) cases: Vec<Case>,
+    /// Proxies.
+    #[arg(long, value_delimiter = ',', default_value = "flotilla,nginx,haproxy,envoy,relay")]
+    pub(crate) peers: Vec<Peer>,
+    /// Rounds; medians are taken over them.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) rounds: u32,
+    /// Seconds per round, case and proxy.
+    #[arg(long, default_value_t = 4.0)]
+    pub(crate) seconds: f64,
+    /// Keep-alive connections of the load.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) connections: usize,
+    /// Route counts of the propagation part.
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
+    pub(crate) propagation_routes: Vec<u32>,
+    /// Changes per route count of the propagation part.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) changes: u32,
+    /// Seconds of each side of the churn part.
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) churn_seconds: f64,
+    /// Requests a second while changes are made.
+    #[arg(long, default_value_t = 5000)]
+    pub(crate) churn_rate: u32,
+    /// Simulated instances.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) instances: usize,
+    /// Routes of the memory figure.
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) footprint_routes: u32,
+    /// Routes on disk when the control plane is dead.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) restart_routes: u32,
+    /// The gateway's binary, built for release.
+    #[arg(long, env = "FLOTILLA_BINARY", default_value = "target/release/flotilla")]
+    pub(crate) flotilla: PathBuf,
+    /// Envoy's binary.
+    #[arg(long, env = "ENVOY_BINARY", default_value = "envoy")]
+    pub(crate) envoy: PathBuf,
+    /// Also writes the result as JSON.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Also puts the result between the markers of this page.
+    #[arg(long)]
+    pub(crate) write_docs: Option<PathBuf>,
+    /// Keeps configurations and logs, and says where.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Everything small: shows that the benchmark works, measures nothing.
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+impl Options {
+    /// With what `--quick` means.
+    pub(crate) fn resolved(self) -> Self {
+        if !self.quick {
+            return self;
+        }
+        let small = |case: Case| if let Case::Routes(routes) = case { Case::Routes(routes.min(1000)) } else { case };
+        let mut cases: Vec<Case> = self.cases.into_iter().map(small).collect();
+        cases.dedup();
+        Self {
+            cases,
+            rounds: 1,
+            seconds: 0.3,
+            propagation_routes: vec![100],
+            changes: 5,
+            churn_seconds: 1.0,
+            churn_rate: 500,
+            instances: 20,
+            footprint_routes: 1000,
+            restart_routes: 100,
+            ..self
+        }
+    }
+
+    pub(crate) fn round(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn quick_makes_everything_small_and_measures_no_case_twice() {
+        let options = Options::parse_from(["bench", "--quick"]).resolved();
+        assert_eq!(options.cases, [Case::Plain, Case::Auth, Case::Tls, Case::Routes(1), Case::Routes(1000)]);
+        assert_eq!(options.rounds, 1);
+    }
+}

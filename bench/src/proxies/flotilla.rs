@@ -1,0 +1,205 @@
+//! Our own: a control plane and its gateways, by the command line and the API that users have.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::free_address;
+use crate::case::Case;
+use crate::certificate::Certificate;
+use crate::cpu::Cpu;
+use crate::http::{Api, Connection};
+use crate::load::{SERVER_NAME, route_path};
+use crate::process::{Process, wait_for};
+
+const PASSWORD: &str = "bench-Password-1";
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// Routes in one atomic batch.
+const BATCH: usize = 2000;
+
+/// A running control plane with an empty database of its own.
+pub(crate) struct ControlPlane {
+    pub(crate) process: Process,
+    pub(crate) api: Api,
+    pub(crate) channel: SocketAddr,
+    program: PathBuf,
+    dir: PathBuf,
+}
+
+impl ControlPlane {
+    /// Starts one with its data in `dir`, and logs in.
+    pub(crate) fn start(program: &Path, dir: &Path) -> Result<Self> {
+        let (address, channel) = (free_address()?, free_address()?);
+        let mut command = Command::new(program);
+        command.arg("control-plane").arg("--data-dir").arg(dir.join("control-plane"));
+        command.args(["--http-listen", &address.to_string(), "--https-listen", &free_address()?.to_string()]);
+        command.args(["--channel-listen", &channel.to_string(), "--channel-advertise", "127.0.0.1"]);
+        command.env("FLOTILLA_ADMIN_PASSWORD", PASSWORD);
+        let mut process = Process::start("control-plane", command, None, dir)?;
+        let is_up = || Connection::new(address).get("/api/status", &[]).is_ok_and(|answer| answer.status == 200);
+        wait_for(&mut process, START_LIMIT, is_up)?;
+        let api = login(address)?;
+        Ok(Self { process, api, channel, program: program.to_owned(), dir: dir.to_owned() })
+    }
+
+    /// Makes a group and returns its id.
+    pub(crate) fn create_group(&mut self, name: &str) -> Result<String> {
+        let answer = self.api.call("POST", "/api/gateway_groups", &json!({ "name": name }))?;
+        text(&answer, "/value/id")
+    }
+
+    /// A join token of the group, good for `uses` instances.
+    pub(crate) fn join_token(&mut self, group: &str, uses: usize) -> Result<String> {
+        let path = format!("/api/gateway_groups/{group}/instance_token?only_token=true");
+        let answer = self.api.call("POST", &path, &json!({ "name": "bench", "max_uses": uses }))?;
+        text(&answer, "/value/token_plain_text")
+    }
+
+    /// Puts one resource; `path` as in `routes/1`.
+    pub(crate) fn put(&mut self, group: &str, path: &str, body: &Value) -> Result<()> {
+        put(&mut self.api, group, path, body)
+    }
+
+    /// Makes the group's configuration that of `case`.
+    pub(crate) fn configure(
+        &mut self,
+        group: &str,
+        case: Case,
+        upstream: SocketAddr,
+        certificate: &Certificate,
+    ) -> Result<()> {
+        self.put(group, "upstreams/bench", &json!({ "type": "roundrobin", "nodes": { (upstream.to_string()): 1 } }))?;
+        self.put(group, "global_rules/metrics", &json!({ "plugins": { "prometheus": {} } }))?;
+        match case {
+            Case::Plain => self.put(group, "routes/all", &route("/*", &json!({}))),
+            Case::Auth => self.configure_auth(group),
+            Case::Tls => {
+                let body = json!({ "snis": [SERVER_NAME], "cert": certificate.chain_pem, "key": certificate.key_pem });
+                self.put(group, "ssls/bench", &body)?;
+                self.put(group, "routes/all", &route("/*", &json!({})))
+            }
+            Case::Routes(routes) => self.put_routes(group, routes),
+        }
+    }
+
+    fn configure_auth(&mut self, group: &str) -> Result<()> {
+        self.put(group, "consumers/bench", &json!({ "username": "bench" }))?;
+        let credential = json!({ "plugins": { "key-auth": { "key": "bench-key" } } });
+        self.put(group, "consumers/bench/credentials/key", &credential)?;
+        let limit = json!({ "count": 2_000_000_000, "time_window": 3600, "rejected_code": 429, "key": "remote_addr" });
+        self.put(group, "routes/all", &route("/*", &json!({ "key-auth": {}, "limit-count": limit })))
+    }
+
+    fn put_routes(&mut self, group: &str, routes: u32) -> Result<()> {
+        let numbers: Vec<u32> = (0..routes).collect();
+        for numbers in numbers.chunks(BATCH) {
+            let change = |number: &u32| {
+                let value = route(&route_path(*number), &json!({}));
+                json!({ "op": "put", "kind": "route", "id": format!("r{number}"), "value": value })
+            };
+            let changes: Vec<Value> = numbers.iter().map(change).collect();
+            self.api.call("POST", &format!("/api/gateway_groups/{group}/batch"), &json!({ "changes": changes }))?;
+        }
+        Ok(())
+    }
+
+    /// Starts a gateway of the group.
+    pub(crate) fn start_gateway(&mut self, group: &str, name: &str, cpu: Option<Cpu>) -> Result<Gateway> {
+        let token = self.join_token(group, 1)?;
+        let setup = GatewaySetup {
+            program: self.program.clone(),
+            dir: self.dir.clone(),
+            name: name.to_owned(),
+            control_plane: format!("https://{}", self.channel),
+            token,
+            cpu,
+        };
+        setup.start()
+    }
+}
+
+/// All that is needed to start the same instance again.
+#[derive(Clone)]
+pub(crate) struct GatewaySetup {
+    program: PathBuf,
+    dir: PathBuf,
+    name: String,
+    control_plane: String,
+    token: String,
+    cpu: Option<Cpu>,
+}
+
+/// A running gateway, ready or not.
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) status: SocketAddr,
+    pub(crate) setup: GatewaySetup,
+}
+
+impl GatewaySetup {
+    /// Starts the instance, with the data it left behind if it ran before.
+    pub(crate) fn start(&self) -> Result<Gateway> {
+        let (http, https, status) = (free_address()?, free_address()?, free_address()?);
+        let mut command = Command::new(&self.program);
+        command.args(["gateway", "--control-plane", &self.control_plane, "--token", &self.token]);
+        command.arg("--data-dir").arg(self.dir.join(&self.name)).args(["--workers", "1"]);
+        command.args(["--http-listen", &http.to_string(), "--https-listen", &https.to_string()]);
+        command.args(["--status-listen", &status.to_string(), "--metrics-listen", &free_address()?.to_string()]);
+        let process = Process::start(&self.name, command, self.cpu, &self.dir)?;
+        Ok(Gateway { process, http, https, status, setup: self.clone() })
+    }
+}
+
+impl Gateway {
+    /// Waits until it says that it has a plan.
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        let mut connection = Connection::new(self.status);
+        let is_ready = || connection.get("/status/ready", &[]).is_ok_and(|answer| answer.status == 200);
+        wait_for(&mut self.process, START_LIMIT, is_ready)
+    }
+
+    /// Waits for the first right answer to `path`.
+    pub(crate) fn wait_right(&mut self, path: &str, headers: &[&str]) -> Result<()> {
+        let mut connection = Connection::new(self.http);
+        let is_right = || connection.get(path, headers).is_ok_and(|answer| answer.status == 200);
+        wait_for(&mut self.process, START_LIMIT, is_right)
+    }
+
+    /// Waits until it listens for HTTPS.
+    pub(crate) fn wait_tls(&mut self) -> Result<()> {
+        let https = self.https;
+        wait_for(&mut self.process, START_LIMIT, || TcpStream::connect(https).is_ok())
+    }
+}
+
+/// A route to the one upstream.
+pub(crate) fn route(uri: &str, plugins: &Value) -> Value {
+    json!({ "uri": uri, "upstream_id": "bench", "plugins": plugins })
+}
+
+/// Puts one resource of a group.
+pub(crate) fn put(api: &mut Api, group: &str, path: &str, body: &Value) -> Result<()> {
+    api.call("PUT", &format!("/apisix/admin/{path}?gateway_group_id={group}"), body).map(drop)
+}
+
+fn login(address: SocketAddr) -> Result<Api> {
+    let body = json!({ "username": "admin", "password": PASSWORD }).to_string();
+    let answer =
+        Connection::new(address).ask("POST", "/api/login", &["Content-Type: application/json"], body.as_bytes())?;
+    let cookie = answer.header("set-cookie:").context("logging in gave no session")?;
+    let cookie = cookie.split(';').next().unwrap_or_default();
+    let mut api = Api::new(address).with_header(format!("Cookie: {cookie}"));
+    let issued = api.call("POST", "/api/tokens", &json!({ "name": "bench" }))?;
+    Ok(Api::new(address).with_header(format!("X-API-KEY: {}", text(&issued, "/value/token")?)))
+}
+
+fn text(answer: &Value, pointer: &str) -> Result<String> {
+    let found = answer.pointer(pointer).and_then(Value::as_str);
+    found.map(str::to_owned).with_context(|| format!("the API's answer has no {pointer}: {answer}"))
+}

@@ -1,0 +1,79 @@
+//! nginx, one worker.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Site, Subject, free_address, paths};
+use crate::case::{Case, Peer};
+
+pub(crate) const PROGRAM: &str = "nginx";
+
+/// Starts it for `case`.
+pub(crate) fn start(case: Case, site: &Site) -> Result<Subject> {
+    let address = free_address()?;
+    let prefix = site.dir.join(format!("nginx-{case}"));
+    fs::create_dir_all(&prefix)?;
+    fs::write(prefix.join("nginx.conf"), config(case, &address.to_string(), site)?)?;
+    let mut command = Command::new(PROGRAM);
+    command.arg("-p").arg(&prefix).args(["-c", "nginx.conf", "-e", "stderr"]);
+    Subject::start(Peer::Nginx, case, command, address, site)
+}
+
+fn config(case: Case, address: &str, site: &Site) -> Result<String> {
+    let (tls, certificate) = match case {
+        Case::Tls => (
+            " ssl",
+            format!(
+                "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.3;",
+                site.certificate.chain_file.display(),
+                site.certificate.key_file.display()
+            ),
+        ),
+        _ => ("", String::new()),
+    };
+    let mut locations = String::new();
+    for path in paths(case) {
+        let exact = if matches!(case, Case::Routes(_)) { "= " } else { "" };
+        writeln!(locations, "    location {exact}{path} {{ proxy_pass http://upstream; }}")?;
+    }
+    let upstream = site.upstream;
+    Ok(format!(
+        r#"{user}daemon off;
+worker_processes 1;
+worker_rlimit_nofile 65536;
+pid nginx.pid;
+error_log stderr error;
+events {{ worker_connections 16384; }}
+http {{
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+  tcp_nodelay on;
+  upstream upstream {{ server {upstream}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 1h; }}
+  server {{
+    listen {address}{tls} reuseport;
+    {certificate}
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Real-IP $remote_addr;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $host;
+    proxy_set_header X-Forwarded-Port $server_port;
+{locations}  }}
+}}
+"#,
+        user = user(),
+    ))
+}
+
+/// As root nginx would give its worker to somebody who cannot enter our directory.
+fn user() -> &'static str {
+    // SAFETY: geteuid only returns a number.
+    if unsafe { libc::geteuid() } == 0 { "user root;\n" } else { "" }
+}

@@ -1,0 +1,190 @@
+//! Everything that was measured, as JSON, as tables for people, and as a page of the documentation.
+
+use serde::Serialize;
+
+use crate::churn::Churn;
+use crate::fleet::Convergence;
+use crate::footprint::Footprint;
+use crate::machine::Machine;
+use crate::propagation::Propagation;
+use crate::table::Table;
+use crate::target::Target;
+use crate::traffic::Figures;
+
+/// The result of one run. What was not asked for, or could not be measured, is absent.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) settings: Settings,
+    pub(crate) traffic: Vec<Figures>,
+    pub(crate) footprint: Option<Footprint>,
+    pub(crate) propagation: Vec<Propagation>,
+    pub(crate) churn: Option<Churn>,
+    pub(crate) convergence: Option<Convergence>,
+    pub(crate) targets: Vec<Target>,
+    /// What could not be measured, and why.
+    pub(crate) notes: Vec<String>,
+}
+
+/// How it was measured.
+#[derive(Serialize)]
+pub(crate) struct Settings {
+    pub(crate) connections: usize,
+    pub(crate) rounds: u32,
+    pub(crate) seconds: f64,
+}
+
+impl Report {
+    /// As Markdown, which is readable on a terminal too.
+    pub(crate) fn markdown(&self) -> String {
+        let sections = [
+            self.machine_section(),
+            self.targets_section(),
+            self.traffic_section(),
+            self.footprint_section(),
+            self.propagation_section(),
+            self.churn_section(),
+            self.convergence_section(),
+            self.notes_section(),
+        ];
+        sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
+    }
+
+    fn machine_section(&self) -> Option<String> {
+        let Machine { cpu, cores, memory_mib, kernel, system, date, commit, versions } = &self.machine;
+        let Settings { connections, rounds, seconds } = self.settings;
+        let versions: Vec<_> = versions.iter().map(|(name, text)| format!("{name}: {text}")).collect();
+        Some(format!(
+            "Machine: {cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, {system}. Date: {date}, commit {commit}.\n\n\
+             {}.\n\n{connections} connections, {rounds} rounds of {seconds} s per case and proxy, interleaved.\n",
+            versions.join("; ")
+        ))
+    }
+
+    fn targets_section(&self) -> Option<String> {
+        let mut table = Table::new(&["Target", "Measured", "At most", ""]);
+        for target in &self.targets {
+            let Target { name, measured, limit, unit, .. } = target;
+            let verdict = if target.holds() { "holds" } else { "**missed**" };
+            table.row([name.clone(), format!("{measured:.2} {unit}"), format!("{limit} {unit}"), verdict.to_owned()]);
+        }
+        table.section("Targets")
+    }
+
+    fn traffic_section(&self) -> Option<String> {
+        let columns = [
+            "Case",
+            "Proxy",
+            "CPU us/request",
+            "min..max",
+            "x nginx",
+            "requests/s",
+            "busy",
+            "p50 us",
+            "p99 us",
+            "RSS MiB",
+            "faults",
+        ];
+        let mut table = Table::new(&columns);
+        for of in &self.traffic {
+            table.row([
+                of.case.clone(),
+                of.peer.clone(),
+                format!("{:.2}", of.cpu_us.median),
+                format!("{:.2}..{:.2}", of.cpu_us.min, of.cpu_us.max),
+                of.to_nginx.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
+                format!("{:.0}", of.requests_per_second),
+                format!("{:.2}", of.busy),
+                format!("{:.0}", of.p50_us),
+                format!("{:.0}", of.p99_us),
+                format!("{:.1}", of.rss_kib as f64 / 1024.0),
+                format!("{}", of.wrong + of.errors),
+            ]);
+        }
+        table.section("CPU per request")
+    }
+
+    fn footprint_section(&self) -> Option<String> {
+        let of = self.footprint.as_ref()?;
+        let mut table = Table::new(&["Memory and starting", ""]);
+        let mut row = |name: String, value: Option<String>| {
+            if let Some(value) = value {
+                table.row([name, value]);
+            }
+        };
+        row("Idle gateway, RSS".to_owned(), Some(format!("{:.1} MiB", of.idle_rss_mib)));
+        row(format!("Gateway with {} routes, RSS", of.routes), of.full_rss_mib.map(|mib| format!("{mib:.1} MiB")));
+        row("RSS per route".to_owned(), of.kib_per_route.map(|kib| format!("{kib:.2} KiB")));
+        row("New instance: start to first right answer".to_owned(), of.join_ms.map(|ms| format!("{ms:.0} ms")));
+        let restart =
+            of.restart.map(|tail| format!("p50 {:.0} ms, max {:.0} ms of {}", tail.p50, tail.max, tail.samples));
+        row(
+            format!("Control plane dead: restart to first right answer, {} routes on disk", of.restart_routes),
+            restart,
+        );
+        table.section("Footprint")
+    }
+
+    fn propagation_section(&self) -> Option<String> {
+        let mut table = Table::new(&["Routes", "changes", "p50 ms", "p99 ms", "max ms", "write p50 ms"]);
+        for of in &self.propagation {
+            let tail = of.latency_ms;
+            table.row([
+                of.routes.to_string(),
+                tail.samples.to_string(),
+                format!("{:.2}", tail.p50),
+                format!("{:.2}", tail.p99),
+                format!("{:.2}", tail.max),
+                format!("{:.2}", of.write_ms.p50),
+            ]);
+        }
+        table.section("From accepted write to first right answer")
+    }
+
+    fn churn_section(&self) -> Option<String> {
+        let of = self.churn.as_ref()?;
+        let mut table = Table::new(&["Load at", "changes/s", "changes", "p50 us", "p99 us", "failed requests"]);
+        for (changes_per_second, changes, side) in
+            [(0.0, 0, &of.quiet), (of.changes_per_second, of.changes, &of.changing)]
+        {
+            table.row([
+                format!("{}/s", of.requests_per_second),
+                format!("{changes_per_second:.0}"),
+                changes.to_string(),
+                format!("{:.0}", side.p50_us),
+                format!("{:.0}", side.p99_us),
+                side.failed.to_string(),
+            ]);
+        }
+        table.section("Changes under load")
+    }
+
+    fn convergence_section(&self) -> Option<String> {
+        let of = self.convergence.as_ref()?;
+        let mut table = Table::new(&[
+            "Instances",
+            "changes",
+            "p50 ms",
+            "p99 ms",
+            "max ms",
+            "control plane RSS per instance",
+            "joined in",
+        ]);
+        let tail = of.latency_ms;
+        table.row([
+            of.instances.to_string(),
+            tail.samples.to_string(),
+            format!("{:.1}", tail.p50),
+            format!("{:.1}", tail.p99),
+            format!("{:.1}", tail.max),
+            format!("{:.1} KiB", of.kib_per_instance),
+            format!("{:.1} s", of.joined_in_seconds),
+        ]);
+        table.section("A one-route change on all instances")
+    }
+
+    fn notes_section(&self) -> Option<String> {
+        let lines: Vec<_> = self.notes.iter().map(|note| format!("- {note}\n")).collect();
+        (!lines.is_empty()).then(|| format!("### Not measured\n\n{}", lines.concat()))
+    }
+}

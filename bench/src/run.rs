@@ -1,0 +1,175 @@
+//! A whole run: puts everything up, measures part by part, and goes on when a part cannot be measured.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::case::{Case, Peer};
+use crate::certificate::Certificate;
+use crate::churn;
+use crate::cpu::{self, Cpu};
+use crate::fleet;
+use crate::footprint;
+use crate::machine::Machine;
+use crate::options::{Options, Part};
+use crate::propagation;
+use crate::proxies::flotilla::ControlPlane;
+use crate::proxies::{Site, Subject, start_our_gateway, start_peer};
+use crate::report::{Report, Settings};
+use crate::target;
+use crate::traffic::{self, Rounds};
+use crate::upstream::Upstream;
+
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// Measures what `options` ask for.
+pub(crate) fn run(options: &Options) -> Result<Report> {
+    cpu::pin_thread(Cpu::Load);
+    let mut dir = tempfile::Builder::new().prefix("flotilla-bench-").tempdir()?;
+    if options.keep {
+        dir.disable_cleanup(true);
+        eprintln!("files: {}", dir.path().display());
+    }
+    let upstream = Upstream::start()?;
+    let certificate = Arc::new(Certificate::make(dir.path())?);
+    let site = Site { dir: dir.path().to_owned(), upstream: upstream.address, certificate };
+    let mut run = Run { options, site, report: empty_report(options) };
+    for part in &options.parts {
+        run.part(*part);
+    }
+    Ok(run.report)
+}
+
+fn empty_report(options: &Options) -> Report {
+    Report {
+        machine: Machine::read(&options.flotilla, &options.envoy),
+        settings: Settings { connections: options.connections, rounds: options.rounds, seconds: options.seconds },
+        traffic: Vec::new(),
+        footprint: None,
+        propagation: Vec::new(),
+        churn: None,
+        convergence: None,
+        targets: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    site: Site,
+    report: Report,
+}
+
+impl Run<'_> {
+    fn part(&mut self, part: Part) {
+        eprintln!("measuring {part:?}");
+        let outcome = match part {
+            Part::Traffic => self.traffic(),
+            Part::Footprint => self.footprint(),
+            Part::Propagation => self.propagation(),
+            Part::Churn => self.churn(),
+            Part::Convergence => self.convergence(),
+        };
+        if let Err(error) = outcome {
+            self.note(format!("{part:?}"), &format!("{error:#}"));
+        }
+    }
+
+    fn note(&mut self, what: impl Display, why: &str) {
+        eprintln!("not measured: {what}: {why}");
+        self.report.notes.push(format!("{what}: {}", why.replace('\n', " ")));
+    }
+
+    fn traffic(&mut self) -> Result<()> {
+        let mut control = None;
+        if self.options.peers.contains(&Peer::Flotilla) {
+            match self.control_plane("traffic") {
+                Ok(started) => control = Some(started),
+                Err(error) => self.note("our gateway", &format!("{error:#}")),
+            }
+        }
+        let mut subjects = self.subjects(&mut control);
+        let options = self.options;
+        let rounds = Rounds {
+            rounds: options.rounds,
+            round: options.round(),
+            warm_up: WARM_UP.min(options.round()),
+            connections: options.connections,
+        };
+        self.report.traffic = traffic::measure(&mut subjects, rounds)?;
+        self.report.targets.extend(target::of_traffic(&self.report.traffic));
+        Ok(())
+    }
+
+    /// All proxies of all cases that can be put up.
+    fn subjects(&mut self, control: &mut Option<ControlPlane>) -> Vec<Subject> {
+        let mut subjects = Vec::new();
+        let pairs = self.options.cases.iter().flat_map(|case| self.options.peers.iter().map(|peer| (*case, *peer)));
+        for (case, peer) in pairs.collect::<Vec<_>>() {
+            match self.subject(control.as_mut(), case, peer) {
+                Ok(subject) => subjects.extend(subject),
+                Err(error) => self.note(format_args!("{peer} {case}"), &format!("{error:#}")),
+            }
+        }
+        subjects
+    }
+
+    fn subject(&self, control: Option<&mut ControlPlane>, case: Case, peer: Peer) -> Result<Option<Subject>> {
+        match (peer, control) {
+            (Peer::Flotilla, Some(control)) => start_our_gateway(control, case, &self.site).map(Some),
+            (Peer::Flotilla, None) => Ok(None),
+            _ => start_peer(peer, case, &self.site, &self.options.envoy),
+        }
+    }
+
+    fn footprint(&mut self) -> Result<()> {
+        let control = self.control_plane("footprint")?;
+        let (routes, restart_routes) = (self.options.footprint_routes, self.options.restart_routes);
+        let measured = footprint::measure(control, &self.site, routes, restart_routes)?;
+        self.report.targets.extend(target::of_footprint(&measured));
+        self.report.footprint = Some(measured);
+        Ok(())
+    }
+
+    fn propagation(&mut self) -> Result<()> {
+        let mut control = self.control_plane("propagation")?;
+        for routes in &self.options.propagation_routes {
+            let measured = propagation::measure(&mut control, &self.site, *routes, self.options.changes)?;
+            self.report.targets.push(target::of_propagation(&measured));
+            self.report.propagation.push(measured);
+        }
+        Ok(())
+    }
+
+    fn churn(&mut self) -> Result<()> {
+        let mut control = self.control_plane("churn")?;
+        let plan = churn::Plan {
+            duration: Duration::from_secs_f64(self.options.churn_seconds),
+            changes_per_second: 100,
+            requests_per_second: self.options.churn_rate,
+            routes: self.options.restart_routes,
+        };
+        let measured = churn::measure(&mut control, &self.site, plan)?;
+        self.report.targets.extend(target::of_churn(&measured));
+        self.report.churn = Some(measured);
+        Ok(())
+    }
+
+    fn convergence(&mut self) -> Result<()> {
+        let mut control = self.control_plane("convergence")?;
+        let measured = fleet::measure(&mut control, self.options.instances, self.options.changes)?;
+        self.report.targets.extend(target::of_convergence(&measured));
+        self.report.convergence = Some(measured);
+        Ok(())
+    }
+
+    /// A control plane of its own for each part, so that none inherits another's memory.
+    fn control_plane(&self, part: &str) -> Result<ControlPlane> {
+        let dir = self.site.dir.join(part);
+        std::fs::create_dir_all(&dir)?;
+        ControlPlane::start(Path::new(&self.options.flotilla), &dir)
+    }
+}

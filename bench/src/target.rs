@@ -1,0 +1,100 @@
+//! What the product promises, next to what was measured.
+
+use serde::Serialize;
+
+use crate::case::{Case, Peer};
+use crate::churn::Churn;
+use crate::fleet::Convergence;
+use crate::footprint::Footprint;
+use crate::propagation::Propagation;
+use crate::traffic::{Figures, own_ratio};
+
+/// A promise: `measured` is at most `limit`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) measured: f64,
+    pub(crate) limit: f64,
+    pub(crate) unit: &'static str,
+    holds: bool,
+}
+
+impl Target {
+    fn new(name: impl Into<String>, measured: f64, limit: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), measured, limit, unit, holds: measured <= limit }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.holds
+    }
+}
+
+/// Of the ratios between cases and to nginx.
+pub(crate) fn of_traffic(figures: &[Figures]) -> Vec<Target> {
+    let (plain, ours) = (Case::Plain.to_string(), Peer::Flotilla.to_string());
+    let to_nginx = figures.iter().find(|of| of.case == plain && of.peer == ours).and_then(|of| of.to_nginx);
+    let ratio = |name: &str, measured: Option<f64>, limit| Some(Target::new(name, measured?, limit, "x"));
+    [
+        ratio("Plain route with metrics: CPU per request to nginx", to_nginx, 1.05),
+        ratio("Key-auth, limit-count and metrics to plain", own_ratio(figures, Case::Auth, Case::Plain), 1.25),
+        ratio("10,000 routes to one", own_ratio(figures, Case::Routes(10_000), Case::Routes(1)), 1.05),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Of memory and starting.
+pub(crate) fn of_footprint(of: &Footprint) -> Vec<Target> {
+    let idle = Target::new("Idle gateway, RSS", of.idle_rss_mib, 25.0, "MiB");
+    let route = of.kib_per_route.map(|kib| Target::new(format!("RSS per route of {}", of.routes), kib, 4.0, "KiB"));
+    let restart = of.restart.map(|tail| {
+        let name = format!("Control plane dead: restart to first right answer with {} routes", of.restart_routes);
+        Target::new(name, tail.max, 500.0, "ms")
+    });
+    std::iter::once(idle).chain(route).chain(restart).collect()
+}
+
+/// Of one change.
+pub(crate) fn of_propagation(of: &Propagation) -> Target {
+    let limit = if of.routes > 10_000 { 50.0 } else { 20.0 };
+    Target::new(
+        format!("One change among {} routes: p99 to first right answer", of.routes),
+        of.latency_ms.p99,
+        limit,
+        "ms",
+    )
+}
+
+/// Of changes under load.
+pub(crate) fn of_churn(of: &Churn) -> Vec<Target> {
+    let ratio = of.changing.p99_us / of.quiet.p99_us;
+    vec![
+        Target::new("Changes under load: failed requests", of.changing.failed as f64, 0.0, ""),
+        Target::new("Changes under load: p99 to the quiet run's", ratio, 1.1, "x"),
+    ]
+}
+
+/// Of a fleet.
+pub(crate) fn of_convergence(of: &Convergence) -> Vec<Target> {
+    vec![
+        Target::new(format!("One change on {} instances: p99", of.instances), of.latency_ms.p99, 500.0, "ms"),
+        Target::new("Control plane RSS per instance", of.kib_per_instance, 100.0, "KiB"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::figures_for_tests;
+
+    #[test]
+    fn a_target_is_named_only_when_it_was_measured_and_holds_up_to_its_limit() {
+        let mut plain = figures_for_tests(Case::Plain, Peer::Flotilla, 10.0);
+        plain.to_nginx = Some(1.05);
+        let auth = figures_for_tests(Case::Auth, Peer::Flotilla, 12.6);
+        let targets = of_traffic(&[plain, auth]);
+        let verdicts: Vec<_> = targets.iter().map(Target::holds).collect();
+        assert_eq!(verdicts, [true, false]);
+    }
+}

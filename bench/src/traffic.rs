@@ -1,0 +1,168 @@
+//! CPU per request, side by side: all proxies are up at once and take turns, so that what the machine
+//! does meanwhile falls on all of them alike.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::case::{Case, Peer};
+use crate::cpu::{tree_cpu_us, tree_rss_kib};
+use crate::load::{Load, Pace};
+use crate::proxies::Subject;
+use crate::statistics::Spread;
+
+/// How long and how often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rounds {
+    pub(crate) rounds: u32,
+    pub(crate) round: Duration,
+    pub(crate) warm_up: Duration,
+    pub(crate) connections: usize,
+}
+
+/// A proxy's figures in one case.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figures {
+    pub(crate) case: String,
+    pub(crate) peer: String,
+    /// CPU microseconds of the proxy's processes per request.
+    pub(crate) cpu_us: Spread,
+    /// `cpu_us.median` over nginx's in the same case of the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) to_nginx: Option<f64>,
+    pub(crate) requests_per_second: f64,
+    /// CPU time over wall time: near 1 when the proxy, not the load generator, was the limit.
+    pub(crate) busy: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) wrong: u64,
+    pub(crate) errors: u64,
+    pub(crate) rss_kib: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_fault: Option<String>,
+}
+
+struct Sample {
+    cpu_us: f64,
+    rate: f64,
+    busy: f64,
+    p50_us: f64,
+    p99_us: f64,
+    wrong: u64,
+    errors: u64,
+    first_fault: Option<String>,
+}
+
+/// Measures all subjects in turn, round by round.
+pub(crate) fn measure(subjects: &mut [Subject], rounds: Rounds) -> Result<Vec<Figures>> {
+    let mut samples: Vec<Vec<Sample>> = subjects.iter().map(|_| Vec::new()).collect();
+    for round in 1..=rounds.rounds {
+        for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
+            eprint!("\rround {round}/{}: {:<24}", rounds.rounds, format!("{} {}", subject.case, subject.peer));
+            samples.push(sample(subject, rounds)?);
+        }
+    }
+    eprintln!();
+    let figures = subjects.iter().zip(samples).filter_map(|(subject, samples)| summary(subject, &samples));
+    let mut figures: Vec<_> = figures.collect();
+    relate_to_nginx(&mut figures);
+    Ok(figures)
+}
+
+fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Sample> {
+    subject.process.expect_alive()?;
+    let load = Load::start(subject.target.clone(), Pace { connections: rounds.connections, rate: None })?;
+    std::thread::sleep(rounds.warm_up);
+    load.measure();
+    let (begun, cpu, answers) = (Instant::now(), tree_cpu_us(subject.process.pid())?, load.answers());
+    std::thread::sleep(rounds.round);
+    let (cpu, answers) = (tree_cpu_us(subject.process.pid())? - cpu, load.answers() - answers);
+    let elapsed = begun.elapsed().as_secs_f64();
+    let outcome = load.stop()?;
+    Ok(Sample {
+        cpu_us: cpu / answers.max(1) as f64,
+        rate: answers as f64 / elapsed,
+        busy: cpu / 1e6 / elapsed,
+        p50_us: outcome.latencies.quantile_us(0.5),
+        p99_us: outcome.latencies.quantile_us(0.99),
+        wrong: outcome.wrong,
+        errors: outcome.errors,
+        first_fault: outcome.first_fault,
+    })
+}
+
+fn summary(subject: &Subject, samples: &[Sample]) -> Option<Figures> {
+    let median = |value: fn(&Sample) -> f64| Spread::of(samples.iter().map(value)).map(|spread| spread.median);
+    Some(Figures {
+        case: subject.case.to_string(),
+        peer: subject.peer.to_string(),
+        cpu_us: Spread::of(samples.iter().map(|sample| sample.cpu_us))?,
+        to_nginx: None,
+        requests_per_second: median(|sample| sample.rate)?,
+        busy: median(|sample| sample.busy)?,
+        p50_us: median(|sample| sample.p50_us)?,
+        p99_us: median(|sample| sample.p99_us)?,
+        wrong: samples.iter().map(|sample| sample.wrong).sum(),
+        errors: samples.iter().map(|sample| sample.errors).sum(),
+        rss_kib: tree_rss_kib(subject.process.pid()).unwrap_or_default(),
+        first_fault: samples.iter().find_map(|sample| sample.first_fault.clone()),
+    })
+}
+
+fn relate_to_nginx(figures: &mut [Figures]) {
+    let nginx = Peer::Nginx.to_string();
+    let medians: Vec<_> =
+        figures.iter().filter(|of| of.peer == nginx).map(|of| (of.case.clone(), of.cpu_us.median)).collect();
+    for figure in figures {
+        let same_case = medians.iter().find(|(case, _)| *case == figure.case);
+        figure.to_nginx = same_case.map(|(_, median)| figure.cpu_us.median / median);
+    }
+}
+
+/// The ratio of one of our cases to another.
+pub(crate) fn own_ratio(figures: &[Figures], case: Case, to: Case) -> Option<f64> {
+    let ours = |case: Case| {
+        let (case, peer) = (case.to_string(), Peer::Flotilla.to_string());
+        figures.iter().find(|of| of.case == case && of.peer == peer).map(|of| of.cpu_us.median)
+    };
+    Some(ours(case)? / ours(to)?)
+}
+
+#[cfg(test)]
+pub(crate) fn figures_for_tests(case: Case, peer: Peer, cpu_us: f64) -> Figures {
+    Figures {
+        case: case.to_string(),
+        peer: peer.to_string(),
+        cpu_us: Spread { median: cpu_us, min: cpu_us, max: cpu_us },
+        to_nginx: None,
+        requests_per_second: 1e6 / cpu_us,
+        busy: 1.0,
+        p50_us: 10.0,
+        p99_us: 20.0,
+        wrong: 0,
+        errors: 0,
+        rss_kib: 1024,
+        first_fault: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_to_nginx_of_the_same_case() {
+        let mut figures = vec![
+            figures_for_tests(Case::Plain, Peer::Flotilla, 12.0),
+            figures_for_tests(Case::Tls, Peer::Nginx, 40.0),
+            figures_for_tests(Case::Plain, Peer::Nginx, 10.0),
+            figures_for_tests(Case::Auth, Peer::Flotilla, 15.0),
+        ];
+        relate_to_nginx(&mut figures);
+        let ratios: Vec<_> = figures.iter().map(|of| of.to_nginx).collect();
+        assert_eq!(ratios, [Some(1.2), Some(1.0), Some(1.0), None]);
+        assert_eq!(own_ratio(&figures, Case::Auth, Case::Plain), Some(1.25));
+        assert_eq!(own_ratio(&figures, Case::Tls, Case::Plain), None);
+    }
+}
