@@ -5,6 +5,8 @@
 //! `group` (a group's changes, encoded once for all its instances), `reports` (what instances say,
 //! batched). The protocol's rules stand in `crates/wire/proto/flotilla/channel/v1/channel.proto`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod plane;
 pub mod server;
 

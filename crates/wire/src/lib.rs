@@ -4,6 +4,8 @@
 //! [`sender`] decides what an instance is offered next, [`receiver`] what it does with a frame.
 //! Both are sans-io; the sweep in `receiver/tests.rs` plays them against each other.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
+
 pub mod changes;
 pub mod frame;
 pub mod identity;

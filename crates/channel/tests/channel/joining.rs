@@ -82,7 +82,8 @@ fn another_groups_token_gives_the_other_group() {
     plane.commit("b", vec![put("r1", "{\"of\":\"b\"}")]);
     let a = Instance::start(&replica.url(), Some(&token_a), dir_a.path());
     let b = Instance::start(&replica.url(), Some(&token_b), dir_b.path());
-    (a.wait_for(1), b.wait_for(1));
+    a.wait_for(1);
+    b.wait_for(1);
     assert_eq!((a.state(), b.state()), (plane.group_state("a"), plane.group_state("b")));
     assert_ne!(a.state(), b.state());
 }

@@ -208,4 +208,5 @@ fn take_delta(frame: Option<v1::to_instance::Frame>, receiver: &mut Receiver) ->
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests;

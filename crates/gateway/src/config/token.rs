@@ -46,6 +46,7 @@ impl fmt::Debug for JoinToken {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 
