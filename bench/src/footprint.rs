@@ -1,6 +1,6 @@
 //! What a gateway costs before the first request: memory, and time until it answers rightly.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -12,6 +12,8 @@ use crate::proxies::Site;
 use crate::proxies::flotilla::{ControlPlane, Gateway};
 use crate::statistics::Tail;
 
+/// Allocators give memory back with a delay.
+const SETTLING: Duration = Duration::from_secs(3);
 /// Restarts without a control plane.
 const RESTARTS: usize = 10;
 
@@ -68,6 +70,8 @@ pub(crate) fn measure(mut control: ControlPlane, site: &Site, routes: u32, resta
     })
 }
 
+/// After a while, when what only starting needed has been given back.
 fn rss_kib(gateway: &Gateway) -> Result<f64> {
+    std::thread::sleep(SETTLING);
     Ok(tree_rss_kib(gateway.process.pid())? as f64)
 }

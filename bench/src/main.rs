@@ -2,6 +2,7 @@
 //!
 //! The load generator and the upstream run in this process on one processor, the proxy under test alone on
 //! another. `docs/BENCHMARKS.md` tells what is measured and how to read it.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![allow(clippy::print_stdout, reason = "the report is this program's output")]
 
 mod answer;

@@ -59,9 +59,8 @@ impl Process {
     }
 
     /// Kills it at once, as a crash would, and waits until it is gone.
-    pub(crate) fn crash(mut self) {
+    pub(crate) fn crash(self) {
         signal(group(&self.child), libc::SIGKILL);
-        let _ = self.child.wait();
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::case::{Case, Peer};
 use crate::certificate::Certificate;
 use crate::churn;
-use crate::cpu::{self, Cpu};
+use crate::cpu::Cpu;
 use crate::fleet;
 use crate::footprint;
 use crate::machine::Machine;
@@ -27,7 +27,6 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Measures what `options` ask for.
 pub(crate) fn run(options: &Options) -> Result<Report> {
-    cpu::pin_thread(Cpu::Load);
     let mut dir = tempfile::Builder::new().prefix("flotilla-bench-").tempdir()?;
     if options.keep {
         dir.disable_cleanup(true);
@@ -86,7 +85,7 @@ impl Run<'_> {
     fn traffic(&mut self) -> Result<()> {
         let mut control = None;
         if self.options.peers.contains(&Peer::Flotilla) {
-            match self.control_plane("traffic") {
+            match self.control_plane("traffic", Some(Cpu::Load)) {
                 Ok(started) => control = Some(started),
                 Err(error) => self.note("our gateway", &format!("{error:#}")),
             }
@@ -126,7 +125,7 @@ impl Run<'_> {
     }
 
     fn footprint(&mut self) -> Result<()> {
-        let control = self.control_plane("footprint")?;
+        let control = self.control_plane("footprint", None)?;
         let (routes, restart_routes) = (self.options.footprint_routes, self.options.restart_routes);
         let measured = footprint::measure(control, &self.site, routes, restart_routes)?;
         self.report.targets.extend(target::of_footprint(&measured));
@@ -135,7 +134,7 @@ impl Run<'_> {
     }
 
     fn propagation(&mut self) -> Result<()> {
-        let mut control = self.control_plane("propagation")?;
+        let mut control = self.control_plane("propagation", None)?;
         for routes in &self.options.propagation_routes {
             let measured = propagation::measure(&mut control, &self.site, *routes, self.options.changes)?;
             self.report.targets.push(target::of_propagation(&measured));
@@ -145,7 +144,7 @@ impl Run<'_> {
     }
 
     fn churn(&mut self) -> Result<()> {
-        let mut control = self.control_plane("churn")?;
+        let mut control = self.control_plane("churn", None)?;
         let plan = churn::Plan {
             duration: Duration::from_secs_f64(self.options.churn_seconds),
             changes_per_second: 100,
@@ -159,17 +158,18 @@ impl Run<'_> {
     }
 
     fn convergence(&mut self) -> Result<()> {
-        let mut control = self.control_plane("convergence")?;
+        let mut control = self.control_plane("convergence", None)?;
         let measured = fleet::measure(&mut control, self.options.instances, self.options.changes)?;
         self.report.targets.extend(target::of_convergence(&measured));
         self.report.convergence = Some(measured);
         Ok(())
     }
 
-    /// A control plane of its own for each part, so that none inherits another's memory.
-    fn control_plane(&self, part: &str) -> Result<ControlPlane> {
+    /// A control plane of its own for each part, so that none inherits another's memory. Where CPU of proxies
+    /// is measured it must keep off theirs; elsewhere it runs as it would in earnest.
+    fn control_plane(&self, part: &str, cpu: Option<Cpu>) -> Result<ControlPlane> {
         let dir = self.site.dir.join(part);
         std::fs::create_dir_all(&dir)?;
-        ControlPlane::start(Path::new(&self.options.flotilla), &dir)
+        ControlPlane::start(Path::new(&self.options.flotilla), &dir, cpu)
     }
 }

@@ -31,15 +31,15 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts one with its data in `dir`, and logs in.
-    pub(crate) fn start(program: &Path, dir: &Path) -> Result<Self> {
+    /// Starts one with its data in `dir`, on one processor when one is given, and logs in.
+    pub(crate) fn start(program: &Path, dir: &Path, cpu: Option<Cpu>) -> Result<Self> {
         let (address, channel) = (free_address()?, free_address()?);
         let mut command = Command::new(program);
         command.arg("control-plane").arg("--data-dir").arg(dir.join("control-plane"));
-        command.args(["--http-listen", &address.to_string(), "--https-listen", &free_address()?.to_string()]);
-        command.args(["--channel-listen", &channel.to_string(), "--channel-advertise", "127.0.0.1"]);
+        command.args(["--api-http-listen", &address.to_string(), "--api-https-listen", &free_address()?.to_string()]);
+        command.args(["--channel-listen", &channel.to_string(), "--server-names", "127.0.0.1"]);
         command.env("FLOTILLA_ADMIN_PASSWORD", PASSWORD);
-        let mut process = Process::start("control-plane", command, None, dir)?;
+        let mut process = Process::start("control-plane", command, cpu, dir)?;
         let is_up = || Connection::new(address).get("/api/status", &[]).is_ok_and(|answer| answer.status == 200);
         wait_for(&mut process, START_LIMIT, is_up)?;
         let api = login(address)?;
