@@ -16,6 +16,12 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
+    /// The key of the parent.
+    pub(crate) fn parent_key(&self) -> Option<ResourceKey> {
+        let kind = if self.kind == Kind::Credential { Kind::Consumer } else { Kind::Service };
+        self.parent.clone().map(|parent| ResourceKey::new(kind, parent))
+    }
+
     /// The key of one of them.
     pub(crate) fn key(&self, id: ResourceId) -> ResourceKey {
         ResourceKey { kind: self.kind, parent: self.parent.clone(), id }

@@ -50,9 +50,9 @@ impl Fixture {
     pub async fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
-        let store = Store::open(&url, master_key()?).await?;
+        let store = Store::open(&url, MasterKey::generate()?).await?;
         let settings = ControlSettings { first_admin_password: Some(ADMIN.1.to_owned()), ..ControlSettings::default() };
-        let started = Control::start(store, plugins::registry(), settings, Arc::new(SystemClock)).await?;
+        let started = Control::start(store, crate::plugins::registry(), settings, Arc::new(SystemClock)).await?;
         let loopback = "127.0.0.1:0".parse()?;
         let settings = ApiSettings {
             http: Some(loopback),

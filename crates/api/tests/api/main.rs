@@ -9,5 +9,6 @@ mod gateway_groups;
 mod https;
 mod instances;
 mod openapi;
+mod plugins;
 mod resources;
 mod validate;

@@ -26,6 +26,9 @@ pub(crate) async fn list_resource(
     query: ListQuery,
 ) -> ApiResult<Response> {
     let kind = collection.kind;
+    if let Some(parent) = collection.parent_key() {
+        control.get_resource(&asked.caller.actor, &asked.group, &parent).await?;
+    }
     let found = control.list_resources(&asked.caller.actor, &asked.group, &filter(collection, query)?).await?;
     if kind == Kind::PluginMetadata { by_plugin(&found) } else { in_order(&found) }
 }
