@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use model::change::{Body, Change};
 use model::{GroupId, ResourceKey, Revision};
 
-use super::rows::{Columns, key_parts, open_resource, read_key};
+use super::rows::{Columns, key_parts, open_resource, path, read_key};
 use super::{Commit, Config, LoggedChange};
 use crate::audit;
 use crate::clock::now_ms;
-use crate::db::{Arg, Query, Tx, args, insert, tuples};
+use crate::db::{Arg, Query, Tx, args, insert};
 use crate::error::StoreError;
 use crate::heads::Head;
 use crate::seal::{Place, Sealer};
@@ -79,6 +79,7 @@ impl Step<'_> {
         self.insert_revision(commit).await?;
         self.insert_changes(&logged).await?;
         let gone: Vec<&ResourceKey> = outcome.iter().filter(|(_, body)| body.is_none()).map(|(key, _)| *key).collect();
+        self.delete_from("resource_labels", &keys).await?;
         self.delete_from("resources", &gone).await?;
         self.put_resources(&outcome).await
     }
@@ -125,18 +126,15 @@ impl Step<'_> {
 
     /// Creates or replaces; a replaced resource keeps the time of its creation.
     async fn put_resources(&mut self, outcome: &Outcome<'_>) -> Result<(), StoreError> {
-        let mut put = Vec::new();
         let mut rows = Vec::new();
         let mut labels = Vec::new();
         for (key, body) in outcome.iter().filter_map(|(key, body)| body.map(|body| (*key, body))) {
             let columns = Columns::of(key, body)?;
-            put.push(key);
             rows.push(self.resource_row(key, body, &columns)?);
             labels.extend(self.label_rows(key, &columns));
         }
         self.execute_all(insert("resources", &RESOURCE_COLUMNS, rows, ON_REPLACE)).await?;
-        self.delete_from("resource_labels", &put).await?;
-        let columns = ["group_id", "kind", "parent", "id", "label", "value"];
+        let columns = ["group_id", "path", "label", "value"];
         self.execute_all(insert("resource_labels", &columns, labels, "")).await
     }
 
@@ -145,6 +143,7 @@ impl Step<'_> {
         let labels = serde_json::to_string(columns.labels.as_ref().unwrap_or(&BTreeMap::new()));
         Ok(args![
             self.group,
+            path(key),
             parts[0],
             parts[1],
             parts[2],
@@ -159,9 +158,8 @@ impl Step<'_> {
     }
 
     fn label_rows(&self, key: &ResourceKey, columns: &Columns) -> Vec<Vec<Arg>> {
-        let [kind, parent, id] = key_parts(key);
         let labels = columns.labels.iter().flatten();
-        labels.map(|(label, value)| args![self.group, kind, parent, id, label, value]).collect()
+        labels.map(|(label, value)| args![self.group, path(key), label, value]).collect()
     }
 
     async fn delete_from(&mut self, table: &'static str, keys: &[&ResourceKey]) -> Result<(), StoreError> {
@@ -174,10 +172,10 @@ impl Step<'_> {
 
     /// `verb` on the rows of these resources.
     fn about(&self, verb: &str, keys: &[&ResourceKey]) -> Query {
-        let tuples = tuples(2, 3, keys.len());
+        let placeholders: Vec<String> = (0..keys.len()).map(|n| format!("${}", n + 2)).collect();
         let mut args = args![self.group];
-        args.extend(keys.iter().flat_map(|key| key_parts(key)).map(Arg::from));
-        Query::new(format!("{verb} WHERE group_id = $1 AND (kind, parent, id) IN (VALUES {tuples})"), args)
+        args.extend(keys.iter().map(|key| Arg::from(path(key))));
+        Query::new(format!("{verb} WHERE group_id = $1 AND path IN ({})", placeholders.join(", ")), args)
     }
 
     async fn execute_all(&mut self, statements: Vec<Query>) -> Result<(), StoreError> {
@@ -188,8 +186,9 @@ impl Step<'_> {
     }
 }
 
-const RESOURCE_COLUMNS: [&str; 11] = [
+const RESOURCE_COLUMNS: [&str; 12] = [
     "group_id",
+    "path",
     "kind",
     "parent",
     "id",
@@ -202,7 +201,7 @@ const RESOURCE_COLUMNS: [&str; 11] = [
     "updated_at_ms",
 ];
 
-const ON_REPLACE: &str = " ON CONFLICT (group_id, kind, parent, id) DO UPDATE SET name = excluded.name, \
+const ON_REPLACE: &str = " ON CONFLICT (group_id, path) DO UPDATE SET name = excluded.name, \
      service_id = excluded.service_id, labels = excluded.labels, body = excluded.body, \
      revision = excluded.revision, updated_at_ms = excluded.updated_at_ms";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{GroupId, Kind, ResourceKey};
 
-use super::rows::{key_parts, read_head, read_resource};
+use super::rows::{path, read_head, read_resource};
 use super::{Config, HeadRow, ParentFilter, ResourceFilter, StoredResource};
 use crate::db::{Query, Row, Select, args, contains};
 use crate::error::StoreError;
@@ -21,7 +21,7 @@ impl Config<'_> {
         read_head(&row.ok_or_else(|| StoreError::not_found("gateway group", group))?)
     }
 
-    /// A group's whole configuration, ordered by kind, parent and id as text, with the head it belongs to.
+    /// A group's whole configuration with the head it belongs to.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`], [`StoreError::Unavailable`].
@@ -30,7 +30,7 @@ impl Config<'_> {
         let row = tx.fetch_optional(head_query(group)).await?;
         let row = row.ok_or_else(|| StoreError::not_found("gateway group", group))?;
         let sealer = self.sealer(group, &row)?;
-        let query = "SELECT * FROM resources WHERE group_id = $1 ORDER BY kind, parent, id";
+        let query = "SELECT * FROM resources WHERE group_id = $1 ORDER BY path";
         let rows = tx.fetch_all(Query::new(query, args![group])).await?;
         let resources: Result<_, _> = rows.iter().map(|row| read_resource(row, group, &sealer)).collect();
         Ok((read_head(&row)?, resources?))
@@ -41,11 +41,10 @@ impl Config<'_> {
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
     pub async fn get(&self, group: &GroupId, key: &ResourceKey) -> Result<Option<StoredResource>, StoreError> {
-        let [kind, parent, id] = key_parts(key);
         let query = Query::new(
             "SELECT t.*, g.data_key FROM resources AS t JOIN gateway_groups AS g ON g.id = t.group_id \
-             WHERE t.group_id = $1 AND t.kind = $2 AND t.parent = $3 AND t.id = $4",
-            args![group, kind, parent, id],
+             WHERE t.group_id = $1 AND t.path = $2",
+            args![group, path(key)],
         );
         let Some(row) = self.store.db().fetch_optional(query).await? else { return Ok(None) };
         let sealer = self.sealer(group, &row)?;
@@ -98,12 +97,11 @@ fn select(group: &GroupId, filter: &ResourceFilter) -> Select {
         let condition = r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\'";
         select.and(condition, args![&text, &text]);
     }
-    let labels = "resource_labels AS l \
-         WHERE l.group_id = t.group_id AND l.kind = t.kind AND l.parent = t.parent AND l.id = t.id";
+    let labels = "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path";
     select
         .and_if("t.service_id = ?", filter.service_id.as_ref())
         .and_if("t.name = ?", filter.name.as_ref())
         .and_labels(labels, &filter.labels)
-        .order_by(filter.order.sql("t.parent, t.id"));
+        .order_by(filter.order.sql("t.path"));
     select
 }

@@ -59,22 +59,22 @@ pub(crate) fn insert(table: &str, columns: &[&str], rows: Vec<Vec<Arg>>, ending:
     let mut statements = Vec::new();
     while rows.peek().is_some() {
         let chunk: Vec<Vec<Arg>> = rows.by_ref().take(per_statement).collect();
-        let tuples = tuples(1, columns.len(), chunk.len());
+        let tuples = tuples(columns.len(), chunk.len());
         let text = format!("INSERT INTO {table} ({}) VALUES {tuples}{ending}", columns.join(", "));
         statements.push(Query::new(text, chunk.into_iter().flatten().collect()));
     }
     statements
 }
 
-/// `($1, $2), ($3, $4)`: `count` tuples of `width` placeholders, from number `first` on.
-pub(crate) fn tuples(first: usize, width: usize, count: usize) -> String {
+/// `($1, $2), ($3, $4)`: `count` tuples of `width` placeholders.
+fn tuples(width: usize, count: usize) -> String {
     let mut text = String::with_capacity(count * width * 7);
     for tuple in 0..count {
         text.push_str(if tuple == 0 { "(" } else { ", (" });
         for column in 0..width {
             let separator = if column == 0 { "" } else { ", " };
             // Writing to a String cannot fail.
-            let _ = write!(text, "{separator}${}", first + tuple * width + column);
+            let _ = write!(text, "{separator}${}", tuple * width + column + 1);
         }
         text.push(')');
     }

@@ -32,9 +32,11 @@ CREATE TABLE group_labels (
 );
 CREATE INDEX group_labels_by_value ON group_labels (label, value);
 
--- parent is '' for a resource without one, so that it can be part of the key.
+-- path is kind/parent/id in one text: one column to find many resources by, which both databases do by
+-- the primary key even without statistics. parent is '' for a resource without one.
 CREATE TABLE resources (
     group_id      TEXT   NOT NULL REFERENCES gateway_groups (id) ON DELETE CASCADE,
+    path          TEXT   NOT NULL,
     kind          TEXT   NOT NULL,
     parent        TEXT   NOT NULL,
     id            TEXT   NOT NULL,
@@ -45,22 +47,21 @@ CREATE TABLE resources (
     revision      BIGINT NOT NULL,
     created_at_ms BIGINT NOT NULL,
     updated_at_ms BIGINT NOT NULL,
-    PRIMARY KEY (group_id, kind, parent, id)
+    PRIMARY KEY (group_id, path)
 );
 CREATE INDEX resources_by_service ON resources (group_id, kind, service_id);
 CREATE INDEX resources_by_update ON resources (group_id, kind, updated_at_ms);
 
+-- Refers to the group, not to the resource: PostgreSQL would check that row by row, on a table without
+-- statistics by the wrong index. The commit removes labels together with their resource.
 CREATE TABLE resource_labels (
-    group_id TEXT NOT NULL,
-    kind     TEXT NOT NULL,
-    parent   TEXT NOT NULL,
-    id       TEXT NOT NULL,
+    group_id TEXT NOT NULL REFERENCES gateway_groups (id) ON DELETE CASCADE,
+    path     TEXT NOT NULL,
     label    TEXT NOT NULL,
     value    TEXT NOT NULL,
-    PRIMARY KEY (group_id, kind, parent, id, label),
-    FOREIGN KEY (group_id, kind, parent, id) REFERENCES resources (group_id, kind, parent, id) ON DELETE CASCADE
+    PRIMARY KEY (group_id, path, label)
 );
-CREATE INDEX resource_labels_by_value ON resource_labels (group_id, kind, label, value);
+CREATE INDEX resource_labels_by_value ON resource_labels (group_id, label, value);
 
 CREATE TABLE revisions (
     group_id      TEXT   NOT NULL REFERENCES gateway_groups (id) ON DELETE CASCADE,
