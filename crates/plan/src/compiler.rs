@@ -470,3 +470,6 @@ fn unlink(index: &mut HashMap<ResourceId, BTreeSet<ResourceId>>, target: Option<
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

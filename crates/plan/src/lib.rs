@@ -8,6 +8,8 @@ mod chain;
 mod compile;
 mod compiler;
 mod consumers;
+#[cfg(test)]
+mod fixture;
 mod plan;
 pub mod router;
 mod sharded;

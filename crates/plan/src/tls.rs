@@ -141,3 +141,6 @@ impl ResolvesServerCert for ByKeyType {
         self.0.iter().find(fits).or(self.0.first()).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,3 +148,6 @@ fn compile_node(node: &Node, scheme: Scheme) -> Result<CompiledNode, Fault> {
 fn header_value(pointer: &str, text: &str) -> Result<HeaderValue, Fault> {
     HeaderValue::from_str(text).map_err(|_| Fault::new(pointer, format!("{text:?} must be a host name or address")))
 }
+
+#[cfg(test)]
+mod tests;

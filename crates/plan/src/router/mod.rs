@@ -246,3 +246,6 @@ impl CompiledRoute {
         self.remote_addrs.iter().any(|net| net.contains(&client.to_canonical()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+use std::sync::Arc;
+
+use model::Change;
+use plugin_api::ConsumerIndex;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::Compiler;
+use crate::Plan;
+use crate::fixture::{compiled, delete, put, registry, request, routed};
+
+fn nodes(port: u16) -> Value {
+    json!({ "nodes": { format!("127.0.0.1:{port}"): 1 } })
+}
+
+#[test]
+fn a_refused_batch_leaves_everything_as_it_was() {
+    let mut compiler = compiled(&[
+        put("route/r", json!({ "uri": "/r", "upstream": nodes(1) })),
+        put("consumer/jack", json!({ "username": "jack", "plugins": { "auth": { "key": "k" } } })),
+    ]);
+    let (before, digest) = (observe(&compiler.plan()), compiler.state().digest());
+    let good = [
+        delete("route/r"),
+        put("route/new", json!({ "uri": "/a/1" })),
+        delete("consumer/jack"),
+        put("upstream/u", nodes(2)),
+        put("global_rule/g", json!({ "plugins": { "mark": {} } })),
+    ];
+    for (bad, key, pointer) in [
+        (put("route/bad", json!({ "uri": "/", "service_id": "none" })), "route/bad", "/service_id"),
+        (put("route/bad", json!({ "uri": "/", "plugin_config_id": "none" })), "route/bad", "/plugin_config_id"),
+        (
+            put("route/bad", json!({ "uri": "/", "plugins": { "mark": { "fail": "no" } } })),
+            "route/bad",
+            "/plugins/mark/fail",
+        ),
+        (put("route/bad", json!({ "uri": "/", "plugins": { "a/b": {} } })), "route/bad", "/plugins/a~1b"),
+        (put("global_rule/z", json!({ "plugins": { "nope": {} } })), "global_rule/z", "/plugins/nope"),
+        (
+            put("route/bad", json!({ "uri": "/", "upstream": { "pass_host": "rewrite" } })),
+            "route/bad",
+            "/upstream/upstream_host",
+        ),
+    ] {
+        let batch: Vec<Change> = good.iter().cloned().chain([bad]).collect();
+        let rejection = compiler.apply(&batch).expect_err("refused");
+        assert_eq!((rejection.key.to_string().as_str(), rejection.pointer.as_str()), (key, pointer), "{rejection}");
+        assert_eq!(observe(&compiler.plan()), before);
+        assert_eq!(compiler.state().digest(), digest);
+    }
+    compiler.apply(&good).expect("without the bad one it is served");
+}
+
+#[test]
+fn what_others_refer_to_cannot_go_alone() {
+    let mut compiler = compiled(&[
+        put("service/s", json!({ "name": "s" })),
+        put("plugin_config/p", json!({ "plugins": { "mark": {} } })),
+        put("route/r", json!({ "uri": "/r", "service_id": "s", "plugin_config_id": "p" })),
+    ]);
+    assert_eq!(compiler.apply(&[delete("service/s")]).expect_err("in use").pointer, "/service_id");
+    assert_eq!(compiler.apply(&[delete("plugin_config/p")]).expect_err("in use").pointer, "/plugin_config_id");
+    compiler.apply(&[delete("service/s"), delete("route/r"), delete("plugin_config/p")]).expect("together they go");
+    assert_eq!(compiler.plan().route_count(), 0);
+}
+
+#[test]
+fn a_service_s_upstream_changes_without_its_routes() {
+    let service = |port| put("service/s", json!({ "name": "s", "upstream": nodes(port) }));
+    let mut compiler = compiled(&[service(1), put("route/r", json!({ "uri": "/a/1", "service_id": "s" }))]);
+    let (before, exchange) = (compiler.plan(), request("/a/1"));
+    compiler.apply(&[service(2)]).expect("applied");
+    let after = compiler.plan();
+    let route = |plan: &Plan| plan.route(&exchange).expect("a route").route.clone();
+    assert!(Arc::ptr_eq(&route(&before), &route(&after)), "the route was not compiled again");
+    assert_eq!(observe(&after)[1].1, "127.0.0.1:2");
+    assert_eq!(observe(&before)[1].1, "127.0.0.1:1", "a plan does not change");
+}
+
+#[test]
+fn consumers_swap_their_keys_in_one_batch() {
+    let consumer = |name: &str, key: &str| {
+        put(&format!("consumer/{name}"), json!({ "username": name, "plugins": { "auth": { "key": key } } }))
+    };
+    let mut compiler = compiled(&[consumer("jack", "one"), consumer("jill", "two")]);
+    let rejection = compiler.apply(&[consumer("jack", "two")]).expect_err("two with one key");
+    assert_eq!((rejection.key.to_string().as_str(), rejection.pointer.as_str()), ("consumer/jack", "/plugins/auth"));
+    compiler.apply(&[consumer("jack", "two"), consumer("jill", "one")]).expect("a swap");
+    let plan = compiler.plan();
+    let found = |key| plan.find("auth", key).map(|entry| entry.consumer.username.to_string());
+    assert_eq!((found("one"), found("two")), (Some("jill".into()), Some("jack".into())));
+    compiler.apply(&[delete("consumer/jack")]).expect("applied");
+    assert!(compiler.plan().find("auth", "two").is_none());
+}
+
+/// What requests see of a plan: route, node, plugins; then consumers and global rules.
+fn observe(plan: &Plan) -> Vec<(String, String, String)> {
+    let mut seen = Vec::new();
+    for target in ["/r", "/a/1", "/a/2", "/b/a/1", "h.test/a/1", "x.h.test/a/2"] {
+        let exchange = request(target);
+        let found = plan.route(&exchange);
+        let upstream = found.as_ref().and_then(|found| plan.upstream(&found.route.upstream));
+        let node = upstream.and_then(|upstream| upstream.nodes.first()).map(|node| node.address.to_string());
+        let names = |chain: &crate::Chain| chain.entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(" ");
+        let plugins = found.as_ref().map(|found| names(&found.route.chain)).unwrap_or_default();
+        seen.push((routed(plan, &exchange), node.unwrap_or_default(), plugins + "|" + &names(plan.global_chain())));
+    }
+    for key in ["k0", "k1", "k2"] {
+        let found = plan.find("auth", key).map(|entry| entry.consumer.username.to_string());
+        seen.push((key.into(), found.unwrap_or_default(), String::new()));
+    }
+    seen
+}
+
+fn a_plugin_set() -> impl Strategy<Value = Value> {
+    prop_oneof![Just(json!({})), Just(json!({ "mark": {} })), Just(json!({ "other": {}, "mark": { "x": 1 } }))]
+}
+
+fn a_change() -> impl Strategy<Value = Change> {
+    let id = 0..3u8;
+    let maybe = |kind: &'static str| proptest::option::of((0..3u8).prop_map(move |id| json!(format!("{kind}{id}"))));
+    let route = (id.clone(), 0..3usize, 0..3usize, maybe("s"), maybe("p"), maybe("u"), a_plugin_set(), 0..2i64)
+        .prop_map(|(id, path, host, service, config, upstream, plugins, priority)| {
+            let mut body = json!({ "uri": (["/a/*", "/a/1", "/a/:id"][path]), "plugins": plugins, "priority": priority });
+            let hosts = [Value::Null, json!("h.test"), json!("*.h.test")];
+            for (field, value) in [
+                ("service_id", service),
+                ("plugin_config_id", config),
+                ("upstream_id", upstream),
+                ("host", Some(hosts[host].clone())),
+            ] {
+                if let Some(value) = value.filter(|value| !value.is_null()) {
+                    body[field] = value;
+                }
+            }
+            put(&format!("route/r{id}"), body)
+        });
+    let service = (id.clone(), any::<bool>(), proptest::option::of(1..5u16), a_plugin_set(), 0..2u8).prop_map(
+        |(id, prefixed, port, plugins, status)| {
+            let mut body = json!({ "name": "s", "plugins": plugins, "status": status });
+            if prefixed {
+                body["path_prefix"] = json!("/b");
+            }
+            if let Some(port) = port {
+                body["upstream"] = nodes(port);
+            }
+            put(&format!("service/s{id}"), body)
+        },
+    );
+    let consumer = (id.clone(), 0..3u8).prop_map(|(id, key)| {
+        put(
+            &format!("consumer/c{id}"),
+            json!({ "username": format!("c{id}"), "plugins": { "auth": { "key": format!("k{key}") } } }),
+        )
+    });
+    let upstream = (id.clone(), 1..5u16).prop_map(|(id, port)| put(&format!("upstream/u{id}"), nodes(port)));
+    let config = (id.clone(), a_plugin_set())
+        .prop_map(|(id, set)| put(&format!("plugin_config/p{id}"), json!({ "plugins": set })));
+    let global = (id.clone(), a_plugin_set())
+        .prop_map(|(id, set)| put(&format!("global_rule/g{id}"), json!({ "plugins": set })));
+    let metadata = id.clone().prop_map(|n| put("plugin_metadata/mark", json!({ "n": n })));
+    let kinds = ["route/r", "service/s", "consumer/c", "upstream/u", "plugin_config/p", "global_rule/g"];
+    let gone = (0..kinds.len(), id).prop_map(move |(kind, id)| delete(&format!("{}{id}", kinds[kind])));
+    prop_oneof![4 => route, 3 => service, 2 => consumer, 2 => upstream, 1 => config, 1 => global, 1 => metadata, 3 => gone]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// However a state came about, its plan answers as one compiled from nothing; what is refused changes nothing;
+    /// plans given out before stay as they were.
+    #[test]
+    fn incremental_equals_fresh(batches in proptest::collection::vec(proptest::collection::vec(a_change(), 1..6), 1..12)) {
+        let mut compiler = Compiler::new(registry());
+        let mut given_out = Vec::new();
+        for batch in &batches {
+            let (before, digest) = (observe(&compiler.plan()), compiler.state().digest());
+            if compiler.apply(batch).is_err() {
+                prop_assert_eq!(observe(&compiler.plan()), before);
+                prop_assert_eq!(compiler.state().digest(), digest);
+            }
+            let state: Vec<_> = compiler.state().iter().map(|(key, body)| Change::Put(key.clone(), body.clone())).collect();
+            let mut fresh = Compiler::new(registry());
+            prop_assert!(fresh.apply(&state).is_ok(), "what is served can be served after a restart");
+            let plan = compiler.plan();
+            prop_assert_eq!(observe(&plan), observe(&fresh.plan()));
+            prop_assert_eq!(plan.route_count(), fresh.plan().route_count());
+            given_out.push((observe(&plan), plan));
+        }
+        for (seen, plan) in &given_out {
+            prop_assert_eq!(&observe(plan), seen);
+        }
+    }
+}
+
+/// Run with `--run-ignored all --no-capture`, in release, for figures.
+#[test]
+#[ignore = "takes seconds and measures; figures are for people"]
+fn a_hundred_thousand_routes() {
+    let resident = || {
+        let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");
+        pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages") * 4096
+    };
+    let route = |n: usize, path: &str| {
+        put(
+            &format!("route/route-{n}"),
+            json!({ "name": format!("route {n}"), "paths": [format!("/{path}/{n}/*")], "service_id": format!("service-{}", n % 100) }),
+        )
+    };
+    let services = (0..100).map(|n| {
+        put(
+            &format!("service/service-{n}"),
+            json!({ "name": format!("service {n}"), "upstream": nodes(1000 + n), "plugins": { "mark": {} } }),
+        )
+    });
+    let services: Vec<_> = services.collect();
+    let before = resident();
+    let started = std::time::Instant::now();
+    let mut compiler = compiled(&services);
+    for first in (0..100_000).step_by(1000) {
+        let batch: Vec<_> = (first..first + 1000).map(|n| route(n, "api")).collect();
+        compiler.apply(&batch).expect("applied");
+    }
+    let mut plan = compiler.plan();
+    let whole = started.elapsed();
+    let per_route = (resident() - before) / 100_000;
+    let started = std::time::Instant::now();
+    for n in 0..100 {
+        compiler.apply(&[route(n * 997, "changed")]).expect("applied");
+        plan = compiler.plan();
+    }
+    let one = started.elapsed() / 100;
+    println!("100,000 routes: {whole:?}, {per_route} bytes a route; one change {one:?}");
+    assert_eq!(routed(&plan, &request("/changed/997/x")), "route-997");
+    assert!(per_route < 4096, "{per_route} bytes a route");
+    assert!(one.as_millis() < 5, "{one:?} a change");
+}

@@ -1,0 +1,129 @@
+//! What the tests of this crate are made of: changes, requests, plugins.
+
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use http::Request;
+use model::{Change, Fault, Kind, ResourceId, ResourceKey};
+use plugin_api::exchange::{Outcome, ResponseHead};
+use plugin_api::{Client, CompileInput, Exchange, Phases, Plugin, PluginType, Registry, Target};
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use crate::{Compiler, Plan};
+
+/// `mark` (10), `other` (20) and `auth` (2500), which finds consumers by `key`. `{"fail": "why"}` is refused.
+pub(crate) fn registry() -> &'static Registry {
+    static MARK: Fake = Fake { name: "mark", priority: 10, authenticates: false };
+    static OTHER: Fake = Fake { name: "other", priority: 20, authenticates: false };
+    static AUTH: Fake = Fake { name: "auth", priority: 2500, authenticates: true };
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let all: [&'static dyn PluginType; 3] = [&MARK, &OTHER, &AUTH];
+        Registry::new(all)
+    });
+    &REGISTRY
+}
+
+struct Fake {
+    name: &'static str,
+    priority: i32,
+    authenticates: bool,
+}
+
+struct Compiled;
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        Phases::ACCESS
+    }
+}
+
+impl PluginType for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn priority(&self) -> i32 {
+        self.priority
+    }
+
+    fn schema(&self) -> &'static Value {
+        static ANY: Value = Value::Bool(true);
+        &ANY
+    }
+
+    fn is_authentication(&self) -> bool {
+        self.authenticates
+    }
+
+    fn credential_key<'v>(&self, credential: &'v Value) -> Option<&'v str> {
+        credential.get("key")?.as_str()
+    }
+
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        match input.conf.get("fail").and_then(Value::as_str) {
+            Some(why) => Err(Fault::new("/fail", why)),
+            None => Ok(Arc::new(Compiled)),
+        }
+    }
+}
+
+/// `kind/id` or `kind/parent/id`.
+pub(crate) fn key(path: &str) -> ResourceKey {
+    let parts: Vec<_> = path.split('/').collect();
+    let kind: Kind = parts[0].parse().expect("a kind");
+    let id = |text: &str| ResourceId::new(text).expect("an id");
+    match parts[1..] {
+        [own] => ResourceKey::new(kind, id(own)),
+        [parent, own] => ResourceKey::below(id(parent), kind, id(own)),
+        _ => panic!("{path} is no key"),
+    }
+}
+
+pub(crate) fn put(path: &str, body: Value) -> Change {
+    Change::Put(key(path), model::json::canonical(&body).into())
+}
+
+pub(crate) fn delete(path: &str) -> Change {
+    Change::Delete(key(path))
+}
+
+/// A compiler that these changes went into.
+pub(crate) fn compiled(changes: &[Change]) -> Compiler {
+    let mut compiler = Compiler::new(registry());
+    compiler.apply(changes).expect("a configuration that can be served");
+    compiler
+}
+
+/// A GET from 10.1.2.3 for `host/path?query`.
+pub(crate) fn request(target: &str) -> Exchange {
+    let (host, path) = target.split_at(target.find('/').expect("a path"));
+    let (head, ()) = Request::get(path).header("x-tenant", "blue").body(()).expect("a request").into_parts();
+    let address = "10.1.2.3:999".parse().expect("an address");
+    Exchange {
+        method: head.method,
+        uri: head.uri,
+        version: head.version,
+        headers: head.headers,
+        normalised_path: None,
+        host: SmallVec::from_slice(host.as_bytes()),
+        client: Client { remote: address, peer: address, local: address, tls: None },
+        started: Instant::now(),
+        route: None,
+        params: SmallVec::new(),
+        consumer: None,
+        consumers: Rc::new(Plan::default()),
+        request_body: None,
+        target: Target::default(),
+        early_headers: SmallVec::new(),
+        response: ResponseHead::default(),
+        outcome: Outcome::default(),
+        notes: SmallVec::new(),
+    }
+}
+
+/// The id of the route for a request; empty when there is none.
+pub(crate) fn routed(plan: &Plan, exchange: &Exchange) -> String {
+    plan.route(exchange).map(|found| found.info.id.to_string()).unwrap_or_default()
+}
