@@ -71,7 +71,9 @@ fn take_own_id(fields: &mut Map<String, Value>, name: &str, key: &ResourceKey) -
     let agrees = match fields.remove(name) {
         None | Some(Value::Null) => true,
         Some(Value::String(text)) => text == key.id.as_str(),
-        Some(other) => other.to_string() == key.id.as_str(),
+        // As in APISIX's documentation, which shows ids as numbers too.
+        Some(Value::Number(number)) => number.to_string() == key.id.as_str(),
+        Some(_) => false,
     };
     if agrees { Ok(()) } else { Err(must_be_path(name, key)) }
 }
@@ -109,6 +111,8 @@ mod tests {
     #[test]
     fn an_id_other_than_the_path_s_is_refused() {
         assert!(body_of(&key(Kind::Route, "r1"), json!({"id": "r2"})).is_err());
+        assert!(body_of(&key(Kind::Route, "7"), json!({"id": 7})).is_ok());
+        assert!(body_of(&key(Kind::Route, "7"), json!({"id": 8})).is_err());
         assert!(body_of(&key(Kind::Consumer, "jack"), json!({"username": "jill"})).is_err());
         assert!(body_of(&key(Kind::Route, "r1"), json!([])).is_err());
         assert_eq!(body_of(&key(Kind::Consumer, "jack"), json!({})).expect("jack"), json!({"username": "jack"}));

@@ -11,15 +11,15 @@ use store::{MasterKey, Store};
 use tokio_util::sync::CancellationToken;
 
 /// Name and password of the first admin.
-pub const ADMIN: (&str, &str) = ("admin", "correct horse battery staple");
+pub(crate) const ADMIN: (&str, &str) = ("admin", "correct horse battery staple");
 /// Small, so that tests of the limit are cheap.
-pub const BODY_LIMIT: usize = 256 * 1024;
+pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
-pub struct Fixture {
-    pub control: Control,
-    pub http: String,
-    pub https: String,
-    pub token: String,
+pub(crate) struct Fixture {
+    pub(crate) control: Control,
+    pub(crate) http: String,
+    pub(crate) https: String,
+    pub(crate) token: String,
     client: reqwest::Client,
     shutdown: CancellationToken,
     running: Option<Running>,
@@ -28,26 +28,26 @@ pub struct Fixture {
 
 /// Status, revision and body of an answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub revision: Option<u64>,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) revision: Option<u64>,
+    pub(crate) body: Value,
 }
 
 impl Answer {
-    pub fn error(&self) -> &str {
+    pub(crate) fn error(&self) -> &str {
         self.body["error_msg"].as_str().unwrap_or("no error_msg")
     }
 
     /// The answer, when it is a good one.
-    pub fn good(self) -> Result<Self> {
+    pub(crate) fn good(self) -> Result<Self> {
         ensure!(self.status == 200, "status {}: {}", self.status, self.body);
         Ok(self)
     }
 }
 
 impl Fixture {
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
         let store = Store::open(&url, MasterKey::generate()?).await?;
@@ -77,7 +77,7 @@ impl Fixture {
     }
 
     /// Ends the API in order.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         if let Some(running) = self.running.take() {
             running.wait().await;
@@ -92,24 +92,24 @@ impl Fixture {
     }
 
     /// A typed client without a key.
-    pub async fn login(&self) -> Result<client::Client> {
+    pub(crate) async fn login(&self) -> Result<client::Client> {
         Ok(client::Client::new(client::Settings::new(&self.http))?)
     }
 
     /// A typed client with the admin's token.
-    pub fn typed(&self) -> Result<client::Client> {
+    pub(crate) fn typed(&self) -> Result<client::Client> {
         let mut settings = client::Settings::new(&self.http);
         settings.key = Some(client::Key::ApiKey(self.token.clone()));
         Ok(client::Client::new(settings)?)
     }
 
     /// A bare request without any key.
-    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.http))
     }
 
     /// A request with the admin's token.
-    pub async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
         let request = self.request(method, path).header("X-API-KEY", &self.token);
         let request = match body {
             Some(body) => request.json(body),
@@ -118,23 +118,23 @@ impl Fixture {
         read(request.send().await?).await
     }
 
-    pub async fn get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.send(Method::GET, path, None).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Result<Answer> {
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Result<Answer> {
         self.send(Method::PUT, path, Some(&body)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Result<Answer> {
         self.send(Method::POST, path, Some(&body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Result<Answer> {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Result<Answer> {
         self.send(Method::PATCH, path, Some(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn delete(&self, path: &str) -> Result<Answer> {
         self.send(Method::DELETE, path, None).await
     }
 }
@@ -149,7 +149,7 @@ fn plain_client() -> Result<reqwest::Client> {
     Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
 }
 
-pub async fn read(response: Response) -> Result<Answer> {
+pub(crate) async fn read(response: Response) -> Result<Answer> {
     let status = response.status().as_u16();
     let revision = response.headers().get("x-flotilla-revision").and_then(|value| value.to_str().ok()?.parse().ok());
     let text = response.text().await?;
@@ -158,17 +158,17 @@ pub async fn read(response: Response) -> Result<Answer> {
 }
 
 /// A path of `/apisix/admin` in the group `default`.
-pub fn admin(path: &str) -> String {
+pub(crate) fn admin(path: &str) -> String {
     let mark = if path.contains('?') { '&' } else { '?' };
     format!("/apisix/admin/{path}{mark}gateway_group_id=default")
 }
 
 /// A service that is valid.
-pub fn service(name: &str) -> Value {
+pub(crate) fn service(name: &str) -> Value {
     json!({"name": name, "upstream": {"nodes": [{"host": "127.0.0.1", "port": 8080, "weight": 1}]}})
 }
 
 /// A route of a service.
-pub fn route(service: &str, path: &str) -> Value {
+pub(crate) fn route(service: &str, path: &str) -> Value {
     json!({"name": "r", "service_id": service, "paths": [path]})
 }

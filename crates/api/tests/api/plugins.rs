@@ -59,7 +59,7 @@ impl PluginType for Named {
 }
 
 /// `key-auth` and `prometheus`.
-pub fn registry() -> &'static Registry {
+pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let plugins: [&'static dyn PluginType; 2] =
             [&Named { name: "key-auth", authentication: true }, &Named { name: "prometheus", authentication: false }];
