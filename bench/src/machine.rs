@@ -52,9 +52,10 @@ fn first_line(command: &mut Command) -> Option<String> {
     text.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| shortened(line).to_owned())
 }
 
-/// Envoy names itself by its path.
+/// Envoy says its path and commit first: `envoy  version: <commit>/<version>/<state>/...`.
 fn shortened(line: &str) -> &str {
-    line.split_once("version:").map_or(line, |(_, rest)| rest.trim())
+    let envoy = line.split_once("version: ").filter(|(name, _)| name.trim().ends_with("envoy"));
+    envoy.and_then(|(_, rest)| rest.split('/').nth(1)).unwrap_or(line)
 }
 
 fn line(path: &str) -> String {
@@ -70,4 +71,15 @@ fn field(path: &str, name: &str) -> Option<String> {
 
 fn kib(text: &str) -> u64 {
     text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_envoys_version_is_taken_out_of_its_line() {
+        assert_eq!(shortened("/opt/envoy  version: 9e55/1.40.0/Clean/RELEASE/BoringSSL"), "1.40.0");
+        assert_eq!(shortened("nginx version: nginx/1.22.1"), "nginx version: nginx/1.22.1");
+    }
 }
