@@ -8,6 +8,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 
 FLOTILLA := $(CARGO_TARGET_DIR)/release/flotilla
 UP_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: up build test check fmt bench clean-data help
 
@@ -39,9 +40,7 @@ fmt: ## Format the code
 
 bench: ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
 	@scripts/install-build-tools
-	@bench/setup
-	@cargo build --release --bin flotilla
-	@cargo run --release -p flotilla-bench -- run --write-docs
+	@bench/run --write-docs docs/BENCHMARKS.md $(BENCH_ARGS)
 
 clean-data: ## Remove the data of `make up`
 	@rm -rf ./data

@@ -29,14 +29,21 @@ mod target;
 mod traffic;
 mod upstream;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Parser;
 
 fn main() -> Result<()> {
     let options = options::Options::parse().resolved();
     cpu::raise_file_limit();
-    end_children_on_signals()?;
-    let report = run::run(&options)?;
+    let mut dir = tempfile::Builder::new().prefix("flotilla-bench-").tempdir()?;
+    if options.keep {
+        dir.disable_cleanup(true);
+        eprintln!("files: {}", dir.path().display());
+    }
+    clean_up_on_signals((!options.keep).then(|| dir.path().to_owned()))?;
+    let report = run::run(&options, dir.path())?;
     println!("{}", report.markdown());
     if let Some(file) = &options.json {
         if let Some(dir) = file.parent() {
@@ -50,8 +57,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Ctrl-C and SIGTERM end the children too, which lead process groups of their own.
-fn end_children_on_signals() -> Result<()> {
+/// Ctrl-C and SIGTERM end the children too, which lead process groups of their own, and remove `files`.
+fn clean_up_on_signals(files: Option<PathBuf>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         use tokio::signal::unix::{SignalKind, signal};
@@ -62,6 +69,7 @@ fn end_children_on_signals() -> Result<()> {
                 _ = terminate.recv() => {}
             }
             process::kill_all();
+            files.map(std::fs::remove_dir_all);
             std::process::exit(130);
         });
     })?;

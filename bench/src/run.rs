@@ -25,16 +25,11 @@ use crate::upstream::Upstream;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// Measures what `options` ask for.
-pub(crate) fn run(options: &Options) -> Result<Report> {
-    let mut dir = tempfile::Builder::new().prefix("flotilla-bench-").tempdir()?;
-    if options.keep {
-        dir.disable_cleanup(true);
-        eprintln!("files: {}", dir.path().display());
-    }
+/// Measures what `options` ask for. Configurations, data and logs go to `dir`.
+pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
     let upstream = Upstream::start()?;
-    let certificate = Arc::new(Certificate::make(dir.path())?);
-    let site = Site { dir: dir.path().to_owned(), upstream: upstream.address, certificate };
+    let certificate = Arc::new(Certificate::make(dir)?);
+    let site = Site { dir: dir.to_owned(), upstream: upstream.address, certificate };
     let mut run = Run { options, site, report: empty_report(options) };
     for part in &options.parts {
         run.part(*part);
