@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use model::Labels;
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub struct Exchange {
     pub request_body: Option<Bytes>,
     /// What phases want the upstream to see instead of the client's request.
     pub target: Target,
+    /// Headers that phases before the response want on it, whoever makes it; see [`Exchange::set_response_header`].
+    pub early_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
     /// The response's head, from `header_filter` on.
     pub response: ResponseHead,
     /// What the proxy step measured, for the log phase.
@@ -210,6 +213,11 @@ impl Exchange {
     /// A value that a plugin left.
     pub fn note(&self, name: &str) -> Option<&Value> {
         self.notes.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Sets a header of the response to come, from a phase before it.
+    pub fn set_response_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.early_headers.push((name, value));
     }
 
     /// Leaves a value for other plugins and for variables.

@@ -9,7 +9,10 @@ pub mod exchange;
 pub mod plugin;
 pub mod registry;
 pub mod reply;
+pub mod schema;
 pub mod template;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod var;
 
 pub use condition::Condition;

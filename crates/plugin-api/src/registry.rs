@@ -1,29 +1,106 @@
 //! The plugins of this build by name.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use model::Fault;
+use serde_json::Value;
 
 use crate::PluginType;
+use crate::schema::Schema;
 
 /// All plugins by name. Built once; `plugins::registry()` gives the built-in one.
 pub struct Registry {
-    by_name: HashMap<&'static str, &'static dyn PluginType>,
+    by_name: HashMap<&'static str, Listed>,
+}
+
+/// A plugin with its schemas, which are compiled when they are first needed: an instance never checks any.
+struct Listed {
+    plugin: &'static dyn PluginType,
+    schema: OnceLock<Schema>,
+    consumer_schema: OnceLock<Schema>,
+    metadata_schema: OnceLock<Schema>,
 }
 
 impl Registry {
     /// A registry of these plugins; of two with one name the later wins.
     pub fn new(types: impl IntoIterator<Item = &'static dyn PluginType>) -> Self {
-        Self { by_name: types.into_iter().map(|plugin| (plugin.name(), plugin)).collect() }
+        Self { by_name: types.into_iter().map(|plugin| (plugin.name(), Listed::new(plugin))).collect() }
     }
 
     /// The plugin of this name.
     pub fn get(&self, name: &str) -> Option<&'static dyn PluginType> {
-        self.by_name.get(name).copied()
+        self.by_name.get(name).map(|listed| listed.plugin)
     }
 
     /// All plugins, the earliest in a phase first.
     pub fn by_priority(&self) -> Vec<&'static dyn PluginType> {
-        let mut all: Vec<_> = self.by_name.values().copied().collect();
+        let mut all: Vec<_> = self.by_name.values().map(|listed| listed.plugin).collect();
         all.sort_by_key(|plugin| (std::cmp::Reverse(plugin.priority()), plugin.name()));
         all
     }
+
+    /// Checks a plugin's configuration against its schema, `_meta` included. What a schema cannot say,
+    /// [`PluginType::compile`] checks.
+    ///
+    /// # Errors
+    /// APISIX's text, with the pointer of the wrong field within `conf`.
+    pub fn check(&self, name: &str, conf: &Value) -> Result<(), Fault> {
+        let listed = self.listed(name)?;
+        let schema = listed.schema.get_or_init(|| Schema::compile(listed.plugin.schema()));
+        schema.check(conf).and_then(|()| check_meta(conf)).map_err(|fault| in_plugin(name, fault))
+    }
+
+    /// Checks a plugin's part of a consumer or credential. A plugin without such a part is configured there
+    /// as on a route.
+    ///
+    /// # Errors
+    /// As [`Registry::check`].
+    pub fn check_consumer(&self, name: &str, conf: &Value) -> Result<(), Fault> {
+        let listed = self.listed(name)?;
+        let Some(schema) = listed.plugin.consumer_schema() else {
+            return self.check(name, conf);
+        };
+        let schema = listed.consumer_schema.get_or_init(|| Schema::compile(schema));
+        schema.check(conf).map_err(|fault| in_plugin(name, fault))
+    }
+
+    /// Checks a plugin's metadata.
+    ///
+    /// # Errors
+    /// As [`Registry::check`]; also when the plugin takes no metadata.
+    pub fn check_metadata(&self, name: &str, metadata: &Value) -> Result<(), Fault> {
+        let listed = self.listed(name)?;
+        let Some(schema) = listed.plugin.metadata_schema() else {
+            return Err(Fault::new("", format!("plugin {name} has no metadata")));
+        };
+        let schema = listed.metadata_schema.get_or_init(|| Schema::compile(schema));
+        schema.check(metadata).map_err(|fault| in_plugin(name, fault))
+    }
+
+    fn listed(&self, name: &str) -> Result<&Listed, Fault> {
+        self.by_name.get(name).ok_or_else(|| Fault::new("", format!("unknown plugin [{name}]")))
+    }
+}
+
+impl Listed {
+    fn new(plugin: &'static dyn PluginType) -> Self {
+        let not_yet = OnceLock::new;
+        Self { plugin, schema: not_yet(), consumer_schema: not_yet(), metadata_schema: not_yet() }
+    }
+}
+
+/// Whoever relies on a `pre_function` must not believe that it runs.
+fn check_meta(conf: &Value) -> Result<(), Fault> {
+    match conf.pointer("/_meta/pre_function") {
+        Some(_) => {
+            Err(Fault::new("/_meta/pre_function", "pre_function is Lua code, which is not supported: remove it"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn in_plugin(name: &str, fault: Fault) -> Fault {
+    let message = format!("failed to check the configuration of plugin {name} err: {}", fault.message);
+    Fault { message, ..fault }
 }

@@ -1,0 +1,215 @@
+//! JSON Schemas of plugins, and faults worded as Apache APISIX words them.
+//!
+//! Users' tools compare these texts byte for byte: `property "count" is required`. The wording is that of
+//! the validator APISIX uses, <https://github.com/api7/jsonschema>; the checking is the `jsonschema` crate's.
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{Draft, JsonType, ValidationError, Validator};
+use model::Fault;
+use serde_json::{Value, json};
+
+/// A plugin's schema with `_meta`, which every plugin takes.
+pub fn with_meta(mut schema: Value) -> Value {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("_meta".to_owned(), meta());
+    }
+    schema
+}
+
+/// Source: APISIX, "Common configuration of plugins".
+fn meta() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "disable": {"type": "boolean", "description": "whether to leave the plugin out"},
+            "error_response": {
+                "oneOf": [{"type": "string"}, {"type": "object"}],
+                "description": "body of the plugin's refusals"
+            },
+            "priority": {"type": "integer", "description": "the higher, the earlier within a phase"},
+            "filter": {
+                "type": "array",
+                "description": "the plugin takes part only in requests for which this expression holds"
+            },
+            "pre_function": {"type": "string", "description": "a Lua function; not supported"}
+        }
+    })
+}
+
+/// A compiled schema.
+#[derive(Debug)]
+pub(crate) struct Schema(Result<Validator, String>);
+
+impl Schema {
+    /// A schema that is itself wrong refuses everything and says so.
+    pub(crate) fn compile(schema: &Value) -> Self {
+        let compiled = jsonschema::options().with_draft(Draft::Draft7).build(schema);
+        Self(compiled.map_err(|error| error.to_string()))
+    }
+
+    /// # Errors
+    /// The first fault, with its pointer within `value` and APISIX's text.
+    pub(crate) fn check(&self, value: &Value) -> Result<(), Fault> {
+        let validator = self.0.as_ref().map_err(|error| Fault::new("", format!("the schema is wrong: {error}")))?;
+        validator.validate(value).map_err(|error| fault(&error))
+    }
+}
+
+fn fault(error: &ValidationError<'_>) -> Fault {
+    let (path, keyword) = split_schema_path(error.schema_path().as_str());
+    let (pointer, text) = reason(error, &keyword);
+    Fault::new(pointer, format!("{}{text}", place(&path, error.instance_path().as_str())))
+}
+
+/// `/properties/count/type` as its parts, unescaped, and the last of them.
+fn split_schema_path(path: &str) -> (Vec<String>, String) {
+    let mut parts: Vec<String> = path.split('/').skip(1).map(unescape).collect();
+    let keyword = parts.pop().unwrap_or_default();
+    (parts, keyword)
+}
+
+fn unescape(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// What goes before the reason: `property "headers" validation failed: failed to validate item 2: `.
+fn place(schema_path: &[String], instance_path: &str) -> String {
+    let mut instance = instance_path.split('/').skip(1).map(unescape);
+    let mut schema = schema_path.iter().map(String::as_str);
+    let mut text = String::new();
+    while let Some(keyword) = schema.next() {
+        text += &match keyword {
+            "properties" => {
+                schema.next();
+                format!("property \"{}\" validation failed: ", instance.next().unwrap_or_default())
+            }
+            "patternProperties" => {
+                let pattern = schema.next().unwrap_or_default();
+                format!("failed to validate {} (matching {pattern:?}): ", instance.next().unwrap_or_default())
+            }
+            "additionalProperties" => {
+                format!("failed to validate additional property {}: ", instance.next().unwrap_or_default())
+            }
+            "items" => {
+                let at: usize = instance.next().and_then(|at| at.parse().ok()).unwrap_or_default();
+                format!("failed to validate item {}: ", at + 1)
+            }
+            "dependencies" => {
+                format!("failed to validate dependent schema for \"{}\": ", schema.next().unwrap_or_default())
+            }
+            "allOf" => {
+                let at: usize = schema.next().and_then(|at| at.parse().ok()).unwrap_or_default();
+                format!("allOf {} failed: ", at + 1)
+            }
+            _ => String::new(),
+        };
+    }
+    text
+}
+
+/// Pointer and text of what is wrong, without the place.
+fn reason(error: &ValidationError<'_>, keyword: &str) -> (String, String) {
+    use ValidationErrorKind as Kind;
+    let at = error.instance_path().as_str();
+    let instance = error.instance();
+    let below = |name: &str| format!("{at}/{}", escape(name));
+    let text = match error.kind() {
+        Kind::Type { kind } => format!("wrong type: expected {}, got {}", expected(kind), lua_type(instance)),
+        Kind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            return (below(name), format!("property \"{name}\" is required"));
+        }
+        Kind::AdditionalProperties { unexpected } => {
+            let name = unexpected.first().map(String::as_str).unwrap_or_default();
+            return (below(name), format!("additional properties forbidden, found {name}"));
+        }
+        Kind::Enum { .. } => "matches none of the enum values".to_owned(),
+        Kind::Constant { .. } => "failed to check const value".to_owned(),
+        Kind::Minimum { limit } => format!("expected {instance} to be at least {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("expected {instance} to be greater than {limit}"),
+        Kind::Maximum { limit } => format!("expected {instance} to be at most {limit}"),
+        Kind::ExclusiveMaximum { limit } => format!("expected {instance} to be smaller than {limit}"),
+        Kind::MultipleOf { multiple_of } => format!("expected {instance} to be a multiple of {multiple_of}"),
+        Kind::MinLength { limit } => {
+            format!("string too short, expected at least {limit}, got {}", characters(instance))
+        }
+        Kind::MaxLength { limit } => format!("string too long, expected at most {limit}, got {}", characters(instance)),
+        Kind::Pattern { pattern } => format!("failed to match pattern {pattern:?} with {instance}"),
+        Kind::MinItems { limit } => format!("expect array to have at least {limit} items"),
+        Kind::MaxItems { limit } => format!("expect array to have at most {limit} items"),
+        Kind::MinProperties { limit } => format!("expect object to have at least {limit} properties"),
+        Kind::MaxProperties { limit } => format!("expect object to have at most {limit} properties"),
+        Kind::UniqueItems => "expected unique items but some are equal".to_owned(),
+        Kind::AnyOf { .. } => "object matches none of the required".to_owned(),
+        Kind::OneOfNotValid { context } => return none_of(context, at),
+        Kind::OneOfMultipleValid { context } => both_of(context),
+        Kind::Not { .. } => "value wasn't supposed to match schema".to_owned(),
+        Kind::FalseSchema => "expect false always".to_owned(),
+        _ => format!("{keyword}: {error}"),
+    };
+    (at.to_owned(), text)
+}
+
+/// APISIX stops at "matches none"; where a field is missing, its name is what the user needs.
+fn none_of(context: &[Vec<ValidationError<'_>>], at: &str) -> (String, String) {
+    const NONE: &str = "value should match only one schema, but matches none";
+    let missing = context
+        .first()
+        .and_then(|errors| errors.first())
+        .filter(|error| matches!(error.kind(), ValidationErrorKind::Required { .. }));
+    match missing.map(|error| reason(error, "required")) {
+        Some((pointer, text)) => (pointer, format!("{NONE}: {text}")),
+        None => (at.to_owned(), NONE.to_owned()),
+    }
+}
+
+fn both_of(context: &[Vec<ValidationError<'_>>]) -> String {
+    let mut valid = context.iter().enumerate().filter(|(_, errors)| errors.is_empty()).map(|(at, _)| at + 1);
+    let (first, second) = (valid.next().unwrap_or(1), valid.next().unwrap_or(2));
+    format!("value should match only one schema, but matches both schemas {first} and {second}")
+}
+
+fn expected(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(kind) => name(*kind).to_owned(),
+        TypeKind::Multiple(kinds) => {
+            let names: Vec<_> = kinds.iter().map(name).collect();
+            format!("one of {}", names.join(", "))
+        }
+    }
+}
+
+fn name(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Array => "array",
+        JsonType::Boolean => "boolean",
+        JsonType::Integer => "integer",
+        JsonType::Null => "null",
+        JsonType::Number => "number",
+        JsonType::Object => "object",
+        JsonType::String => "string",
+    }
+}
+
+/// The type as Lua has it.
+fn lua_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "userdata",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) | Value::Object(_) => "table",
+    }
+}
+
+fn characters(value: &Value) -> usize {
+    value.as_str().map_or(0, |text| text.chars().count())
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

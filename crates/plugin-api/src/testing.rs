@@ -1,0 +1,84 @@
+//! Exchanges and consumers for tests of plugins.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use crate::exchange::{Outcome, ResponseHead};
+use crate::{Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Target};
+
+/// A GET of `target` on host `gateway.test`, from `192.0.2.7:40000`.
+///
+/// # Panics
+/// When `target` is no request target.
+#[allow(clippy::expect_used, reason = "a test's own mistake")]
+pub fn exchange(target: &str) -> Exchange {
+    let remote = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 7), 40_000));
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9080));
+    Exchange {
+        method: Method::GET,
+        uri: target.parse::<Uri>().expect("a request target"),
+        version: Version::HTTP_11,
+        headers: HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("gateway.test"))]),
+        normalised_path: None,
+        host: SmallVec::from_slice(b"gateway.test"),
+        client: Client { remote, peer: remote, local, tls: None },
+        started: Instant::now(),
+        route: None,
+        params: SmallVec::new(),
+        consumer: None,
+        consumers: Rc::new(Consumers::default()),
+        request_body: None,
+        target: Target::default(),
+        early_headers: SmallVec::new(),
+        response: ResponseHead::default(),
+        outcome: Outcome::default(),
+        notes: SmallVec::new(),
+    }
+}
+
+/// Consumers to be found by a plugin and a key, and by name.
+#[derive(Default)]
+pub struct Consumers {
+    by_key: HashMap<(String, String), ConsumerEntry>,
+    by_name: HashMap<String, Arc<ConsumerInfo>>,
+}
+
+impl Consumers {
+    /// Adds a consumer that `plugin` finds by `key`, with a credential of id `credential`.
+    pub fn with(mut self, plugin: &str, key: &str, consumer: ConsumerInfo, credential: Option<&str>) -> Self {
+        let consumer = Arc::new(consumer);
+        self.by_name.insert(consumer.username.to_string(), consumer.clone());
+        let credential_id = credential.map(Arc::from);
+        let entry = ConsumerEntry { consumer, credential_id, conf: Arc::new(Value::Null) };
+        self.by_key.insert((plugin.to_owned(), key.to_owned()), entry);
+        self
+    }
+}
+
+impl ConsumerIndex for Consumers {
+    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+        self.by_key.get(&(plugin.to_owned(), key.to_owned()))
+    }
+
+    fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>> {
+        self.by_name.get(username)
+    }
+}
+
+/// Adds a request header.
+///
+/// # Panics
+/// When name or value cannot stand in a header.
+#[allow(clippy::expect_used, reason = "a test's own mistake")]
+pub fn with_header(mut exchange: Exchange, name: &str, value: &str) -> Exchange {
+    let name: HeaderName = name.parse().expect("a header name");
+    exchange.headers.append(name, value.parse().expect("a header value"));
+    exchange
+}
