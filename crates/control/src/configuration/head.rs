@@ -8,7 +8,7 @@ use model::change::Body;
 use model::{Change, GroupId, GroupState};
 use plan::{Compiler, Rejection};
 use plugin_api::Registry;
-use store::config::HeadRow;
+use store::config::{HeadRow, RevisionRow};
 use tokio::sync::OwnedMutexGuard;
 
 use super::references::References;
@@ -41,9 +41,11 @@ pub(super) struct HeldHead {
 }
 
 impl HeldHead {
-    /// Leaves the head for the next write.
+    /// Leaves the head for the next write, unless something went wrong with it: then it is loaded anew.
     pub(super) fn put_back(mut self) {
-        *self.place = Some(self.head);
+        if self.head.is_whole() {
+            *self.place = Some(self.head);
+        }
     }
 }
 
@@ -74,9 +76,16 @@ impl Heads {
 
 /// A group's configuration at one revision, compiled and indexed.
 pub(super) struct GroupHead {
+    registry: &'static Registry,
     pub(super) row: HeadRow,
     compiler: Compiler,
     pub(super) references: References,
+}
+
+/// Changes after the attempt to apply them.
+pub(super) struct Applied {
+    pub(super) changes: Vec<Change>,
+    pub(super) outcome: Result<Undo, Rejection>,
 }
 
 /// How to take changes back.
@@ -105,9 +114,44 @@ impl GroupHead {
         Ok(Undo { inverse: inverse.collect(), before })
     }
 
-    /// Takes changes back; they were good before, so they are now.
-    pub(super) fn undo(&mut self, undo: &Undo) -> Result<(), ControlError> {
-        self.apply(&undo.inverse).map(drop).map_err(ControlError::internal)
+    /// Applies changes, off the runtime's threads when there are many.
+    pub(super) async fn apply_apart(&mut self, changes: Vec<Change>) -> Result<Applied, ControlError> {
+        if changes.len() <= COMPILE_HERE {
+            let outcome = self.apply(&changes);
+            return Ok(Applied { changes, outcome });
+        }
+        let empty = Self::empty(self.registry, self.row.clone());
+        let mut whole = std::mem::replace(self, empty);
+        let work = tokio::task::spawn_blocking(move || {
+            let outcome = whole.apply(&changes);
+            (whole, Applied { changes, outcome })
+        });
+        let applied;
+        (*self, applied) = work.await.map_err(ControlError::internal)?;
+        Ok(applied)
+    }
+
+    /// Takes changes back; what stood there before was good, so it is now.
+    pub(super) async fn undo(&mut self, undo: Undo) -> Result<(), ControlError> {
+        let applied = self.apply_apart(undo.inverse).await?;
+        applied.outcome.map(drop).map_err(ControlError::internal)
+    }
+
+    /// Takes up a committed revision; whether it belongs on top of this head.
+    async fn follow(&mut self, revision: RevisionRow) -> Result<bool, ControlError> {
+        let changes = revision.changes.into_iter().map(|logged| logged.change).collect();
+        let applied = self.apply_apart(changes).await?;
+        self.row = HeadRow { revision: revision.revision, digest: revision.digest, signature: revision.signature };
+        Ok(applied.outcome.is_ok() && self.is_whole())
+    }
+
+    fn empty(registry: &'static Registry, row: HeadRow) -> Self {
+        Self { registry, row, compiler: Compiler::new(registry), references: References::default() }
+    }
+
+    /// Whether the state is that of the revision it stands for.
+    fn is_whole(&self) -> bool {
+        self.state().digest() == self.row.digest
     }
 
     fn index(&mut self, change: &Change, before: Option<&Body>) {
@@ -135,78 +179,54 @@ fn before(state: &GroupState, changes: &[Change]) -> Vec<Option<Body>> {
     before
 }
 
-/// Applies changes, off the runtime's threads when there are many.
-pub(super) async fn apply(
-    mut head: GroupHead,
-    changes: Vec<Change>,
-) -> Result<(GroupHead, Vec<Change>, Result<Undo, Rejection>), ControlError> {
-    let few = changes.len() <= COMPILE_HERE;
-    let work = move || {
-        let outcome = head.apply(&changes);
-        (head, changes, outcome)
-    };
-    if few { Ok(work()) } else { tokio::task::spawn_blocking(work).await.map_err(ControlError::internal) }
-}
-
 impl Control {
     /// A group's head, at the newest revision there is, for one write alone.
     pub(super) async fn hold_head(&self, group: &GroupId) -> Result<HeldHead, ControlError> {
         let slot = self.inner.heads.slot(group, self.now());
         let mut place = slot.head.clone().lock_owned().await;
-        let head = match place.take() {
-            Some(head) => self.catch_up(group, head).await?,
-            None => self.load_head(group).await?,
+        let Some(head) = place.take() else {
+            let head = self.load_head(group).await?;
+            return Ok(HeldHead { place, head });
         };
-        Ok(HeldHead { place, head })
+        let mut held = HeldHead { place, head };
+        match self.catch_up(group, &mut held.head).await {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                held.put_back();
+                Err(error)
+            }
+        }
     }
 
     async fn load_head(&self, group: &GroupId) -> Result<GroupHead, ControlError> {
         let (row, resources) = self.within(self.inner.store.config().load(group)).await?;
         let changes = resources.into_iter().map(|stored| Change::Put(stored.key, stored.body)).collect();
-        let empty = new_head(self.inner.registry, row);
-        let (head, _, outcome) = apply(empty, changes).await?;
-        outcome.map_err(|rejection| broken(group, rejection))?;
-        verify(group, head)
+        let mut head = GroupHead::empty(self.inner.registry, row);
+        head.apply_apart(changes).await?.outcome.map_err(|rejection| broken(group, &rejection))?;
+        if head.is_whole() { Ok(head) } else { Err(broken(group, &"its resources do not have the digest of its head")) }
     }
 
-    /// Follows what other replicas committed.
-    async fn catch_up(&self, group: &GroupId, mut head: GroupHead) -> Result<GroupHead, ControlError> {
+    /// Follows what other replicas committed; loads anew when that leads elsewhere, because the group was deleted and
+    /// made anew under the same id.
+    async fn catch_up(&self, group: &GroupId, head: &mut GroupHead) -> Result<(), ControlError> {
         let newest = self.within(self.inner.store.config().head(group)).await?;
-        if newest.revision < head.row.revision {
-            // The group was deleted and made anew under the same id.
-            return self.load_head(group).await;
-        }
-        while head.row.revision < newest.revision {
+        let mut follows = true;
+        while follows && head.row.revision < newest.revision {
             let config = self.inner.store.config();
             let revisions = self.within(config.revisions_after(group, head.row.revision, CATCH_UP)).await?;
+            follows = !revisions.is_empty();
             for revision in revisions {
-                let changes = revision.changes.into_iter().map(|logged| logged.change).collect();
-                let (applied, _, outcome) = apply(head, changes).await?;
-                outcome.map_err(|rejection| broken(group, rejection))?;
-                head = applied;
-                head.row =
-                    HeadRow { revision: revision.revision, digest: revision.digest, signature: revision.signature };
+                follows = follows && head.follow(revision).await?;
             }
         }
-        if head.row.digest == newest.digest { verify(group, head) } else { self.load_head(group).await }
+        let is_newest = head.row.revision > newest.revision || head.row.digest == newest.digest;
+        if !(follows && is_newest) || head.row.revision < newest.revision {
+            *head = self.load_head(group).await?;
+        }
+        Ok(())
     }
 }
 
-fn new_head(registry: &'static Registry, row: HeadRow) -> GroupHead {
-    GroupHead { row, compiler: Compiler::new(registry), references: References::default() }
-}
-
-/// What was read must be what was committed.
-fn verify(group: &GroupId, head: GroupHead) -> Result<GroupHead, ControlError> {
-    if head.state().digest() == head.row.digest {
-        return Ok(head);
-    }
-    let revision = head.row.revision;
-    Err(ControlError::Internal(format!(
-        "revision {revision} of gateway group {group} has not the digest it was committed with"
-    )))
-}
-
-fn broken(group: &GroupId, rejection: Rejection) -> ControlError {
-    ControlError::Internal(format!("gateway group {group} holds what this version does not take: {rejection}"))
+fn broken(group: &GroupId, cause: &dyn std::fmt::Display) -> ControlError {
+    ControlError::Internal(format!("the configuration of gateway group {group} cannot be taken up: {cause}"))
 }

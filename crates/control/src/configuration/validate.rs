@@ -6,7 +6,7 @@ use model::{Change, GroupId};
 
 use super::Operation;
 use super::draft::{Draft, item_faults};
-use super::head::{self, GroupHead, HeldHead};
+use super::head::GroupHead;
 use super::write::blame;
 use crate::control::Control;
 use crate::error::{ControlError, ItemFault};
@@ -32,9 +32,8 @@ impl Control {
         let mut trial = Trial { remaining: operations.into_iter().enumerate().collect(), faults: Vec::new() };
         for round in 0..MAX_ROUNDS {
             let Some(changes) = trial.draft(self, &held.head, round == 0) else { continue };
-            let done;
-            (held, done) = trial.dry_run(held, changes).await?;
-            if done {
+            // An error leaves a head that is not whole, or the one from before: dropping it is right either way.
+            if trial.dry_run(&mut held.head, changes).await? {
                 break;
             }
         }
@@ -70,20 +69,15 @@ impl Trial {
     }
 
     /// Compiles the changes and takes them back; whether all of them were good.
-    async fn dry_run(&mut self, mut held: HeldHead, changes: Vec<Change>) -> Result<(HeldHead, bool), ControlError> {
-        let outcome;
-        (held.head, _, outcome) = head::apply(held.head, changes).await?;
-        match outcome {
-            Ok(undo) => {
-                held.head.undo(&undo)?;
-                Ok((held, true))
-            }
+    async fn dry_run(&mut self, head: &mut GroupHead, changes: Vec<Change>) -> Result<bool, ControlError> {
+        match head.apply_apart(changes).await?.outcome {
+            Ok(undo) => head.undo(undo).await.map(|()| true),
             Err(rejection) => {
                 let fault = blame(&self.operations(), rejection);
-                let index = fault.index;
+                let place = BTreeSet::from([fault.index]);
                 self.note(fault);
-                self.leave_out(&BTreeSet::from([index]));
-                Ok((held, false))
+                self.leave_out(&place);
+                Ok(false)
             }
         }
     }

@@ -7,7 +7,7 @@ use store::StoreError;
 use store::config::{Commit, HeadRow};
 
 use super::draft::{self, Draft};
-use super::head::{self, GroupHead};
+use super::head::GroupHead;
 use super::{Operation, Written, patch};
 use crate::audit;
 use crate::control::Control;
@@ -168,45 +168,29 @@ impl Control {
 
     /// One attempt against the newest head; none when another replica was faster.
     async fn try_write(&self, write: &Write) -> Result<Option<Outcome>, ControlError> {
-        let group = write.permit.group();
-        let mut held = self.hold_head(group).await?;
-        let operations = match self.operations(write, &held.head).await {
-            Ok(operations) => operations,
-            Err(error) => {
-                held.put_back();
-                return Err(error);
-            }
-        };
-        let created = operations.first().is_some_and(|operation| !held.head.state().contains(operation.key()));
-        let mut draft = Draft::new(self.inner.registry, held.head.state(), &held.head.references);
+        let mut held = self.hold_head(write.permit.group()).await?;
+        let outcome = self.write_at(&mut held.head, write).await;
+        held.put_back();
+        outcome
+    }
+
+    async fn write_at(&self, head: &mut GroupHead, write: &Write) -> Result<Option<Outcome>, ControlError> {
+        let operations = self.operations(write, head).await?;
+        let created = operations.first().is_some_and(|operation| !head.state().contains(operation.key()));
+        let mut draft = Draft::new(self.inner.registry, head.state(), &head.references);
         draft.take(&operations);
-        let changes = match draft.finish() {
-            Ok(changes) => changes,
-            Err(problems) => {
-                held.put_back();
-                return Err(write.intent.error(problems));
-            }
-        };
+        let changes = draft.finish().map_err(|problems| write.intent.error(problems))?;
         if changes.is_empty() {
-            let revision = held.head.row.revision;
-            held.put_back();
-            return Ok(Some(Outcome { revision, created: false, changed: false }));
+            return Ok(Some(Outcome { revision: head.row.revision, created: false, changed: false }));
         }
-        let (head, changes, outcome) = head::apply(held.head, changes).await?;
-        held.head = head;
-        let undo = match outcome {
-            Ok(undo) => undo,
-            Err(rejection) => {
-                held.put_back();
-                return Err(write.intent.rejected(&operations, rejection));
-            }
-        };
-        let row = self.next_row(group, &held.head);
-        let detail = audit::changes(self.inner.registry, &changes, &undo.before);
+        let applied = head.apply_apart(changes).await?;
+        let undo = applied.outcome.map_err(|rejection| write.intent.rejected(&operations, rejection))?;
+        let row = self.next_row(write.permit.group(), head);
+        let detail = audit::changes(self.inner.registry, &applied.changes, &undo.before);
         let commit = Commit {
-            group: group.clone(),
-            parent: held.head.row.revision,
-            changes,
+            group: write.permit.group().clone(),
+            parent: head.row.revision,
+            changes: applied.changes,
             digest: row.digest,
             signature: row.signature.clone(),
             author: write.permit.actor().audit_name(),
@@ -214,14 +198,12 @@ impl Control {
         };
         match self.within_store(self.inner.store.config().commit(commit)).await {
             Ok(revision) => {
-                held.head.row = row;
-                held.put_back();
+                head.row = row;
                 Ok(Some(Outcome { revision, created, changed: true }))
             }
             Err(error) => {
                 // Whether it took place is unknown when the store was not available: the next write reads what stands.
-                held.head.undo(&undo)?;
-                held.put_back();
+                head.undo(undo).await?;
                 if matches!(error, StoreError::Conflict { .. }) { Ok(None) } else { Err(error.into()) }
             }
         }

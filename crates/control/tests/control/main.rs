@@ -1,0 +1,10 @@
+//! The use cases over real databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod batches;
+mod configuration;
+mod fleet;
+mod identity;
+mod postgres;
+mod replicas;
+mod support;
