@@ -19,6 +19,9 @@ pub(crate) enum Fault {
     /// The client went away or sent no more.
     #[error("the client went away")]
     ClientGone,
+    /// The client stopped in the middle of its body.
+    #[error("the client sent no more of its body in time")]
+    ClientStalled,
     /// The route leads to no upstream.
     #[error("the route has no upstream")]
     NoUpstream,
@@ -79,6 +82,7 @@ impl Fault {
             Fault::RouteNotFound => StatusCode::NOT_FOUND,
             Fault::BadRequest(_) | Fault::ClientGone => StatusCode::BAD_REQUEST,
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Scheme(_) | Fault::Connect { .. } | Fault::Broken { .. } | Fault::ResponseTooLarge(_) => {
                 StatusCode::BAD_GATEWAY
@@ -94,6 +98,7 @@ impl Fault {
             Fault::BadRequest(_) => "bad_request",
             Fault::BodyTooLarge(_) => "body_too_large",
             Fault::ClientGone => "client_gone",
+            Fault::ClientStalled => "client_stalled",
             Fault::NoUpstream => "no_upstream",
             Fault::NoNode(_) => "no_node",
             Fault::Scheme(_) => "scheme_not_served",

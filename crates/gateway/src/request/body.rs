@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -38,20 +38,21 @@ impl RequestBody {
         if let RequestBody::Streaming(incoming) = self {
             let connection = live.connection.clone();
             let pause = live.worker.limits.client_body;
-            *self = RequestBody::Whole(read_whole(incoming, limit, &connection, pause).await?);
+            let body = read_whole(incoming, limit, &connection, pause).await?;
+            live.exchange.outcome.bytes_received += body.len() as u64;
+            *self = RequestBody::Whole(body);
         }
         if let RequestBody::Whole(body) = self {
-            live.exchange.outcome.bytes_received += body.len() as u64;
             live.exchange.request_body = Some(body.clone());
         }
         Ok(())
     }
 
     /// The body for one try. A streaming one is spent by it.
-    pub(crate) fn take(&mut self, connection: &Rc<Connection>, pause: Duration) -> Option<UpstreamBody> {
+    pub(crate) fn take(&mut self, connection: &Rc<Connection>, pauses: Pauses) -> Option<UpstreamBody> {
         match std::mem::replace(self, RequestBody::Spent) {
             RequestBody::Streaming(incoming) => {
-                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), pause })
+                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), pauses })
             }
             RequestBody::Whole(bytes) => {
                 *self = RequestBody::Whole(bytes.clone());
@@ -85,7 +86,7 @@ async fn read_whole(
     }
     let mut whole = BytesMut::new();
     loop {
-        let frame = connection.steps.limit(pause, incoming.frame()).await.map_err(|_| Fault::ClientGone)?;
+        let frame = connection.steps.limit(pause, incoming.frame()).await.map_err(|_| Fault::ClientStalled)?;
         let Some(frame) = frame else {
             return Ok(whole.freeze());
         };
@@ -99,16 +100,27 @@ async fn read_whole(
     }
 }
 
+/// How long a step of an upload may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pauses {
+    /// The client, to send a piece.
+    pub(crate) client: Duration,
+    /// The node, to take a piece.
+    pub(crate) send: Duration,
+    /// The node, to answer once it has the last one.
+    pub(crate) read: Duration,
+}
+
 /// What a connection to a node sends.
 pub(crate) enum UpstreamBody {
-    /// The client's body; each piece puts the deadline of the step off.
+    /// The client's body; the deadline belongs to whoever has to do the next step.
     Streaming {
         /// From the client.
         incoming: Incoming,
         /// Whose timer runs.
         connection: Rc<Connection>,
-        /// How long a piece may take.
-        pause: Duration,
+        /// How long each may take.
+        pauses: Pauses,
     },
     /// Bytes, sent at once.
     Whole(Option<Bytes>),
@@ -120,9 +132,16 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            UpstreamBody::Streaming { incoming, connection, pause } => {
-                let frame = ready!(Pin::new(incoming).poll_frame(cx));
-                connection.steps.arm(*pause);
+            UpstreamBody::Streaming { incoming, connection, pauses } => {
+                let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
+                    if !connection.upload_waits.replace(true) {
+                        connection.steps.arm(pauses.client);
+                    }
+                    return Poll::Pending;
+                };
+                connection.upload_waits.set(false);
+                let is_last = frame.is_none() || incoming.is_end_stream();
+                connection.steps.arm(if is_last { pauses.read } else { pauses.send });
                 Poll::Ready(frame)
             }
             UpstreamBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),

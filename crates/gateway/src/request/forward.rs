@@ -12,9 +12,10 @@ use plan::{CompiledUpstream, Timeouts};
 use smallvec::SmallVec;
 
 use super::Stop;
-use super::body::{RequestBody, UpstreamBody};
+use super::body::{Pauses, RequestBody, UpstreamBody};
 use super::headers;
 use super::live::Live;
+use super::normalise;
 use crate::fault::Fault;
 use crate::upstream::{Lease, Pool};
 use crate::worker::local::LocalUpstream;
@@ -75,9 +76,10 @@ fn target_uri(live: &Live) -> Uri {
     let Some(prefix) = prefix else {
         return origin_form(&exchange.uri);
     };
-    // The client may have written the prefix in another form than it matched; then the normalised path serves.
-    let path = exchange.uri.path().strip_prefix(prefix).map(str::to_owned);
-    let path = path.unwrap_or_else(|| escape(exchange.path().strip_prefix(prefix).unwrap_or_default()));
+    // What the client wrote passes only when it means what was matched: `/api/../api/x` must not become `/../api/x`.
+    let matched = exchange.path().strip_prefix(prefix).unwrap_or_default();
+    let written = exchange.uri.path().strip_prefix(prefix).filter(|written| normalise::means(written, matched));
+    let path = written.map_or_else(|| escape(matched), str::to_owned);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let query = exchange.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{slash}{path}{query}").parse().unwrap_or_default()
@@ -117,7 +119,8 @@ async fn attempt(
     live.exchange.outcome.upstream_addr = Some(node.address.clone());
     loop {
         let mut lease = lease(live, pool, &node.address, timeouts).await?;
-        let Some(sent_body) = body.take(&live.connection, timeouts.send) else {
+        let pauses = Pauses { client: live.worker.limits.client_body, send: timeouts.send, read: timeouts.read };
+        let Some(sent_body) = body.take(&live.connection, pauses) else {
             return Err(no_node());
         };
         let mut request = Request::new(sent_body);
@@ -144,8 +147,13 @@ fn is_stale(fault: &Fault, is_idempotent: bool) -> bool {
 /// A kept connection, else a new one.
 async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts) -> Result<Lease, Fault> {
     while let Some(mut lease) = pool.take() {
-        // The connection's task may not yet have seen the end of the response before; it will at once.
-        if lease.sender().is_ready() || lease.sender().ready().await.is_ok() {
+        if lease.sender().is_ready() {
+            return Ok(lease);
+        }
+        // The connection's task may not yet have seen the end of the response before: it gets one turn. One that
+        // answered before it had the whole request may not be ready for long, and is left to itself.
+        tokio::task::yield_now().await;
+        if lease.sender().is_ready() {
             return Ok(lease);
         }
     }
@@ -176,6 +184,7 @@ async fn send(
             }
             Err(Fault::Broken { node: node.clone(), source: error.into_error(), unsent })
         }
+        Err(_) if live.connection.upload_waits.get() => Err(Fault::ClientStalled),
         Err(_) => Err(Fault::Timeout { node: node.clone(), step: "reading" }),
     }
 }

@@ -76,8 +76,10 @@ fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
 
 /// Removes what concerns one connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(connection) = headers.remove(CONNECTION) {
-        remove_named(headers, &connection);
+    let named: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
+    headers.remove(CONNECTION);
+    for connection in &named {
+        remove_named(headers, connection);
     }
     for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRAILER, &TRANSFER_ENCODING, &UPGRADE] {
         headers.remove(name);

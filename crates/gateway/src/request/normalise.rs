@@ -1,7 +1,7 @@
 //! Host and path in one form; what is ambiguous is refused.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use plugin_api::Exchange;
 
 use crate::fault::Fault;
@@ -15,8 +15,26 @@ pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Fault> {
     let authority = authority(&exchange.uri, &exchange.headers, exchange.version)?;
     exchange.host.extend_from_slice(host_of(authority)?);
     exchange.host.make_ascii_lowercase();
+    adopt_authority(exchange);
     exchange.normalised_path = normalise_path(exchange.uri.path())?;
     Ok(())
+}
+
+/// An absolute target overrules the Host header, for routing and for the node alike (RFC 9112, section 3.2.2).
+fn adopt_authority(exchange: &mut Exchange) {
+    let authority = exchange.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = authority {
+        exchange.headers.insert(HOST, host);
+    }
+}
+
+/// Whether a path as a client wrote it comes to `matched`.
+pub(super) fn means(written: &str, matched: &str) -> bool {
+    match normalise_path(written) {
+        Ok(None) => written == matched,
+        Ok(Some(normalised)) => *normalised == *matched,
+        Err(_) => false,
+    }
 }
 
 /// The authority that the request is for: of an absolute target, else the Host header.

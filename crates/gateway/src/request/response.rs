@@ -76,6 +76,7 @@ impl ResponseBody {
                 Poll::Pending => {
                     if !*waiting {
                         live.connection.steps.arm(*pause);
+                        live.connection.await_upstream();
                         *waiting = true;
                     }
                     let fired = live.connection.steps.poll_fired(context);
@@ -87,6 +88,7 @@ impl ResponseBody {
                     let is_empty = frame.data_ref().is_some_and(Bytes::is_empty);
                     live.count(&frame);
                     if !is_empty {
+                        live.connection.hand_over(&live.worker);
                         return Poll::Ready(Some(Ok(frame)));
                     }
                 }

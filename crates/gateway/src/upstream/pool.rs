@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::client::conn::http1::SendRequest;
 use model::resource::KeepalivePool;
@@ -65,19 +65,15 @@ impl Pool {
     /// Closes what has been idle too long.
     pub(crate) fn reap(&self, now: Instant) {
         let timeout = f64::from(self.limits.get().idle_timeout);
-        if timeout > 0.0 {
-            let timeout = Duration::from_secs_f64(timeout);
-            self.idle
-                .borrow_mut()
-                .retain(|idle| now.duration_since(idle.since) < timeout && !idle.connection.sender.is_closed());
-        }
+        let is_fresh = |idle: &Idle| timeout <= 0.0 || now.duration_since(idle.since).as_secs_f64() < timeout;
+        self.idle.borrow_mut().retain(|idle| is_fresh(idle) && !idle.connection.sender.is_closed());
     }
 
     fn put(&self, mut connection: Connection, now: Instant) {
         connection.requests += 1;
         let limits = self.limits.get();
         let mut idle = self.idle.borrow_mut();
-        if connection.requests >= limits.requests || connection.sender.is_closed() {
+        if connection.requests >= limits.requests || limits.size == 0 || connection.sender.is_closed() {
             return;
         }
         if idle.len() >= limits.size as usize {

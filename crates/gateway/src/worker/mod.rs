@@ -77,7 +77,7 @@ async fn accept(worker: Rc<Local>, listener: TcpListener, tls: bool, stop: Cance
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => return accept_the_rest(&worker, listener, tls),
         };
         match accepted {
             Ok((stream, _)) => open(&worker, stream, tls),
@@ -86,6 +86,20 @@ async fn accept(worker: Rc<Local>, listener: TcpListener, tls: bool, stop: Cance
                 tracing::warn!(%error, "cannot accept connections");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Connections that the kernel has already completed would be reset when the listener closes.
+fn accept_the_rest(worker: &Rc<Local>, listener: TcpListener, tls: bool) {
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    while let Ok((stream, _)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            open(worker, stream, tls);
         }
     }
 }
@@ -141,6 +155,10 @@ async fn tidy(worker: Rc<Local>) {
 
 /// Ends every connection after its request, and waits for them.
 async fn drain(worker: &Local, limit: Duration) {
+    // A few turns of the event loop, so that what clients have sent by now is read and counts as under way.
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
     worker.drain.begin();
     let ended = async {
         while worker.counters.connections_now() > 0 {

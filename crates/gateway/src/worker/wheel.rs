@@ -10,6 +10,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 /// How often the wheel turns; deadlines are met up to two of these late.
 const TICK: Duration = Duration::from_millis(50);
 /// 102 seconds; a later deadline goes round more than once.
@@ -32,8 +34,8 @@ struct Entry {
     /// Tick at which it fires; 0 while it is not armed.
     deadline: u64,
     fired: bool,
-    /// Whether some bucket holds it; it is in at most one.
-    queued: bool,
+    /// Ticks whose buckets hold it: the one that is early enough, and later ones left from longer times.
+    looks: SmallVec<[u64; 2]>,
     dropped: bool,
     waker: Option<Waker>,
 }
@@ -58,27 +60,27 @@ impl Wheel {
         let entry = &mut self.entries[id as usize];
         entry.deadline = self.now + ticks;
         entry.fired = false;
-        if !entry.queued {
-            self.queue(id);
-        }
+        self.queue(id);
     }
 
-    /// Puts an armed entry where it is looked at in time, though not always at its deadline.
+    /// Sees to it that an armed entry is looked at in time: not always at its deadline, never after it.
     fn queue(&mut self, id: u32) {
         let entry = &mut self.entries[id as usize];
-        entry.queued = true;
-        let ahead = (entry.deadline - self.now).clamp(1, BUCKETS as u64 - 1);
-        self.buckets[(self.now + ahead) as usize % BUCKETS].push(id);
+        let at = entry.deadline.clamp(self.now + 1, self.now + BUCKETS as u64 - 1);
+        if entry.looks.iter().all(|look| *look > at) {
+            entry.looks.push(at);
+            self.buckets[at as usize % BUCKETS].push(id);
+        }
     }
 
     fn release(&mut self, id: u32) {
         let entry = &mut self.entries[id as usize];
         entry.deadline = 0;
         entry.waker = None;
-        if entry.queued {
-            entry.dropped = true;
-        } else {
+        if entry.looks.is_empty() {
             self.free.push(id);
+        } else {
+            entry.dropped = true;
         }
     }
 
@@ -98,9 +100,11 @@ impl Wheel {
     fn visit(&mut self, id: u32, wakers: &mut Vec<Waker>) {
         let now = self.now;
         let entry = &mut self.entries[id as usize];
-        entry.queued = false;
+        entry.looks.retain(|look| *look > now);
         if entry.dropped {
-            self.free.push(id);
+            if entry.looks.is_empty() {
+                self.free.push(id);
+            }
         } else if entry.deadline > now {
             // It was armed again since: an active connection comes by here once per timeout.
             self.queue(id);
@@ -196,7 +200,7 @@ mod tests {
     use super::*;
 
     fn on_worker<T>(run: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(false).build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime.expect("runtime"), async {
             tokio::task::spawn_local(drive());
@@ -226,6 +230,18 @@ mod tests {
             timer.arm(Duration::from_millis(300));
             std::future::poll_fn(|context| timer.poll_fired(context)).await;
             assert!(started.elapsed() >= Duration::from_millis(300));
+        });
+    }
+
+    #[test]
+    fn a_short_time_after_a_long_one_is_short() {
+        on_worker(async {
+            let timer = Timer::new();
+            let started = Instant::now();
+            assert_eq!(timer.limit(Duration::from_secs(60), tokio::task::yield_now()).await, Ok(()));
+            let late = timer.limit(Duration::from_millis(100), std::future::pending::<()>()).await;
+            assert_eq!(late, Err(Elapsed));
+            assert!(started.elapsed() < Duration::from_secs(30));
         });
     }
 

@@ -122,7 +122,8 @@ fn a_change() -> impl Strategy<Value = Change> {
     let maybe = |kind: &'static str| proptest::option::of((0..3u8).prop_map(move |id| json!(format!("{kind}{id}"))));
     let route = (id.clone(), 0..3usize, 0..3usize, maybe("s"), maybe("p"), maybe("u"), a_plugin_set(), 0..2i64)
         .prop_map(|(id, path, host, service, config, upstream, plugins, priority)| {
-            let mut body = json!({ "uri": (["/a/*", "/a/1", "/a/:id"][path]), "plugins": plugins, "priority": priority });
+            let mut body =
+                json!({ "uri": (["/a/*", "/a/1", "/a/:id"][path]), "plugins": plugins, "priority": priority });
             let hosts = [Value::Null, json!("h.test"), json!("*.h.test")];
             for (field, value) in [
                 ("service_id", service),

@@ -1,0 +1,151 @@
+//! Bodies stream both ways, whatever their length and framing.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::support::{Client, Echo, Gateway, Script, get, put, raw, soon};
+
+const LARGE: usize = 100 << 20;
+const PIECE: usize = 64 << 10;
+
+fn to(nodes: serde_json::Value) -> Gateway {
+    Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": { "nodes": nodes } }))])
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("statm");
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages") * 4096
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_come_down_without_staying() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        exchange.write(&format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n")).await;
+        let piece = "x".repeat(PIECE);
+        for _ in 0..LARGE / PIECE {
+            exchange.write(&piece).await;
+        }
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let stream = TcpStream::connect(gateway.http).await.expect("connected");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("http");
+    tokio::spawn(connection);
+    let request = Request::get("/").header("host", "a").body(Full::<Bytes>::default()).expect("a request");
+    let mut body = sender.send_request(request).await.expect("an answer").into_body();
+    let (before, mut received) = (resident_bytes(), 0);
+    while let Some(frame) = soon("the next piece", body.frame()).await {
+        received += frame.expect("a piece").data_ref().map_or(0, Bytes::len);
+    }
+    assert_eq!(received, LARGE);
+    assert!(resident_bytes() < before + (30 << 20), "the body was kept");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_hundred_megabytes_go_up_in_chunks_without_staying() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        let head = exchange.head().await;
+        assert!(head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "{head}");
+        let (mut received, mut last, mut piece) = (0usize, Vec::new(), vec![0; PIECE]);
+        while !last.ends_with(b"\r\n0\r\n\r\n") {
+            let read = tokio::io::AsyncReadExt::read(&mut exchange.stream, &mut piece).await.expect("more");
+            assert!(read > 0, "broke off");
+            received += piece[..read].iter().filter(|byte| **byte == b'x').count();
+            last.extend_from_slice(&piece[..read]);
+            last.drain(..last.len().saturating_sub(16));
+        }
+        let body = received.to_string();
+        exchange.write(&format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let stream = TcpStream::connect(gateway.http).await.expect("connected");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("http");
+    tokio::spawn(connection);
+    let piece = Bytes::from("x".repeat(PIECE));
+    let pieces = (0..LARGE / PIECE).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone())));
+    let body = StreamBody::new(futures_util::stream::iter(pieces));
+    let before = resident_bytes();
+    let request = Request::post("/").header("host", "a").body(body).expect("a request");
+    let answer = soon("an answer", sender.send_request(request)).await.expect("an answer");
+    let counted = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!(counted, LARGE.to_string());
+    assert!(resident_bytes() < before + (30 << 20), "the body was kept");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn answers_without_a_body_keep_their_length_and_their_connection() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        loop {
+            let head = exchange.head().await;
+            let answer = match head.split(' ').nth(1) {
+                None => return,
+                Some("/204") => "HTTP/1.1 204 No Content\r\n\r\n",
+                Some("/304") => "HTTP/1.1 304 Not Modified\r\netag: \"a\"\r\n\r\n",
+                Some("/empty") => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+                Some(_) => "HTTP/1.1 200 OK\r\ncontent-length: 1234\r\n\r\n",
+            };
+            exchange.write(answer).await;
+        }
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let mut client = Client::connect(gateway.http).await;
+    for (path, status) in [("/204", 204), ("/304", 304), ("/empty", 200), ("/204", 204)] {
+        let answer = client.get(path).await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0), "{path}");
+    }
+    let head = Request::head("/head").header("host", "a").body(Full::default()).expect("a request");
+    let answer = client.send(head).await.expect("an answer");
+    assert_eq!(answer.header("content-length"), Some("1234"), "as GET would have it");
+    assert_eq!(client.get("/204").await.expect("an answer").status, 204);
+    assert_eq!(upstream.connections(), 1, "every one of them gave the connection back");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn chunks_pass_as_they_come() {
+    let gate = std::sync::Arc::new(tokio::sync::Notify::new());
+    let held = gate.clone();
+    let upstream = Script::start(move |_, mut exchange| {
+        let held = held.clone();
+        async move {
+            exchange.head().await;
+            exchange.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n").await;
+            held.notified().await;
+            exchange.write("3\r\ntwo\r\n0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let stream = TcpStream::connect(gateway.http).await.expect("connected");
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("http");
+    tokio::spawn(connection);
+    let request = Request::get("/").header("host", "a").body(Full::<Bytes>::default()).expect("a request");
+    let mut body = sender.send_request(request).await.expect("an answer").into_body();
+    let first = soon("the first piece", body.frame()).await.expect("a piece").expect("whole");
+    assert_eq!(first.into_data().expect("data"), "one", "before the second was sent");
+    gate.notify_one();
+    let rest = soon("the rest", body.collect()).await.expect("whole").to_bytes();
+    assert_eq!(rest, "two");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_chunked_request_arrives_whole() {
+    let echo = Echo::start().await;
+    let gateway = to(echo.nodes());
+    let request = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let answer = raw(gateway.http, request).await;
+    assert!(answer.contains("\"body\":\"abcde\""), "{answer}");
+    assert_eq!(get(gateway.http, "/").await.json()["length"], 0);
+    gateway.stop().await;
+}

@@ -1,0 +1,16 @@
+//! A request's way through a gateway, over real sockets. One binary, for linking it takes longer than running it.
+
+mod bodies;
+mod client_faults;
+mod connections;
+mod drain;
+mod headers;
+mod logging;
+mod paths;
+mod phases;
+mod plan_swap;
+mod proxying;
+mod retries;
+mod support;
+mod tls;
+mod upstream_faults;

@@ -1,0 +1,80 @@
+//! What every route does: pass the request on and the answer back.
+
+use serde_json::json;
+
+use crate::support::{Client, Echo, Gateway, get, put, raw, registry, settings};
+
+#[tokio::test]
+async fn a_request_reaches_its_upstream_and_the_answer_its_client() {
+    let echo = Echo::start().await;
+    let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/a/*", "upstream": { "nodes": echo.nodes() } }))]);
+    let mut client = Client::connect(gateway.http).await;
+    let answer = client.post("/a/b?c=d", "hello").await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    let got = answer.json();
+    assert_eq!((&got["method"], &got["uri"], &got["body"]), (&json!("POST"), &json!("/a/b?c=d"), &json!("hello")));
+    assert_eq!(answer.header("x-upstream"), Some("echo"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_route_the_answer_is_apisix_s_404() {
+    let gateway = Gateway::start(Vec::new());
+    let answer = get(gateway.http, "/nothing").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.text(), "{\"error_msg\":\"404 Route Not Found\"}\n");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_gives_its_upstream_and_takes_its_prefix_away() {
+    let echo = Echo::start().await;
+    let gateway = Gateway::start(vec![
+        put(
+            "service/s",
+            json!({ "name": "s", "path_prefix": "/api", "strip_path_prefix": true, "upstream": { "nodes": echo.nodes() } }),
+        ),
+        put("route/r", json!({ "paths": ["/users/*"], "service_id": "s" })),
+    ]);
+    let answer = get(gateway.http, "/api/users/7?x=%20").await;
+    assert_eq!(answer.json()["uri"], "/users/7?x=%20");
+    assert_eq!(get(gateway.http, "/users/7").await.status, 404);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn two_workers_share_the_port() {
+    let echo = Echo::start().await;
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let two = gateway::Settings { workers: 2, ..settings() };
+    let gateway = Gateway::start_with(two, registry(), vec![route]);
+    for _ in 0..64 {
+        assert_eq!(get(gateway.http, "/").await.status, 200);
+    }
+    // Each worker has its own pool; were there one worker, there would be one connection.
+    assert_eq!(echo.connections(), 2);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_is_served_and_then_closed() {
+    let echo = Echo::start().await;
+    let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }))]);
+    let answer = raw(gateway.http, "GET /old HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(answer.contains("\"uri\":\"/old\""), "{answer}");
+    assert!(answer.contains(&format!("\"host\":\"{}\"", echo.address)), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn absolute_targets_are_routed_and_forwarded_by_their_own_host() {
+    let echo = Echo::start().await;
+    let route = json!({ "uri": "/*", "host": "real.test", "upstream": { "nodes": echo.nodes() } });
+    let gateway = Gateway::start(vec![put("route/r", route)]);
+    let request = "GET http://real.test/x?y HTTP/1.1\r\nhost: other.test\r\nconnection: close\r\n\r\n";
+    let answer = raw(gateway.http, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\"host\":\"real.test\"") && answer.contains("\"uri\":\"/x?y\""), "{answer}");
+    gateway.stop().await;
+}
