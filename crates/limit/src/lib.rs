@@ -1,1 +1,5 @@
-//! limit
+//! Rate-limit algorithms: sans-io, the clock is an argument.
+
+mod table;
+
+pub use table::{Decision, FixedWindows};
