@@ -1,1 +1,94 @@
-fn main() {}
+//! `flotilla`: one control plane, many gateway groups. One file per verb.
+
+mod client_settings;
+mod control_plane;
+mod duration;
+mod gateway;
+mod group;
+mod instance;
+mod logging;
+mod login;
+mod master_key;
+mod output;
+mod signals;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Requests come and go by the ten thousand a second: the allocator counts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// API gateways in groups, from one control plane.
+#[derive(Parser)]
+#[command(name = "flotilla", version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// What to log: error, warn, info, debug, trace, or a filter such as `gateway=debug,info`.
+    #[arg(long, global = true, env = "FLOTILLA_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// Form of the log.
+    #[arg(long, global = true, env = "FLOTILLA_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    log_format: logging::Format,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run everything on this machine: control plane, API, and one gateway instance in group `default`.
+    Up(up::Up),
+    /// Run a control plane.
+    ControlPlane(control_plane::ControlPlaneArguments),
+    /// Run a gateway instance.
+    Gateway(gateway::GatewayArguments),
+    /// Log in to a control plane and keep a token for the other verbs.
+    Login(login::Login),
+    /// List, create, show and delete gateway groups; make join tokens.
+    Group(group::Group),
+    /// List, show and revoke gateway instances.
+    Instance(instance::Instance),
+    /// Show every group with its revision and its instances in sync, behind and lost.
+    Status(status::Status),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let is_server = matches!(arguments.verb, Verb::Up(_) | Verb::ControlPlane(_) | Verb::Gateway(_));
+    if let Err(error) = logging::start(&arguments.log, arguments.log_format, is_server) {
+        return fail(&error);
+    }
+    match run(arguments.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    match verb {
+        Verb::Up(up) => runtime()?.block_on(up.run()),
+        Verb::ControlPlane(control_plane) => runtime()?.block_on(control_plane.run()),
+        Verb::Gateway(gateway) => small_runtime()?.block_on(gateway.run()),
+        Verb::Login(login) => small_runtime()?.block_on(login.run()),
+        Verb::Group(group) => small_runtime()?.block_on(group.run()),
+        Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
+        Verb::Status(status) => small_runtime()?.block_on(status.run()),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Clients do one thing at a time; a gateway's workers have runtimes of their own.
+fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[allow(clippy::print_stderr)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("flotilla: {error:#}");
+    ExitCode::FAILURE
+}

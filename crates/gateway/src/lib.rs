@@ -11,7 +11,7 @@ mod fault;
 pub mod instance;
 mod plan_slot;
 mod request;
-// pub mod run;
+pub mod run;
 mod settings;
 mod upstream;
 mod worker;

@@ -22,7 +22,7 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -
     response.status = head.status;
     response.headers = head.headers;
     headers::remove_hop_by_hop(&mut response.headers);
-    phases::each(&mut live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
+    filter_head(&mut live);
     if let Some(replaced) = live.exchange.response.body.take() {
         // The connection still has a body on it that nobody reads.
         live.lease = None;
@@ -44,7 +44,7 @@ pub(super) fn local(mut live: Box<Live>, reply: Reply) -> Response<ResponseBody>
     response.headers = reply.headers;
     response.local = true;
     response.body = None;
-    phases::each(&mut live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
+    filter_head(&mut live);
     let body = live.exchange.response.body.take().unwrap_or(reply.body);
     whole(live, body)
 }
@@ -54,6 +54,14 @@ pub(super) fn fault(mut live: Box<Live>, fault: &Fault) -> Response<ResponseBody
     live.exchange.outcome.fault = Some(fault.name());
     live.lease = None;
     local(live, fault.reply())
+}
+
+/// What earlier phases want on the response, then `header_filter`.
+fn filter_head(live: &mut Live) {
+    for (name, value) in std::mem::take(&mut live.exchange.early_headers) {
+        live.exchange.response.headers.insert(name, value);
+    }
+    phases::each(live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
 }
 
 fn response_body_need(live: &Live) -> BodyNeed {

@@ -58,6 +58,7 @@ impl Live {
             consumers: plan.clone(),
             request_body: None,
             target: Target::default(),
+            early_headers: SmallVec::new(),
             response: ResponseHead::default(),
             outcome,
             notes: SmallVec::new(),

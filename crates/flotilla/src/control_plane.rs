@@ -1,0 +1,232 @@
+//! `flotilla control-plane`: API and config channel over one database.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use api::{ApiSettings, ServerCertificate};
+use channel::{ChannelSettings, TlsMaterial};
+use clap::Args;
+use control::{Control, ControlSettings, FirstAdmin, SystemClock};
+use serde::Deserialize;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{master_key, signals};
+
+/// Run a control plane: one replica on SQLite, or any number on PostgreSQL.
+#[derive(Debug, Args)]
+pub(crate) struct ControlPlaneArguments {
+    /// Settings file (TOML); what is given here or in the environment wins over it.
+    #[arg(long, env = "FLOTILLA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+/// Settings of the control plane that `control-plane` and `up` share.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Overrides {
+    /// Where the database file and the master key lie, unless they are elsewhere. [default: ./data]
+    #[arg(long, env = "FLOTILLA_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Database: `postgres://user@host/name`, or `sqlite:///path`. [default: SQLite in the data directory]
+    #[arg(long, env = "FLOTILLA_DATABASE", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// Address of the API over HTTPS. [default: 0.0.0.0:7443]
+    #[arg(long, env = "FLOTILLA_API_HTTPS_LISTEN", value_name = "ADDRESS")]
+    api_https_listen: Option<SocketAddr>,
+    /// Address of the API over HTTP. [default: 127.0.0.1:7080]
+    #[arg(long, env = "FLOTILLA_API_HTTP_LISTEN", value_name = "ADDRESS")]
+    api_http_listen: Option<SocketAddr>,
+    /// Address of the config channel, where instances join. [default: 0.0.0.0:7943]
+    #[arg(long, env = "FLOTILLA_CHANNEL_LISTEN", value_name = "ADDRESS")]
+    channel_listen: Option<SocketAddr>,
+    /// Names and addresses under which instances and clients reach this control plane, parted by commas.
+    #[arg(long, env = "FLOTILLA_SERVER_NAMES", value_delimiter = ',', value_name = "NAME")]
+    server_names: Option<Vec<String>>,
+    /// Certificate chain for the API, a PEM file. [default: one of the control plane's own CA]
+    #[arg(long, env = "FLOTILLA_CERTIFICATE", requires = "certificate_key", value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The certificate's key, a PEM file.
+    #[arg(long, env = "FLOTILLA_CERTIFICATE_KEY", requires = "certificate", value_name = "FILE")]
+    certificate_key: Option<PathBuf>,
+    /// File with the master key, 64 hexadecimal digits. [default: master.key in the data directory, made on the first start]
+    #[arg(long, env = "FLOTILLA_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// Longest body of an API request, in bytes. [default: 8 MiB]
+    #[arg(long, env = "FLOTILLA_BODY_LIMIT", value_name = "BYTES")]
+    body_limit: Option<usize>,
+}
+
+/// The settings file. Every field has a default.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SettingsFile {
+    data_dir: Option<PathBuf>,
+    database: Option<String>,
+    master_key_file: Option<PathBuf>,
+    server_names: Option<Vec<String>>,
+    body_limit: Option<usize>,
+    listen: ListenSection,
+    certificate: CertificateSection,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListenSection {
+    https: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    channel: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CertificateSection {
+    chain: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl SettingsFile {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("settings file {}", path.display()))
+    }
+}
+
+impl Overrides {
+    /// What is given here, else what the file says.
+    fn over(self, file: SettingsFile) -> Self {
+        Self {
+            data_dir: self.data_dir.or(file.data_dir),
+            database: self.database.or(file.database),
+            api_https_listen: self.api_https_listen.or(file.listen.https),
+            api_http_listen: self.api_http_listen.or(file.listen.http),
+            channel_listen: self.channel_listen.or(file.listen.channel),
+            server_names: self.server_names.or(file.server_names),
+            certificate: self.certificate.or(file.certificate.chain),
+            certificate_key: self.certificate_key.or(file.certificate.key),
+            master_key_file: self.master_key_file.or(file.master_key_file),
+            body_limit: self.body_limit.or(file.body_limit),
+        }
+    }
+
+    /// The data directory in force.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"))
+    }
+
+    async fn open_store(&self, data_dir: &Path) -> anyhow::Result<Store> {
+        // A key that is lost with its directory is only right where the database lies there too.
+        let may_create = self.database.is_none();
+        let file = self.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
+        // Not an argument, where every user of the machine could read it.
+        let given = std::env::var("FLOTILLA_MASTER_KEY").ok();
+        let key = master_key::load(given.as_deref(), &file, may_create)?;
+        let database = match &self.database {
+            Some(database) => database.clone(),
+            None => format!("sqlite://{}", std::path::absolute(data_dir.join("flotilla.db"))?.display()),
+        };
+        Store::open(&database, key).await.context("cannot open the database")
+    }
+
+    fn control_settings(&self) -> ControlSettings {
+        let mut settings = ControlSettings::default();
+        settings.server_names.extend(self.server_names.clone().unwrap_or_default());
+        settings.first_admin_password = std::env::var("FLOTILLA_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty());
+        settings
+    }
+
+    fn api_settings(&self) -> anyhow::Result<ApiSettings> {
+        let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let certificate = match (&self.certificate, &self.certificate_key) {
+            (Some(chain), Some(key)) => ServerCertificate::Given { chain_pem: read(chain)?, key_pem: read(key)? },
+            _ => ServerCertificate::OwnCa,
+        };
+        let defaults = ApiSettings::default();
+        Ok(ApiSettings {
+            http: Some(self.api_http_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7080)))),
+            https: Some(self.api_https_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 7443)))),
+            certificate,
+            body_limit_bytes: self.body_limit.unwrap_or(defaults.body_limit_bytes),
+            ..defaults
+        })
+    }
+}
+
+/// A control plane at work.
+pub(crate) struct ControlPlane {
+    /// The use cases.
+    pub(crate) control: Control,
+    /// The login that the first start made.
+    pub(crate) first_admin: Option<FirstAdmin>,
+    /// Where the API listens.
+    pub(crate) api: api::Running,
+    /// Where the config channel listens.
+    pub(crate) channel_address: SocketAddr,
+    channel: JoinHandle<Result<(), channel::ChannelError>>,
+    stop: CancellationToken,
+}
+
+impl ControlPlane {
+    /// Opens the database, listens, serves.
+    pub(crate) async fn start(settings: &Overrides) -> anyhow::Result<Self> {
+        let data_dir = settings.data_dir();
+        master_key::create_private_dir(&data_dir)
+            .with_context(|| format!("cannot use the data directory {}", data_dir.display()))?;
+        let store = settings.open_store(&data_dir).await?;
+        let started =
+            Control::start(store, plugins::registry(), settings.control_settings(), Arc::new(SystemClock)).await?;
+        let control = started.control;
+        let stop = CancellationToken::new();
+
+        let address = settings.channel_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 7943)));
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let channel_address = listener.local_addr()?;
+        let certificate = control.issue_server_certificate()?;
+        let tls = TlsMaterial { ca: control.ca_certificate().clone(), chain: certificate.chain, key: certificate.key };
+        let channel_settings = ChannelSettings::new(tls, control.trust_domain());
+        let channel =
+            tokio::spawn(channel::serve(listener, channel_settings, Arc::new(control.clone()), stop.clone()));
+
+        let api = api::serve(settings.api_settings()?, control.clone(), stop.clone()).await?;
+        Ok(Self { control, first_admin: started.first_admin, api, channel_address, channel, stop })
+    }
+
+    /// Lets requests under way end, says goodbye to the instances, and stops.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.api.wait().await;
+        self.channel.await??;
+        self.control.shutdown().await;
+        Ok(())
+    }
+}
+
+impl ControlPlaneArguments {
+    /// Serves until SIGINT or SIGTERM.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let stop = signals::stop_token()?;
+        let file = self.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
+        let control_plane = ControlPlane::start(&self.overrides.over(file)).await?;
+        announce(&control_plane);
+        stop.cancelled().await;
+        control_plane.stop().await
+    }
+}
+
+/// The addresses, the first login, and the line that scripts wait for.
+#[allow(clippy::print_stdout)]
+fn announce(control_plane: &ControlPlane) {
+    if let Some(admin) = control_plane.first_admin.as_ref().filter(|admin| admin.generated) {
+        println!("first admin: {} / {}", admin.username, admin.password);
+    }
+    println!("CA fingerprint: {}", control_plane.control.ca_fingerprint());
+    let address = |scheme: &str, address: Option<SocketAddr>| address.map(|address| format!("{scheme}://{address}"));
+    let api = [address("https", control_plane.api.https), address("http", control_plane.api.http)];
+    let api: Vec<_> = api.into_iter().flatten().collect();
+    println!("ready api={} channel=https://{}", api.join(","), control_plane.channel_address);
+}
