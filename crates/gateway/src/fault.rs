@@ -13,6 +13,9 @@ pub(crate) enum Fault {
     /// The request is ambiguous or malformed.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
+    /// The request's head is longer than the instance takes.
+    #[error("the request's head is too long")]
+    HeadTooLarge,
     /// The request's body is longer than a plugin takes.
     #[error("the request's body has more than {0} bytes")]
     BodyTooLarge(usize),
@@ -81,6 +84,7 @@ impl Fault {
         match self {
             Fault::RouteNotFound => StatusCode::NOT_FOUND,
             Fault::BadRequest(_) | Fault::ClientGone => StatusCode::BAD_REQUEST,
+            Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -96,6 +100,7 @@ impl Fault {
         match self {
             Fault::RouteNotFound => "route_not_found",
             Fault::BadRequest(_) => "bad_request",
+            Fault::HeadTooLarge => "head_too_large",
             Fault::BodyTooLarge(_) => "body_too_large",
             Fault::ClientGone => "client_gone",
             Fault::ClientStalled => "client_stalled",

@@ -68,7 +68,7 @@ pub(crate) async fn serve(
 }
 
 async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, Stop> {
-    normalise::check(&mut live.exchange)?;
+    normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
     let is_found = live.find_route();
     let mut body = RequestBody::new(body);
     body.collect(live, live.request_body_need()).await?;

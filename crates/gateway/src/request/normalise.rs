@@ -7,7 +7,11 @@ use plugin_api::Exchange;
 use crate::fault::Fault;
 
 /// Checks the head and fills in `host` and `normalised_path`.
-pub(crate) fn check(exchange: &mut Exchange) -> Result<(), Fault> {
+pub(crate) fn check(exchange: &mut Exchange, head_limit: usize) -> Result<(), Fault> {
+    // The engine's own limit holds for a head that comes in pieces; one that comes at once may be longer.
+    if exchange.outcome.bytes_received > head_limit as u64 {
+        return Err(Fault::HeadTooLarge);
+    }
     if exchange.headers.contains_key(TRANSFER_ENCODING) && exchange.headers.contains_key(CONTENT_LENGTH) {
         return Err(Fault::BadRequest("both Content-Length and Transfer-Encoding are given"));
     }

@@ -66,7 +66,8 @@ async fn heads_that_are_too_large_are_refused() {
     let many = "x: y\r\n".repeat(200);
     let long = format!("x: {}\r\n", "y".repeat(100_000));
     for headers in [many, long] {
-        let answer = raw(gateway.http, format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}\r\n")).await;
+        let answer =
+            raw(gateway.http, format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{headers}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 431 "), "{}", answer.get(..200).unwrap_or(&answer));
     }
     assert_eq!(get(gateway.http, "/").await.status, 200);

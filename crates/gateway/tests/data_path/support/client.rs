@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::soon;
+use super::{DEADLINE, soon};
 
 /// A whole response.
 #[derive(Debug)]
@@ -79,7 +79,8 @@ pub(crate) async fn raw(to: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(to).await.expect("the gateway listens");
     stream.write_all(request.as_ref()).await.expect("sent");
     let mut answer = Vec::new();
-    let read = soon("the gateway closes", stream.read_to_end(&mut answer)).await;
+    let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    let read = read.unwrap_or_else(|_| panic!("not closed after {:?}", String::from_utf8_lossy(&answer)));
     // A reset after the answer is an end as well.
     if let Err(error) = read {
         assert!(!answer.is_empty(), "{error}");
