@@ -232,7 +232,7 @@ fn a_hundred_thousand_routes() {
         plan = compiler.plan();
     }
     let one = started.elapsed() / 100;
-    println!("100,000 routes: {whole:?}, {per_route} bytes a route; one change {one:?}");
+    eprintln!("100,000 routes: {whole:?}, {per_route} bytes a route; one change {one:?}");
     assert_eq!(routed(&plan, &request("/changed/997/x")), "route-997");
     assert!(per_route < 4096, "{per_route} bytes a route");
     assert!(one.as_millis() < 5, "{one:?} a change");
