@@ -22,9 +22,7 @@ pub struct SetHash {
 
 impl Default for SetHash {
     fn default() -> Self {
-        Self {
-            lanes: Box::new([0; LANES]),
-        }
+        Self { lanes: Box::new([0; LANES]) }
     }
 }
 
@@ -61,12 +59,7 @@ impl SetHash {
 fn element_hasher(key: &ResourceKey, body: &[u8]) -> blake3::Hasher {
     let parent = key.parent.as_ref().map_or("", |parent| parent.as_str());
     let mut hasher = blake3::Hasher::new();
-    for part in [
-        key.kind.name().as_bytes(),
-        parent.as_bytes(),
-        key.id.as_str().as_bytes(),
-        body,
-    ] {
+    for part in [key.kind.name().as_bytes(), parent.as_bytes(), key.id.as_str().as_bytes(), body] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }

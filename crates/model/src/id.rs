@@ -211,10 +211,7 @@ impl FromStr for Kind {
     type Err = IdError;
     /// Reads the singular name.
     fn from_str(text: &str) -> Result<Self, IdError> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or_else(|| IdError::UnknownKind(text.to_owned()))
+        Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| IdError::UnknownKind(text.to_owned()))
     }
 }
 
@@ -234,20 +231,12 @@ pub struct ResourceKey {
 impl ResourceKey {
     /// Key of a resource without a parent.
     pub fn new(kind: Kind, id: ResourceId) -> Self {
-        Self {
-            kind,
-            parent: None,
-            id,
-        }
+        Self { kind, parent: None, id }
     }
 
     /// Key of a credential below a consumer, or of an upstream below a service.
     pub fn below(parent: ResourceId, kind: Kind, id: ResourceId) -> Self {
-        Self {
-            kind,
-            parent: Some(parent),
-            id,
-        }
+        Self { kind, parent: Some(parent), id }
     }
 }
 

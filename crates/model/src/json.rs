@@ -52,14 +52,9 @@ mod tests {
 
     #[test]
     fn order_and_space_of_the_input_do_not_show() {
-        let one: Value =
-            serde_json::from_str(r#"{"b": [1, {"y":null,"x":"é\n"}], "a": true}"#).expect("json");
-        let two: Value =
-            serde_json::from_str(r#"{"a":true,"b":[1,{"x":"é\n","y":null}]}"#).expect("json");
+        let one: Value = serde_json::from_str(r#"{"b": [1, {"y":null,"x":"é\n"}], "a": true}"#).expect("json");
+        let two: Value = serde_json::from_str(r#"{"a":true,"b":[1,{"x":"é\n","y":null}]}"#).expect("json");
         assert_eq!(canonical(&one), canonical(&two));
-        assert_eq!(
-            String::from_utf8(canonical(&one)).expect("utf8"),
-            r#"{"a":true,"b":[1,{"x":"é\n","y":null}]}"#
-        );
+        assert_eq!(String::from_utf8(canonical(&one)).expect("utf8"), r#"{"a":true,"b":[1,{"x":"é\n","y":null}]}"#);
     }
 }

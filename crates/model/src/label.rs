@@ -40,13 +40,11 @@ impl LabelSelector {
 
     /// Whether `labels` meet every requirement.
     pub fn matches(&self, labels: &Labels) -> bool {
-        self.requirements
-            .iter()
-            .all(|(key, wanted)| match (labels.get(key), wanted) {
-                (None, _) => false,
-                (Some(_), None) => true,
-                (Some(has), Some(wanted)) => has == wanted,
-            })
+        self.requirements.iter().all(|(key, wanted)| match (labels.get(key), wanted) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(has), Some(wanted)) => has == wanted,
+        })
     }
 }
 
@@ -56,10 +54,7 @@ mod tests {
 
     #[test]
     fn every_requirement_must_hold() {
-        let labels = Labels::from([
-            ("env".into(), "prod".into()),
-            ("line".into(), "payment".into()),
-        ]);
+        let labels = Labels::from([("env".into(), "prod".into()), ("line".into(), "payment".into())]);
         assert!(LabelSelector::parse("").matches(&labels));
         assert!(LabelSelector::parse("env=prod, line").matches(&labels));
         assert!(!LabelSelector::parse("env=dev").matches(&labels));

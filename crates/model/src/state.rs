@@ -34,19 +34,9 @@ impl GroupState {
     /// The changes that turn `self` into `target`: deletes first (referring before referenced),
     /// then puts in key order.
     pub fn diff(&self, target: &GroupState) -> Vec<Change> {
-        let gone = self
-            .resources
-            .keys()
-            .rev()
-            .filter(|key| !target.resources.contains_key(key));
-        let put = target
-            .resources
-            .iter()
-            .filter(|(key, body)| self.resources.get(key) != Some(body));
-        gone.cloned()
-            .map(Change::Delete)
-            .chain(put.map(|(key, body)| Change::Put(key.clone(), body.clone())))
-            .collect()
+        let gone = self.resources.keys().rev().filter(|key| !target.resources.contains_key(key));
+        let put = target.resources.iter().filter(|(key, body)| self.resources.get(key) != Some(body));
+        gone.cloned().map(Change::Delete).chain(put.map(|(key, body)| Change::Put(key.clone(), body.clone()))).collect()
     }
 
     /// Digest of the whole configuration; equal exactly when the states are.
@@ -71,8 +61,7 @@ impl GroupState {
 
     /// Every resource of one kind, ordered by parent and id.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = (&ResourceKey, &Body)> {
-        self.iter_from(kind, None)
-            .take_while(move |(key, _)| key.kind == kind)
+        self.iter_from(kind, None).take_while(move |(key, _)| key.kind == kind)
     }
 
     /// The credentials of a consumer, or the further upstreams of a service.
@@ -97,11 +86,7 @@ impl GroupState {
 
     fn iter_from(&self, kind: Kind, parent: Option<&ResourceId>) -> Range<'_, ResourceKey, Body> {
         // "-" is the least text that is an id ('-' < '.' < digits < letters).
-        let least = ResourceId::new("-").map(|id| ResourceKey {
-            kind,
-            parent: parent.cloned(),
-            id,
-        });
+        let least = ResourceId::new("-").map(|id| ResourceKey { kind, parent: parent.cloned(), id });
         let start = least.map_or(Bound::Unbounded, Bound::Included);
         self.resources.range((start, Bound::Unbounded))
     }
@@ -132,10 +117,7 @@ impl Eq for GroupState {}
 
 impl std::fmt::Debug for GroupState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GroupState")
-            .field("resources", &self.resources.len())
-            .field("digest", &self.digest())
-            .finish()
+        f.debug_struct("GroupState").field("resources", &self.resources.len()).field("digest", &self.digest()).finish()
     }
 }
 

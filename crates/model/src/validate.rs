@@ -1,7 +1,13 @@
 //! JSON in, typed resource or named faults out.
 
-use std::fmt;
+mod rules;
+mod words;
 
+use std::fmt;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::id::Kind;
@@ -19,10 +25,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at `pointer`.
     pub fn new(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            message: message.into(),
-        }
+        Self { pointer: pointer.into(), message: message.into() }
     }
 
     /// The same fault seen from above: `parent` goes before its pointer.
@@ -61,11 +64,66 @@ impl From<Fault> for Faults {
     }
 }
 
-/// Checks a resource's body (without `id`) and reads it; defaults are filled in.
+/// Checks a resource's body and reads it; defaults are filled in. The body has no `id` and no times: the
+/// API takes those out before.
 ///
 /// # Errors
 /// Every fault of the document, each with its JSON pointer.
 pub fn validate(kind: Kind, body: &Value) -> Result<Resource, Faults> {
-    Resource::from_canonical(kind, &crate::json::canonical(body))
-        .map_err(|error| Fault::new("", error.to_string()).into())
+    refuse_lua(body)?;
+    let errors = shape(kind).into_iter().flat_map(|shape| shape.iter_errors(body));
+    let faults: Vec<_> = errors.map(|error| words::fault(&error)).collect();
+    if !faults.is_empty() {
+        return Err(Faults(faults));
+    }
+    let resource = read(kind, body)?;
+    let faults = rules::check(&resource);
+    if faults.is_empty() { Ok(resource) } else { Err(Faults(faults)) }
 }
+
+/// Fields that hold Lua: no gateway of ours runs it, and silence would change what a route matches.
+fn refuse_lua(body: &Value) -> Result<(), Faults> {
+    let advice = [("filter_func", "vars"), ("script", "plugins"), ("script_id", "plugins")];
+    let found = advice.into_iter().filter(|(field, _)| body.get(field).is_some());
+    let faults: Vec<_> = found
+        .map(|(field, instead)| Fault::new(format!("/{field}"), format!("Lua is not run here; use {instead} instead")))
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+}
+
+/// The compiled schema of a kind.
+fn shape(kind: Kind) -> Option<&'static Validator> {
+    static VALIDATORS: LazyLock<Vec<(Kind, Validator)>> =
+        LazyLock::new(|| Kind::ALL.into_iter().filter_map(|kind| Some((kind, compile(kind)?))).collect());
+    VALIDATORS.iter().find(|(own, _)| *own == kind).map(|(_, validator)| validator)
+}
+
+/// A test compiles every schema; without one, reading the types still refuses what is wrong.
+fn compile(kind: Kind) -> Option<Validator> {
+    jsonschema::validator_for(&crate::schema::of(kind)).ok()
+}
+
+/// Reads what has the right shape; types that parse once (hosts, addresses, ids) may still refuse.
+fn read(kind: Kind, body: &Value) -> Result<Resource, Faults> {
+    fn typed<T: DeserializeOwned>(body: &Value) -> Result<T, Faults> {
+        serde_path_to_error::deserialize(body).map_err(|error| {
+            let pointer = words::pointer(error.path());
+            Fault::new(pointer, error.into_inner().to_string()).into()
+        })
+    }
+    Ok(match kind {
+        Kind::Service => Resource::Service(typed(body)?),
+        Kind::Route => Resource::Route(typed(body)?),
+        Kind::StreamRoute => Resource::StreamRoute(typed(body)?),
+        Kind::Upstream => Resource::Upstream(typed(body)?),
+        Kind::Consumer => Resource::Consumer(typed(body)?),
+        Kind::Credential => Resource::Credential(typed(body)?),
+        Kind::Ssl => Resource::Ssl(typed(body)?),
+        Kind::GlobalRule => Resource::GlobalRule(typed(body)?),
+        Kind::PluginMetadata => Resource::PluginMetadata(typed(body)?),
+        Kind::PluginConfig => Resource::PluginConfig(typed(body)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -119,7 +119,10 @@ fn comparison(name: &str, items: &[Value]) -> Result<Expr, Fault> {
     let is_negated = items.get(1).and_then(Value::as_str) == Some("!");
     let at = if is_negated { 2 } else { 1 };
     if items.len() != at + 2 {
-        return Err(Fault::new("", "a comparison must be [variable, operator, value] or [variable, \"!\", operator, value]"));
+        return Err(Fault::new(
+            "",
+            "a comparison must be [variable, operator, value] or [variable, \"!\", operator, value]",
+        ));
     }
     if name.is_empty() {
         return Err(Fault::new("/0", "a variable's name must not be empty"));
@@ -167,7 +170,9 @@ pub fn compile_regex(pattern: &str) -> Result<regex::Regex, String> {
     regex::Regex::new(pattern).map_err(|error| {
         let lacks = ["(?=", "(?!", "(?<=", "(?<!", "(?>"].iter().any(|part| pattern.contains(part));
         if lacks {
-            return format!("regular expression {pattern:?} uses look-around, which the linear-time engine does not have");
+            return format!(
+                "regular expression {pattern:?} uses look-around, which the linear-time engine does not have"
+            );
         }
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

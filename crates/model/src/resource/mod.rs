@@ -22,9 +22,8 @@ pub use service::{Service, ServiceType};
 pub use ssl::{Ssl, SslClient, SslProtocol, SslType};
 pub use stream_route::StreamRoute;
 pub use upstream::{
-    ActiveCheck, ActiveHealthy, ActiveUnhealthy, Balancer, CheckType, HashOn, HealthChecks,
-    KeepalivePool, Node, Nodes, PassHost, PassiveCheck, PassiveHealthy, PassiveUnhealthy, Scheme,
-    Upstream, UpstreamTls,
+    ActiveCheck, ActiveHealthy, ActiveUnhealthy, Balancer, CheckType, HashOn, HealthChecks, KeepalivePool, Node, Nodes,
+    PassHost, PassiveCheck, PassiveHealthy, PassiveUnhealthy, Scheme, Upstream, UpstreamTls,
 };
 
 use crate::id::Kind;
@@ -32,36 +31,62 @@ use crate::id::Kind;
 /// Plugin name to its configuration, as users wrote it; `plugins` checks and compiles it.
 pub type Plugins = BTreeMap<String, Value>;
 
-/// How long to wait for each step towards an upstream, in seconds.
+/// A time in seconds, whole or not. Whole ones are written as integers, for clients compare JSON.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub f64);
+
+impl From<Seconds> for f64 {
+    fn from(seconds: Seconds) -> f64 {
+        seconds.0
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_whole = self.0.fract() == 0.0 && (0.0..9e15).contains(&self.0);
+        if is_whole { serializer.serialize_u64(self.0 as u64) } else { serializer.serialize_f64(self.0) }
+    }
+}
+
+impl schemars::JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number" })
+    }
+}
+
+/// How long to wait for each step towards an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeout {
     /// For a connection.
     #[serde(default = "sixty")]
-    #[schemars(range(min = 0.001))]
-    pub connect: f64,
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub connect: Seconds,
     /// Between two writes.
     #[serde(default = "sixty")]
-    #[schemars(range(min = 0.001))]
-    pub send: f64,
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub send: Seconds,
     /// Between two reads.
     #[serde(default = "sixty")]
-    #[schemars(range(min = 0.001))]
-    pub read: f64,
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub read: Seconds,
 }
 
 impl Default for Timeout {
     fn default() -> Self {
-        Self {
-            connect: sixty(),
-            send: sixty(),
-            read: sixty(),
-        }
+        Self { connect: sixty(), send: sixty(), read: sixty() }
     }
 }
 
-fn sixty() -> f64 {
-    60.0
+fn sixty() -> Seconds {
+    Seconds(60.0)
 }
 
 /// Whether a resource takes part: 1 enabled, 0 disabled.

@@ -90,11 +90,7 @@ pub struct Route {
 impl Route {
     /// All paths it matches, under whichever name they were given.
     pub fn all_paths(&self) -> impl Iterator<Item = &str> {
-        self.uri
-            .iter()
-            .chain(&self.uris)
-            .chain(&self.paths)
-            .map(String::as_str)
+        self.uri.iter().chain(&self.uris).chain(&self.paths).map(String::as_str)
     }
 
     /// All hosts it asks for itself.
@@ -120,13 +116,10 @@ impl HostPattern {
     /// A sentence that says what would be right.
     pub fn new(text: &str) -> Result<Self, String> {
         let rest = text.strip_prefix("*.").unwrap_or(text);
-        let valid =
-            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
         let rest = if text == "*" { "any" } else { rest };
         if rest.is_empty() || rest.len() > 253 || !rest.chars().all(valid) {
-            return Err(format!(
-                "must be a host name such as \"example.com\" or \"*.example.com\", not {text:?}"
-            ));
+            return Err(format!("must be a host name such as \"example.com\" or \"*.example.com\", not {text:?}"));
         }
         Ok(Self(text.to_ascii_lowercase().into_boxed_str()))
     }
@@ -186,17 +179,10 @@ impl TryFrom<String> for RemoteAddr {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self {
-                net: address.into(),
-                single: true,
-            });
+            return Ok(Self { net: address.into(), single: true });
         }
-        let wrong =
-            |_| format!("must be an IP address or network such as \"10.0.0.0/8\", not {text:?}");
-        Ok(Self {
-            net: text.parse().map_err(wrong)?,
-            single: false,
-        })
+        let wrong = |_| format!("must be an IP address or network such as \"10.0.0.0/8\", not {text:?}");
+        Ok(Self { net: text.parse().map_err(wrong)?, single: false })
     }
 }
 

@@ -59,11 +59,7 @@ impl Ssl {
 
     /// All pairs of certificate chain and key, PEM.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let further = self
-            .certs
-            .iter()
-            .zip(&self.keys)
-            .map(|(cert, key)| (cert.as_str(), key.as_str()));
+        let further = self.certs.iter().zip(&self.keys).map(|(cert, key)| (cert.as_str(), key.as_str()));
         std::iter::once((self.cert.as_str(), self.key.as_str())).chain(further)
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Timeout;
+use super::{Seconds, Timeout};
 use crate::id::ResourceId;
 use crate::label::Labels;
 
@@ -53,9 +53,9 @@ pub struct Upstream {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
     /// No retry after this many seconds; 0 means no limit.
-    #[serde(default)]
+    #[serde(default = "zero")]
     #[schemars(range(min = 0))]
-    pub retry_timeout: f64,
+    pub retry_timeout: Seconds,
     /// How long to wait for each step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Timeout>,
@@ -193,10 +193,7 @@ impl Nodes {
     pub fn to_list(&self) -> Result<Vec<Node>, String> {
         match self {
             Nodes::List(nodes) => Ok(nodes.clone()),
-            Nodes::Map(map) => map
-                .iter()
-                .map(|(address, weight)| node_from_address(address, *weight))
-                .collect(),
+            Nodes::Map(map) => map.iter().map(|(address, weight)| node_from_address(address, *weight)).collect(),
         }
     }
 }
@@ -205,21 +202,13 @@ fn node_from_address(address: &str, weight: u32) -> Result<Node, String> {
     let wrong = || format!("{address:?} must be \"host:port\"");
     // An IPv6 address stands in brackets, so the last colon outside them parts the port.
     let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => {
-            (host, Some(port.parse::<u16>().map_err(|_| wrong())?))
-        }
+        Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
         _ => (address, None),
     };
     if host.is_empty() || port == Some(0) {
         return Err(wrong());
     }
-    Ok(Node {
-        host: host.to_owned(),
-        port,
-        weight,
-        priority: 0,
-        metadata: None,
-    })
+    Ok(Node { host: host.to_owned(), port, weight, priority: 0, metadata: None })
 }
 
 impl JsonSchema for Nodes {
@@ -271,7 +260,7 @@ pub struct KeepalivePool {
     /// Seconds after which an idle connection is closed; 0 never.
     #[serde(default = "pool_idle_timeout")]
     #[schemars(range(min = 0))]
-    pub idle_timeout: f64,
+    pub idle_timeout: Seconds,
     /// Requests after which a connection is closed.
     #[serde(default = "pool_requests")]
     #[schemars(range(min = 1))]
@@ -280,11 +269,7 @@ pub struct KeepalivePool {
 
 impl Default for KeepalivePool {
     fn default() -> Self {
-        Self {
-            size: pool_size(),
-            idle_timeout: pool_idle_timeout(),
-            requests: pool_requests(),
-        }
+        Self { size: pool_size(), idle_timeout: pool_idle_timeout(), requests: pool_requests() }
     }
 }
 
@@ -292,8 +277,12 @@ fn pool_size() -> u32 {
     320
 }
 
-fn pool_idle_timeout() -> f64 {
-    60.0
+fn pool_idle_timeout() -> Seconds {
+    Seconds(60.0)
+}
+
+fn zero() -> Seconds {
+    Seconds(0.0)
 }
 
 fn pool_requests() -> u32 {
@@ -347,7 +336,8 @@ pub struct ActiveCheck {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub req_headers: Vec<String>,
     /// Seconds until a probe counts as timed out.
-    pub timeout: f64,
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub timeout: Seconds,
     /// Probes under way at once.
     #[schemars(range(min = 1))]
     pub concurrency: u32,
@@ -369,7 +359,7 @@ impl Default for ActiveCheck {
             host: None,
             port: None,
             req_headers: Vec::new(),
-            timeout: 1.0,
+            timeout: Seconds(1.0),
             concurrency: 10,
             https_verify_certificate: true,
             healthy: ActiveHealthy::default(),
@@ -394,11 +384,7 @@ pub struct ActiveHealthy {
 
 impl Default for ActiveHealthy {
     fn default() -> Self {
-        Self {
-            interval: 1,
-            successes: 2,
-            http_statuses: vec![200, 302],
-        }
+        Self { interval: 1, successes: 2, http_statuses: vec![200, 302] }
     }
 }
 
@@ -460,14 +446,9 @@ pub struct PassiveHealthy {
 
 impl Default for PassiveHealthy {
     fn default() -> Self {
-        let http_statuses = vec![
-            200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306,
-            307, 308,
-        ];
-        Self {
-            successes: 5,
-            http_statuses,
-        }
+        let http_statuses =
+            vec![200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308];
+        Self { successes: 5, http_statuses }
     }
 }
 
@@ -490,11 +471,6 @@ pub struct PassiveUnhealthy {
 
 impl Default for PassiveUnhealthy {
     fn default() -> Self {
-        Self {
-            http_failures: 5,
-            tcp_failures: 2,
-            timeouts: 7,
-            http_statuses: vec![429, 500, 503],
-        }
+        Self { http_failures: 5, tcp_failures: 2, timeouts: 7, http_statuses: vec![429, 500, 503] }
     }
 }

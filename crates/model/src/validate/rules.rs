@@ -1,0 +1,179 @@
+//! What a schema cannot say: one function per rule, all of them run.
+//!
+//! Source: the checks in APISIX's `schema_def.lua` and `apisix/admin/*.lua`.
+
+use super::Fault;
+use crate::label::Labels;
+use crate::resource::{
+    Balancer, Credential, HashOn, Nodes, PassHost, Resource, Route, Scheme, Service, ServiceType, Ssl, SslType,
+    StreamRoute, Upstream,
+};
+use crate::vars;
+
+/// The plugins that a credential may carry.
+const AUTHENTICATION: [&str; 4] = ["key-auth", "basic-auth", "jwt-auth", "hmac-auth"];
+
+/// All faults of a resource whose shape is right.
+pub(super) fn check(resource: &Resource) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    match resource {
+        Resource::Service(service) => check_service(service, &mut faults),
+        Resource::Route(route) => check_route(route, &mut faults),
+        Resource::StreamRoute(route) => check_stream_route(route, &mut faults),
+        Resource::Upstream(upstream) => check_upstream(upstream, "", &mut faults),
+        Resource::Consumer(consumer) => check_labels(&consumer.labels, &mut faults),
+        Resource::Credential(credential) => check_credential(credential, &mut faults),
+        Resource::Ssl(ssl) => check_ssl(ssl, &mut faults),
+        Resource::PluginConfig(config) => check_labels(&config.labels, &mut faults),
+        Resource::GlobalRule(_) | Resource::PluginMetadata(_) => {}
+    }
+    faults
+}
+
+fn check_service(service: &Service, faults: &mut Vec<Fault>) {
+    check_labels(&service.labels, faults);
+    exclusive(service.upstream.is_some(), service.upstream_id.is_some(), "/upstream_id", "upstream", faults);
+    let Some(upstream) = &service.upstream else { return };
+    check_upstream(upstream, "/upstream", faults);
+    let is_stream = is_stream(upstream.scheme);
+    if is_stream != (service.service_type == ServiceType::Stream) {
+        let right = if is_stream { "http, https, grpc or grpcs" } else { "tcp, tls or udp" };
+        faults.push(Fault::new("/upstream/scheme", format!("must be {right} for a service of this type")));
+    }
+}
+
+fn check_route(route: &Route, faults: &mut Vec<Fault>) {
+    check_labels(&route.labels, faults);
+    let given = [route.uri.is_some(), !route.uris.is_empty(), !route.paths.is_empty()];
+    match given.iter().filter(|given| **given).count() {
+        0 => faults.push(Fault::new("/paths", "at least one path is needed (paths, uri or uris)")),
+        1 => {}
+        _ => faults.push(Fault::new("/paths", "only one of paths, uri and uris may be given")),
+    }
+    let uri = route.uri.iter().map(|path| ("/uri".to_owned(), path));
+    let uris = route.uris.iter().enumerate().map(|(n, path)| (format!("/uris/{n}"), path));
+    let paths = route.paths.iter().enumerate().map(|(n, path)| (format!("/paths/{n}"), path));
+    for (pointer, path) in uri.chain(uris).chain(paths) {
+        check_path(path, pointer, faults);
+    }
+    exclusive(route.host.is_some(), !route.hosts.is_empty(), "/hosts", "host", faults);
+    exclusive(route.remote_addr.is_some(), !route.remote_addrs.is_empty(), "/remote_addrs", "remote_addr", faults);
+    exclusive(route.upstream.is_some(), route.upstream_id.is_some(), "/upstream_id", "upstream", faults);
+    if let Some(Err(fault)) = route.vars.as_ref().map(vars::parse) {
+        faults.push(fault.under("/vars"));
+    }
+    if let Some(upstream) = &route.upstream {
+        check_upstream(upstream, "/upstream", faults);
+        if is_stream(upstream.scheme) {
+            faults.push(Fault::new("/upstream/scheme", "must be http, https, grpc or grpcs for a route"));
+        }
+    }
+}
+
+fn check_path(path: &str, pointer: String, faults: &mut Vec<Fault>) {
+    if !path.starts_with('/') && path != "*" {
+        faults.push(Fault::new(pointer, format!("a path must start with \"/\", {path:?} does not")));
+    } else if path.len() > 4096 {
+        faults.push(Fault::new(pointer, "maximum string length is 4096"));
+    } else if path.chars().any(char::is_control) {
+        faults.push(Fault::new(pointer, "a path must not have control characters"));
+    }
+}
+
+fn check_stream_route(route: &StreamRoute, faults: &mut Vec<Fault>) {
+    check_labels(&route.labels, faults);
+    exclusive(route.upstream.is_some(), route.upstream_id.is_some(), "/upstream_id", "upstream", faults);
+    if let Some(upstream) = &route.upstream {
+        check_upstream(upstream, "/upstream", faults);
+    }
+}
+
+fn check_upstream(upstream: &Upstream, at: &str, faults: &mut Vec<Fault>) {
+    let mut fault = |pointer: &str, message: String| faults.push(Fault::new(format!("{at}{pointer}"), message));
+    let discovers = upstream.service_name.is_some() || upstream.discovery_type.is_some();
+    match (&upstream.nodes, discovers) {
+        (None, false) => fault("/nodes", "nodes are needed, or service_name with discovery_type".into()),
+        (Some(_), true) => fault("/nodes", "nodes and service discovery exclude each other".into()),
+        _ => {}
+    }
+    if discovers && upstream.service_name.is_none() {
+        fault("/service_name", "is needed with discovery_type".into());
+    }
+    if discovers && upstream.discovery_type.is_none() {
+        fault("/discovery_type", "is needed with service_name".into());
+    }
+    if let Some(Err(message)) = upstream.nodes.as_ref().map(Nodes::to_list) {
+        fault("/nodes", message);
+    }
+    let needs_key =
+        matches!(upstream.hash_on, HashOn::Header | HashOn::Cookie | HashOn::Vars | HashOn::VarsCombinations);
+    if upstream.balancer == Balancer::Chash && needs_key && upstream.key.is_none() {
+        fault("/key", "is needed for chash by this hash_on".into());
+    }
+    if upstream.pass_host == PassHost::Rewrite && upstream.upstream_host.is_none() {
+        fault("/upstream_host", "is needed when pass_host is \"rewrite\"".into());
+    }
+    if let Some(tls) = &upstream.tls {
+        if tls.client_cert.is_some() != tls.client_key.is_some() {
+            fault("/tls", "client_cert and client_key go together".into());
+        }
+        if tls.client_cert.is_some() && tls.client_cert_id.is_some() {
+            fault("/tls/client_cert_id", "excludes client_cert".into());
+        }
+    }
+    check_labels(&upstream.labels, faults);
+}
+
+fn check_credential(credential: &Credential, faults: &mut Vec<Fault>) {
+    check_labels(&credential.labels, faults);
+    if credential.plugins.len() != 1 {
+        faults.push(Fault::new("/plugins", "must have exactly one authentication plugin"));
+    }
+    for name in credential.plugins.keys().filter(|name| !AUTHENTICATION.contains(&name.as_str())) {
+        let message = format!("must be one of {}", AUTHENTICATION.join(", "));
+        faults.push(Fault::new(format!("/plugins/{name}"), message));
+    }
+}
+
+fn check_ssl(ssl: &Ssl, faults: &mut Vec<Fault>) {
+    check_labels(&ssl.labels, faults);
+    exclusive(ssl.sni.is_some(), !ssl.snis.is_empty(), "/snis", "sni", faults);
+    if ssl.ssl_type == SslType::Server && ssl.all_snis().next().is_none() {
+        faults.push(Fault::new("/snis", "at least one server name is needed"));
+    }
+    if ssl.certs.len() != ssl.keys.len() {
+        faults.push(Fault::new("/keys", "must have as many entries as certs"));
+    }
+    let reference = |text: &str| text.starts_with("$secret://") || text.starts_with("$env://");
+    for (pointer, text) in [("/cert", &ssl.cert), ("/key", &ssl.key)] {
+        if !text.contains("-----BEGIN ") && !reference(text) {
+            faults.push(Fault::new(pointer, "must be in PEM form"));
+        }
+    }
+    for (n, pattern) in ssl.client.iter().flat_map(|client| &client.skip_mtls_uri_regex).enumerate() {
+        if let Err(message) = vars::compile_regex(pattern) {
+            faults.push(Fault::new(format!("/client/skip_mtls_uri_regex/{n}"), message));
+        }
+    }
+}
+
+/// Source: `label_value_def` of APISIX: no empty keys or values, nothing over 64 KiB.
+fn check_labels(labels: &Labels, faults: &mut Vec<Fault>) {
+    for (key, value) in labels {
+        if key.is_empty() || value.is_empty() {
+            faults.push(Fault::new(format!("/labels/{key}"), "labels must not be empty"));
+        } else if key.len() > 65_536 || value.len() > 65_536 {
+            faults.push(Fault::new(format!("/labels/{key}"), "maximum string length is 65536"));
+        }
+    }
+}
+
+fn exclusive(one: bool, other: bool, pointer: &str, name: &str, faults: &mut Vec<Fault>) {
+    if one && other {
+        faults.push(Fault::new(pointer, format!("excludes {name}: give one of them")));
+    }
+}
+
+fn is_stream(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::Tcp | Scheme::Tls | Scheme::Udp)
+}
