@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// The two processors of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,12 @@ pub(crate) fn tree_rss_kib(root: u32) -> Result<u64> {
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
     Ok(tree(root)?.iter().filter_map(resident).sum())
+}
+
+/// [`tree_rss_kib`] after a while: allocators give back with a delay what only starting needed.
+pub(crate) fn settled_rss_kib(root: u32) -> Result<f64> {
+    std::thread::sleep(SETTLING);
+    Ok(tree_rss_kib(root)? as f64)
 }
 
 struct Process {

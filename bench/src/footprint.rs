@@ -1,19 +1,17 @@
 //! What a gateway costs before the first request: memory, and time until it answers rightly.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::case::Case;
-use crate::cpu::tree_rss_kib;
+use crate::cpu::settled_rss_kib;
 use crate::load::route_path;
 use crate::proxies::Site;
 use crate::proxies::flotilla::{ControlPlane, Gateway};
 use crate::statistics::Tail;
 
-/// Allocators give memory back with a delay.
-const SETTLING: Duration = Duration::from_secs(3);
 /// Restarts without a control plane.
 const RESTARTS: usize = 10;
 
@@ -34,7 +32,7 @@ pub(crate) fn measure(mut control: ControlPlane, site: &Site, routes: u32, resta
     let empty = control.create_group("footprint-empty")?;
     let mut idle = control.start_gateway(&empty, "footprint-empty", None)?;
     idle.wait_ready()?;
-    let idle_kib = rss_kib(&idle)?;
+    let idle_kib = settled_rss_kib(idle.process.pid())?;
     drop(idle);
 
     let mut instance = |name: &str, routes: u32| -> Result<(Gateway, f64)> {
@@ -46,7 +44,7 @@ pub(crate) fn measure(mut control: ControlPlane, site: &Site, routes: u32, resta
         Ok((gateway, begun.elapsed().as_secs_f64() * 1e3))
     };
     let (full, _) = instance("footprint-full", routes)?;
-    let full_kib = rss_kib(&full)?;
+    let full_kib = settled_rss_kib(full.process.pid())?;
     drop(full);
     let (mut kept, join_ms) = instance("footprint-kept", restart_routes)?;
     control.process.crash();
@@ -68,10 +66,4 @@ pub(crate) fn measure(mut control: ControlPlane, site: &Site, routes: u32, resta
         restart_routes,
         restart: Tail::of(restarts),
     })
-}
-
-/// After a while, when what only starting needed has been given back.
-fn rss_kib(gateway: &Gateway) -> Result<f64> {
-    std::thread::sleep(SETTLING);
-    Ok(tree_rss_kib(gateway.process.pid())? as f64)
 }

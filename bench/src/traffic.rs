@@ -60,7 +60,7 @@ pub(crate) fn measure(subjects: &mut [Subject], rounds: Rounds) -> Result<Vec<Fi
     for round in 1..=rounds.rounds {
         for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
             eprint!("\rround {round}/{}: {:<24}", rounds.rounds, format!("{} {}", subject.case, subject.peer));
-            samples.push(sample(subject, rounds)?);
+            samples.extend(sample(subject, rounds)?);
         }
     }
     eprintln!();
@@ -70,7 +70,8 @@ pub(crate) fn measure(subjects: &mut [Subject], rounds: Rounds) -> Result<Vec<Fi
     Ok(figures)
 }
 
-fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Sample> {
+/// None when nothing was answered: a machine that busy gives no figure.
+fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Option<Sample>> {
     subject.process.expect_alive()?;
     let load = Load::start(subject.target.clone(), Pace { connections: rounds.connections, rate: None })?;
     std::thread::sleep(rounds.warm_up);
@@ -80,8 +81,8 @@ fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Sample> {
     let (cpu, answers) = (tree_cpu_us(subject.process.pid())? - cpu, load.answers() - answers);
     let elapsed = begun.elapsed().as_secs_f64();
     let outcome = load.stop()?;
-    Ok(Sample {
-        cpu_us: cpu / answers.max(1) as f64,
+    Ok((answers > 0).then(|| Sample {
+        cpu_us: cpu / answers as f64,
         rate: answers as f64 / elapsed,
         busy: cpu / 1e6 / elapsed,
         p50_us: outcome.latencies.quantile_us(0.5),
@@ -89,7 +90,7 @@ fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Sample> {
         wrong: outcome.wrong,
         errors: outcome.errors,
         first_fault: outcome.first_fault,
-    })
+    }))
 }
 
 fn summary(subject: &Subject, samples: &[Sample]) -> Option<Figures> {
@@ -116,7 +117,7 @@ fn relate_to_nginx(figures: &mut [Figures]) {
         figures.iter().filter(|of| of.peer == nginx).map(|of| (of.case.clone(), of.cpu_us.median)).collect();
     for figure in figures {
         let same_case = medians.iter().find(|(case, _)| *case == figure.case);
-        figure.to_nginx = same_case.map(|(_, median)| figure.cpu_us.median / median);
+        figure.to_nginx = same_case.and_then(|(_, median)| ratio(figure.cpu_us.median, *median));
     }
 }
 
@@ -126,7 +127,12 @@ pub(crate) fn own_ratio(figures: &[Figures], case: Case, to: Case) -> Option<f64
         let (case, peer) = (case.to_string(), Peer::Flotilla.to_string());
         figures.iter().find(|of| of.case == case && of.peer == peer).map(|of| of.cpu_us.median)
     };
-    Some(ours(case)? / ours(to)?)
+    ratio(ours(case)?, ours(to)?)
+}
+
+/// None where too little was measured for one.
+fn ratio(of: f64, to: f64) -> Option<f64> {
+    (to > 0.0).then(|| of / to)
 }
 
 #[cfg(test)]

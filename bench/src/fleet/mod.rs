@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::cpu::tree_rss_kib;
+use crate::cpu::settled_rss_kib;
 use crate::proxies::flotilla::{ControlPlane, put, route};
 use crate::statistics::Tail;
 use instance::Ack;
@@ -39,14 +39,14 @@ pub(crate) fn measure(control: &mut ControlPlane, instances: usize, changes: u32
     let group = control.create_group("convergence")?;
     control.put(&group, "upstreams/bench", &json!({ "type": "roundrobin", "nodes": { "127.0.0.1:1": 1 } }))?;
     let token = control.join_token(&group, instances)?;
-    let before_kib = tree_rss_kib(control.process.pid())?;
+    let before_kib = settled_rss_kib(control.process.pid())?;
     let begun = Instant::now();
     let fleet = Fleet::join(control, &token, instances)?;
     let joined_in_seconds = begun.elapsed().as_secs_f64();
     let latencies: Result<Vec<f64>> = (0..changes).map(|number| fleet.one_change(control, &group, number)).collect();
     let latency_ms = Tail::of(latencies?).context("no change was made")?;
-    let after_kib = tree_rss_kib(control.process.pid())?;
-    let kib_per_instance = after_kib.saturating_sub(before_kib) as f64 / instances.max(1) as f64;
+    let after_kib = settled_rss_kib(control.process.pid())?;
+    let kib_per_instance = (after_kib - before_kib) / instances.max(1) as f64;
     Ok(Convergence { instances, latency_ms, kib_per_instance, joined_in_seconds })
 }
 
