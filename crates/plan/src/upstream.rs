@@ -84,8 +84,8 @@ impl Timeouts {
     }
 }
 
-fn duration(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds.clamp(0.001, LONGEST))
+fn duration(seconds: impl Into<f64>) -> Duration {
+    Duration::from_secs_f64(seconds.into().clamp(0.001, LONGEST))
 }
 
 /// Compiles an upstream. Pointers of faults are relative to it.
@@ -99,7 +99,7 @@ pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<Com
         .collect::<Result<Vec<_>, _>>()?;
     nodes.sort_by_key(|node| std::cmp::Reverse(node.priority));
     let default_retries = nodes.len().saturating_sub(1) as u32;
-    let retry_timeout = Some(duration(upstream.retry_timeout)).filter(|_| upstream.retry_timeout > 0.0);
+    let retry_timeout = Some(duration(upstream.retry_timeout)).filter(|_| f64::from(upstream.retry_timeout) > 0.0);
     Ok(CompiledUpstream {
         slot,
         owner: owner.into(),

@@ -64,7 +64,7 @@ impl Pool {
 
     /// Closes what has been idle too long.
     pub(crate) fn reap(&self, now: Instant) {
-        let timeout = self.limits.get().idle_timeout;
+        let timeout = f64::from(self.limits.get().idle_timeout);
         let is_fresh = |idle: &Idle| timeout <= 0.0 || now.duration_since(idle.since).as_secs_f64() < timeout;
         self.idle.borrow_mut().retain(|idle| is_fresh(idle) && !idle.connection.sender.is_closed());
     }
