@@ -1,6 +1,7 @@
 //! Is one resource right in itself? From what a user wrote to canonical bytes.
 
 use model::change::Body;
+use model::resource::Plugins;
 use model::{Fault, Faults, Kind, Resource, ResourceKey, json, validate};
 use plugin_api::Registry;
 use serde_json::Value;
@@ -36,26 +37,50 @@ fn must_be_own_id(pointer: &str, key: &ResourceKey) -> Fault {
 }
 
 fn faults(registry: &Registry, key: &ResourceKey, resource: &Resource) -> Vec<Fault> {
+    let plugins = resource.plugins().into_iter().flatten();
     let mut faults: Vec<Fault> =
-        resource.plugins().into_iter().flatten().filter_map(|(name, _)| unknown(registry, name)).collect();
+        plugins.filter_map(|(name, conf)| plugin(registry, key.kind, name, conf).err()).collect();
     match resource {
         Resource::Consumer(consumer) if consumer.username != key.id.as_str() => {
             faults.push(must_be_own_id("/username", key));
         }
-        Resource::PluginMetadata(_) if registry.get(key.id.as_str()).is_none() => {
-            faults.push(Fault::new("", format!("there is no plugin {:?}", key.id.as_str())));
+        Resource::Credential(credential) => faults.extend(credential_plugins(registry, &credential.plugins)),
+        Resource::PluginMetadata(metadata) => {
+            let fields = Value::Object(metadata.fields.clone());
+            faults.extend(registry.check_metadata(key.id.as_str(), &fields).err());
         }
         _ => {}
     }
-    match (key.kind, &key.parent) {
-        (Kind::Credential, None) => faults.push(Fault::new("", "a credential must stand below a consumer")),
-        (Kind::Credential | Kind::Upstream, _) | (_, None) => {}
-        (kind, Some(_)) => faults.push(Fault::new("", format!("a {kind} cannot stand below another resource"))),
-    }
+    faults.extend(wrong_place(key));
     faults
 }
 
-fn unknown(registry: &Registry, name: &str) -> Option<Fault> {
-    let pointer = format!("/plugins/{}", name.replace('~', "~0").replace('/', "~1"));
-    registry.get(name).is_none().then(|| Fault::new(pointer, format!("unknown plugin [{name}]")))
+fn plugin(registry: &Registry, kind: Kind, name: &str, conf: &Value) -> Result<(), Fault> {
+    let checked = match kind {
+        Kind::Consumer | Kind::Credential => registry.check_consumer(name, conf),
+        _ => registry.check(name, conf),
+    };
+    checked.map_err(|fault| fault.under(&plugin_pointer(name)))
+}
+
+/// A credential is one way of proving who one is.
+fn credential_plugins(registry: &Registry, plugins: &Plugins) -> Option<Fault> {
+    if plugins.len() != 1 {
+        return Some(Fault::new("/plugins", "must hold exactly one authentication plugin"));
+    }
+    let proves = |name: &String| registry.get(name).is_none_or(|plugin| plugin.is_authentication());
+    let other = plugins.keys().find(|name| !proves(name))?;
+    Some(Fault::new(plugin_pointer(other), "must be an authentication plugin"))
+}
+
+fn wrong_place(key: &ResourceKey) -> Option<Fault> {
+    match (key.kind, &key.parent) {
+        (Kind::Credential, None) => Some(Fault::new("", "a credential must stand below a consumer")),
+        (Kind::Credential | Kind::Upstream, _) | (_, None) => None,
+        (kind, Some(_)) => Some(Fault::new("", format!("a {kind} cannot stand below another resource"))),
+    }
+}
+
+fn plugin_pointer(name: &str) -> String {
+    format!("/plugins/{}", name.replace('~', "~0").replace('/', "~1"))
 }

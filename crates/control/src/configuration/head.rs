@@ -8,6 +8,7 @@ use model::change::Body;
 use model::{Change, GroupId, GroupState};
 use plan::{Compiler, Rejection};
 use plugin_api::Registry;
+use store::StoreError;
 use store::config::{HeadRow, RevisionRow};
 use tokio::sync::OwnedMutexGuard;
 
@@ -183,7 +184,7 @@ impl Control {
     /// A group's head, at the newest revision there is, for one write alone.
     pub(super) async fn hold_head(&self, group: &GroupId) -> Result<HeldHead, ControlError> {
         let slot = self.inner.heads.slot(group, self.now());
-        let mut place = slot.head.clone().lock_owned().await;
+        let mut place = self.within(free(slot.head.clone().lock_owned())).await?;
         let Some(head) = place.take() else {
             let head = self.load_head(group).await?;
             return Ok(HeldHead { place, head });
@@ -225,6 +226,11 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// Waiting for other writes counts as waiting for the store, for that is what they wait for.
+async fn free<T>(lock: impl Future<Output = T>) -> Result<T, StoreError> {
+    Ok(lock.await)
 }
 
 fn broken(group: &GroupId, cause: &dyn std::fmt::Display) -> ControlError {

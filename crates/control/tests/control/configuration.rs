@@ -157,6 +157,22 @@ async fn a_key_belongs_to_one_consumer() {
 }
 
 #[tokio::test]
+async fn a_credential_is_one_authentication_plugin() {
+    let plane = Plane::start().await;
+    plane.put(key(Kind::Consumer, "jack"), json!({ "username": "jack" })).await.unwrap();
+    let put = async |plugins: Value| {
+        let outcome = plane.put(below("jack", Kind::Credential, "c1"), json!({ "plugins": plugins })).await;
+        pointers(outcome.unwrap_err())
+    };
+    assert_eq!(put(json!({})).await, ["/plugins"]);
+    assert_eq!(put(json!({ "limited": { "count": 1 } })).await, ["/plugins/limited"]);
+    assert_eq!(put(json!({ "limited": { "count": 1 }, "key-auth": { "key": "k" } })).await, ["/plugins"]);
+    assert_eq!(put(json!({ "key-auth": 7 })).await, ["/plugins/key-auth"]);
+    let error = plane.put(key(Kind::PluginMetadata, "unheard-of"), json!({})).await.unwrap_err();
+    assert_eq!(pointers(error), [""]);
+}
+
+#[tokio::test]
 async fn a_rejected_change_leaves_everything_as_it_was() {
     let plane = Plane::start().await;
     plane.put(key(Kind::Route, "r1"), route("/a")).await.unwrap();

@@ -1,6 +1,6 @@
 //! Two control planes over one database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::Control;
 use control::configuration::Operation;
@@ -32,8 +32,10 @@ async fn write_many(control: &Control, name: &str, writes: usize) {
     for n in 0..writes {
         let key = key(Kind::Route, &format!("{name}-{n}"));
         // Losing to the others each time is allowed to be told; then one tries again.
+        let deadline = Instant::now() + Duration::from_secs(60);
         while let Err(error) = control.put_resource(&root(), &default_group(), key.clone(), route("/"), None).await {
             assert!(matches!(error, control::ControlError::Unavailable(_)), "{error}");
+            assert!(Instant::now() < deadline, "write {n} of {name} never gets through");
         }
     }
 }
@@ -84,17 +86,11 @@ async fn revisions_are_paged_newest_first() {
 }
 
 #[tokio::test]
-async fn one_route_among_many_is_written_fast() {
+async fn a_group_dropped_from_memory_is_loaded_again() {
     let plane = Plane::start().await;
     let many =
         (0..5_000).map(|n| Operation::Put { key: key(Kind::Route, &format!("r{n}")), body: route(&format!("/{n}")) });
     plane.batch(&root(), &default_group(), many.collect(), None).await.unwrap();
-    let before = std::time::Instant::now();
-    for n in 0..20 {
-        plane.put(key(Kind::Route, &format!("r{n}")), route("/changed")).await.unwrap();
-    }
-    // Told, not judged: the machine may be busy. Reading everything for each write would be seen here.
-    println!("one write: {:?}", before.elapsed() / 20);
     plane.clock.advance(3600);
     plane.sweep_once().await.unwrap();
     plane.put(key(Kind::Route, "after-idle"), route("/")).await.unwrap();
