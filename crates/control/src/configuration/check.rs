@@ -1,7 +1,6 @@
 //! Is one resource right in itself? From what a user wrote to canonical bytes.
 
 use model::change::Body;
-use model::resource::Plugins;
 use model::{Fault, Faults, Kind, Resource, ResourceKey, json, validate};
 use plugin_api::Registry;
 use serde_json::Value;
@@ -44,7 +43,6 @@ fn faults(registry: &Registry, key: &ResourceKey, resource: &Resource) -> Vec<Fa
         Resource::Consumer(consumer) if consumer.username != key.id.as_str() => {
             faults.push(must_be_own_id("/username", key));
         }
-        Resource::Credential(credential) => faults.extend(credential_plugins(registry, &credential.plugins)),
         Resource::PluginMetadata(metadata) => {
             let fields = Value::Object(metadata.fields.clone());
             faults.extend(registry.check_metadata(key.id.as_str(), &fields).err());
@@ -61,16 +59,6 @@ fn plugin(registry: &Registry, kind: Kind, name: &str, conf: &Value) -> Result<(
         _ => registry.check(name, conf),
     };
     checked.map_err(|fault| fault.under(&plugin_pointer(name)))
-}
-
-/// A credential is one way of proving who one is.
-fn credential_plugins(registry: &Registry, plugins: &Plugins) -> Option<Fault> {
-    if plugins.len() != 1 {
-        return Some(Fault::new("/plugins", "must hold exactly one authentication plugin"));
-    }
-    let proves = |name: &String| registry.get(name).is_none_or(|plugin| plugin.is_authentication());
-    let other = plugins.keys().find(|name| !proves(name))?;
-    Some(Fault::new(plugin_pointer(other), "must be an authentication plugin"))
 }
 
 fn wrong_place(key: &ResourceKey) -> Option<Fault> {
