@@ -143,6 +143,11 @@ impl Compiler {
                 Kind::Service if self.concerns_routes(key, body.as_ref()) => {
                     dirty.routes.extend(self.routes_of_service.get(&key.id).into_iter().flatten().cloned());
                 }
+                // One that comes or goes below a service changes what its routes' references lead to.
+                Kind::Upstream if body.is_some() != self.state.contains(key) => {
+                    let routes = key.parent.as_ref().and_then(|service| self.routes_of_service.get(service));
+                    dirty.routes.extend(routes.into_iter().flatten().cloned());
+                }
                 Kind::PluginConfig => {
                     dirty.routes.extend(self.routes_of_plugin_config.get(&key.id).into_iter().flatten().cloned());
                 }
@@ -190,7 +195,7 @@ impl Compiler {
     }
 
     fn stage_upstream(&mut self, stage: &mut Stage, key: ResourceKey) -> Result<(), Rejection> {
-        let owner = upstream_owner(&key.id);
+        let owner = key.to_string();
         let slot = self.slot(&owner);
         let compiled = self.read::<Upstream>(&key)?.map(|resource| upstream::compile(slot, &owner, &resource));
         let compiled = compiled.transpose().map_err(|fault| Rejection::new(&key, fault))?;
@@ -221,7 +226,7 @@ impl Compiler {
         let own = own.map_err(|fault| Rejection::new(&key, fault.under("/upstream")))?;
         let upstream = match (&own, &service.upstream_id) {
             (Some(_), _) => UpstreamChoice::Shared(slot),
-            (None, Some(id)) => UpstreamChoice::Shared(self.slot(&upstream_owner(id))),
+            (None, Some(id)) => UpstreamChoice::Shared(self.upstream_slot(Some(&key.id), id)),
             (None, None) => UpstreamChoice::None,
         };
         stage.upstreams.push((slot, key.clone(), own.map(Arc::new)));
@@ -237,7 +242,7 @@ impl Compiler {
             return Ok(());
         };
         let slot = self.slot(&format!("route/{}", key.id));
-        let upstream_slot = route.upstream_id.as_ref().map(|id| self.slot(&upstream_owner(id)));
+        let upstream_slot = route.upstream_id.as_ref().map(|id| self.upstream_slot(route.service_id.as_ref(), id));
         let context = RouteContext {
             slot,
             id: &key.id,
@@ -340,6 +345,14 @@ impl Compiler {
         self.state.get(key).map(|body| parse(key, body)).transpose()
     }
 
+    /// The slot of the upstream that a reference names: one below the service, else one on its own. It need
+    /// not exist yet.
+    fn upstream_slot(&mut self, service: Option<&ResourceId>, id: &ResourceId) -> u32 {
+        let below = service.map(|service| ResourceKey::below(service.clone(), Kind::Upstream, id.clone()));
+        let key = below.filter(|key| self.state.contains(key));
+        self.slot(&key.unwrap_or_else(|| ResourceKey::new(Kind::Upstream, id.clone())).to_string())
+    }
+
     fn slot(&mut self, owner: &str) -> u32 {
         if let Some(slot) = self.slots.get(owner) {
             return *slot;
@@ -435,11 +448,6 @@ impl Dirty {
             Kind::StreamRoute | Kind::PluginMetadata => {}
         }
     }
-}
-
-/// Upstreams are named by id alone, whether they stand below a service or on their own.
-fn upstream_owner(id: &ResourceId) -> String {
-    format!("upstream/{id}")
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &ResourceKey, body: &[u8]) -> Result<T, Rejection> {

@@ -76,6 +76,10 @@ fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
 
 /// Removes what concerns one connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Most messages have none, and one look over the names costs less than a search for each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let named: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
     headers.remove(CONNECTION);
     for connection in &named {
@@ -87,6 +91,21 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in [&PROXY_AUTHENTICATE, &PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
 }
 
 fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {

@@ -79,6 +79,26 @@ fn a_service_s_upstream_changes_without_its_routes() {
 }
 
 #[test]
+fn upstreams_of_one_id_below_two_services_stay_apart() {
+    let mut compiler = compiled(&[
+        put("service/s1", json!({ "name": "s1" })),
+        put("service/s2", json!({ "name": "s2" })),
+        put("route/r1", json!({ "uri": "/a/1", "service_id": "s1", "upstream_id": "u" })),
+        put("route/r2", json!({ "uri": "/a/2", "service_id": "s2", "upstream_id": "u" })),
+    ]);
+    let port_of = |compiler: &Compiler, target: &str| {
+        let plan = compiler.plan();
+        let found = plan.route(&request(target)).expect("a route").route.upstream.clone();
+        plan.upstream(&found).map(|upstream| upstream.nodes[0].port)
+    };
+    assert_eq!(port_of(&compiler, "/a/1"), None, "a reference may come before what it names");
+    compiler.apply(&[put("upstream/s1/u", nodes(1)), put("upstream/s2/u", nodes(2))]).expect("served");
+    assert_eq!((port_of(&compiler, "/a/1"), port_of(&compiler, "/a/2")), (Some(1), Some(2)));
+    compiler.apply(&[delete("upstream/s1/u"), put("upstream/u", nodes(3))]).expect("served");
+    assert_eq!((port_of(&compiler, "/a/1"), port_of(&compiler, "/a/2")), (Some(3), Some(2)));
+}
+
+#[test]
 fn consumers_swap_their_keys_in_one_batch() {
     let consumer = |name: &str, key: &str| {
         put(&format!("consumer/{name}"), json!({ "username": name, "plugins": { "auth": { "key": key } } }))
