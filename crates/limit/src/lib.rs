@@ -1,5 +1,8 @@
 //! Rate-limit algorithms: sans-io, the clock is an argument.
 
+mod place;
+mod rule;
 mod table;
 
-pub use table::{Decision, FixedWindows};
+pub use rule::{Decision, Rule, WindowType};
+pub use table::Table;

@@ -22,9 +22,9 @@ pub(crate) fn attach(exchange: &mut Exchange, entry: ConsumerEntry) {
     exchange.consumer = Some(entry);
 }
 
-/// Takes away what a client says of itself, for requests that go on without a consumer.
+/// Names are UTF-8; a header takes its bytes. What cannot stand in one is left out, never the client's word kept.
 fn set(exchange: &mut Exchange, name: &HeaderName, value: Option<&str>) {
-    match value.and_then(|value| HeaderValue::from_str(value).ok()) {
+    match value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()) {
         Some(value) => exchange.headers.insert(name, value),
         None => exchange.headers.remove(name),
     };
@@ -34,4 +34,40 @@ fn set(exchange: &mut Exchange, name: &HeaderName, value: Option<&str>) {
 pub(crate) fn anonymous(exchange: &Exchange, username: &str) -> Option<ConsumerEntry> {
     let consumer = exchange.consumers.by_name(username)?.clone();
     Some(ConsumerEntry { consumer, credential_id: None, conf: Default::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use plugin_api::ConsumerInfo;
+
+    use super::*;
+    use crate::testing;
+
+    fn attached(username: &str, credential: Option<&str>) -> Exchange {
+        let headers = ["x-consumer-username", "x-credential-identifier", "x-consumer-custom-id"];
+        let mut exchange = testing::exchange("/", &headers.map(|name| (name, "forged")));
+        let consumer = Arc::new(ConsumerInfo { username: username.into(), ..ConsumerInfo::default() });
+        attach(
+            &mut exchange,
+            ConsumerEntry { consumer, credential_id: credential.map(Arc::from), conf: Arc::default() },
+        );
+        exchange
+    }
+
+    #[test]
+    fn the_upstream_learns_who_calls_and_nothing_from_the_client() {
+        let exchange = attached("jack", Some("c1"));
+        assert_eq!(exchange.header("x-consumer-username"), Some("jack"));
+        assert_eq!(exchange.header("x-credential-identifier"), Some("c1"));
+        assert_eq!(exchange.header("x-consumer-custom-id"), None);
+        assert_eq!(attached("jack", None).header("x-credential-identifier"), None);
+    }
+
+    #[test]
+    fn names_beyond_ascii_are_sent_as_they_are_and_control_characters_are_not() {
+        assert_eq!(attached("j\u{f6}rg", None).headers[&USERNAME].as_bytes(), "j\u{f6}rg".as_bytes());
+        assert!(!attached("a\nb", None).headers.contains_key(&USERNAME));
+    }
 }

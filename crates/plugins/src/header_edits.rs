@@ -1,129 +1,208 @@
-//! `headers: {set, add, remove}` of proxy-rewrite and response-rewrite.
+//! `headers: {add, set, remove}` of proxy-rewrite and response-rewrite.
 
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use model::Fault;
 use plugin_api::{Exchange, Template};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// Edits of headers, names resolved and values read.
 #[derive(Default)]
 pub(crate) struct HeaderEdits {
-    add: Vec<(HeaderName, Template)>,
-    set: Vec<(HeaderName, Template)>,
+    add: Vec<(HeaderName, Content)>,
+    set: Vec<(HeaderName, Content)>,
     remove: Vec<HeaderName>,
 }
 
-/// Edits with the variables filled in, ready to be applied.
-pub(crate) struct Resolved<'e> {
-    add: Vec<(HeaderName, HeaderValue)>,
-    set: Vec<(HeaderName, Option<HeaderValue>)>,
-    remove: &'e [HeaderName],
+/// Which headers are edited.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// Those that the upstream gets.
+    Request,
+    /// Those that the client gets.
+    Response,
+}
+
+/// A header's value before its variables are known.
+enum Content {
+    Constant(HeaderValue),
+    Parts(Vec<Part>),
+}
+
+enum Part {
+    Template(Template),
+    /// `$1`: what a regular expression captured.
+    Capture(usize),
+}
+
+/// The schema of `headers`; `add` differs between the two plugins.
+pub(crate) fn schema(add: Value) -> Value {
+    let values = json!({
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": { "^[^:]+$": { "oneOf": [{ "type": "string" }, { "type": "number" }] } },
+    });
+    json!({
+        "description": "headers to add, set and remove, in this order; the older flat form sets",
+        "anyOf": [
+            {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": false,
+                "properties": {
+                    "add": add,
+                    "set": values,
+                    "remove": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": { "type": "string", "pattern": "^[^:]+$" },
+                    },
+                },
+            },
+            values,
+        ],
+    })
 }
 
 impl HeaderEdits {
-    /// Reads `{set: {..}, add: {..} | [..], remove: [..]}`, or the older flat form, which sets.
+    /// Reads `{add: {..} | [..], set: {..}, remove: [..]}`, or the older flat form, which sets.
     pub(crate) fn parse(headers: Option<&Value>) -> Result<Self, Fault> {
         let Some(Value::Object(map)) = headers else { return Ok(Self::default()) };
-        let is_new = ["set", "add", "remove"]
-            .iter()
-            .any(|key| matches!(map.get(*key), Some(Value::Object(_) | Value::Array(_))));
-        if !is_new {
-            return Ok(Self { set: pairs(headers, "/headers")?, ..Self::default() });
+        if !is_by_action(map) {
+            return Ok(Self { set: contents(headers, "/headers")?, ..Self::default() });
         }
-        let names = map.get("remove").and_then(Value::as_array).into_iter().flatten();
-        let remove =
-            names.enumerate().map(|(n, text)| name(text.as_str().unwrap_or_default(), &format!("/headers/remove/{n}")));
+        let names = map.get("remove").and_then(Value::as_array).into_iter().flatten().enumerate();
+        let remove = names.map(|(n, text)| name(text.as_str().unwrap_or_default(), &format!("/headers/remove/{n}")));
         Ok(Self {
-            add: pairs(map.get("add"), "/headers/add")?,
-            set: pairs(map.get("set"), "/headers/set")?,
+            add: contents(map.get("add"), "/headers/add")?,
+            set: contents(map.get("set"), "/headers/set")?,
             remove: remove.collect::<Result<_, _>>()?,
         })
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.add.is_empty() && self.set.is_empty() && self.remove.is_empty()
+    /// Whether any value has a `$1`.
+    pub(crate) fn use_captures(&self) -> bool {
+        self.add.iter().chain(&self.set).any(|(_, content)| match content {
+            Content::Constant(_) => false,
+            Content::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Capture(_))),
+        })
     }
 
-    /// Fills the variables in, and `$1`, `$2` with what a regular expression captured.
-    pub(crate) fn resolve(&self, exchange: &Exchange, captures: &[String]) -> Resolved<'_> {
-        let value = |template: &Template| HeaderValue::try_from(fill(template.render(exchange), captures)).ok();
-        Resolved {
-            add: self.add.iter().filter_map(|(name, template)| Some((name.clone(), value(template)?))).collect(),
-            set: self.set.iter().map(|(name, template)| (name.clone(), value(template))).collect(),
-            remove: &self.remove,
-        }
-    }
-}
-
-impl Resolved<'_> {
-    /// APISIX's order: add, set, remove. Setting to the empty text removes.
-    pub(crate) fn apply(self, headers: &mut HeaderMap) {
-        for (name, value) in self.add {
-            headers.append(name, value);
-        }
-        for (name, value) in self.set {
-            match value.filter(|value| !value.is_empty()) {
-                Some(value) => drop(headers.insert(name, value)),
-                None => drop(headers.remove(name)),
+    /// Edits one side's headers, in APISIX's order: add, set, remove. Setting to the empty text removes.
+    pub(crate) fn apply(&self, exchange: &mut Exchange, side: Side, captures: &[String]) {
+        for (name, content) in &self.add {
+            if let Some(value) = content.fill(exchange, captures) {
+                side.headers(exchange).append(name, value);
             }
         }
-        for name in self.remove {
-            headers.remove(name);
+        for (name, content) in &self.set {
+            // What cannot stand in a header takes the old value away too: it was to be replaced.
+            match content.fill(exchange, captures).filter(|value| !value.is_empty()) {
+                Some(value) => drop(side.headers(exchange).insert(name, value)),
+                None => drop(side.headers(exchange).remove(name)),
+            }
+        }
+        for name in &self.remove {
+            side.headers(exchange).remove(name);
         }
     }
 }
 
-/// Captures keep their place in a template as notes `$1`: the template leaves unknown names empty, so they are
-/// written with a private mark by [`pairs`].
-fn fill(mut text: String, captures: &[String]) -> String {
-    if text.contains(MARK) {
-        for (n, capture) in captures.iter().enumerate() {
-            text = text.replace(&format!("{MARK}{n}{MARK}"), capture);
+impl Side {
+    fn headers(self, exchange: &mut Exchange) -> &mut HeaderMap {
+        match self {
+            Side::Request => &mut exchange.headers,
+            Side::Response => &mut exchange.response.headers,
         }
     }
-    text
 }
 
-/// Stands around a capture's number; no header may contain it.
-const MARK: char = '\u{1}';
+impl Content {
+    fn parse(text: &str, pointer: &str) -> Result<Self, Fault> {
+        let parts = split_captures(text);
+        let constant = match parts.as_slice() {
+            [] => Some(""),
+            [Part::Template(template)] => template.as_constant(),
+            _ => None,
+        };
+        let Some(constant) = constant else { return Ok(Self::Parts(parts)) };
+        let value = HeaderValue::from_bytes(constant.as_bytes());
+        value.map(Self::Constant).map_err(|_| Fault::new(pointer, "invalid value character in header"))
+    }
 
-fn pairs(value: Option<&Value>, pointer: &str) -> Result<Vec<(HeaderName, Template)>, Fault> {
+    /// The value; `None` when what variables gave cannot stand in a header.
+    fn fill(&self, exchange: &Exchange, captures: &[String]) -> Option<HeaderValue> {
+        let parts = match self {
+            Self::Constant(value) => return Some(value.clone()),
+            Self::Parts(parts) => parts,
+        };
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                Part::Template(template) => text += &template.render(exchange),
+                Part::Capture(group) => text += captures.get(*group).map(String::as_str).unwrap_or_default(),
+            }
+        }
+        HeaderValue::from_bytes(text.as_bytes()).ok()
+    }
+}
+
+/// Parts a text at `$1`, `$2`; what stands between is read as a template. `\$1` is no capture.
+fn split_captures(text: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        plain.push_str(before);
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (number, remaining) = after.split_at(digits);
+        match number.parse() {
+            Ok(group) if !before.ends_with('\\') => {
+                if !plain.is_empty() {
+                    parts.push(Part::Template(Template::parse(&std::mem::take(&mut plain))));
+                }
+                parts.push(Part::Capture(group));
+                rest = remaining;
+            }
+            _ => {
+                plain.push('$');
+                rest = after;
+            }
+        }
+    }
+    plain.push_str(rest);
+    if !plain.is_empty() {
+        parts.push(Part::Template(Template::parse(&plain)));
+    }
+    parts
+}
+
+fn is_by_action(map: &Map<String, Value>) -> bool {
+    ["set", "add", "remove"].iter().any(|key| matches!(map.get(*key), Some(Value::Object(_) | Value::Array(_))))
+}
+
+fn contents(value: Option<&Value>, pointer: &str) -> Result<Vec<(HeaderName, Content)>, Fault> {
     match value {
         Some(Value::Object(map)) => {
-            let pair =
-                |(key, value): (&String, &Value)| Ok((name(key, &format!("{pointer}/{key}"))?, template(&text(value))));
-            map.iter().map(pair).collect()
+            map.iter().map(|(key, value)| pair(key, &text(value), &format!("{pointer}/{key}"))).collect()
         }
         Some(Value::Array(items)) => {
-            let pair = |(n, item): (usize, &Value)| {
-                let pointer = format!("{pointer}/{n}");
-                let wrong = || Fault::new(pointer.clone(), "must be \"Name: value\"");
-                let (key, value) = item.as_str().and_then(|item| item.split_once(':')).ok_or_else(wrong)?;
-                Ok((name(key.trim(), &pointer)?, template(value.trim())))
-            };
-            items.iter().enumerate().map(pair).collect()
+            let parse = |(n, item): (usize, &Value)| line(item, &format!("{pointer}/{n}"));
+            items.iter().enumerate().map(parse).collect()
         }
         _ => Ok(Vec::new()),
     }
 }
 
-fn template(text: &str) -> Template {
-    let mut marked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        let (before, after) = (&rest[..at], &rest[at + 1..]);
-        marked.push_str(before);
-        let digits = after.chars().take_while(char::is_ascii_digit).count();
-        if digits == 0 {
-            marked.push('$');
-        } else {
-            marked.extend([MARK].into_iter().chain(after[..digits].chars()).chain([MARK]));
-        }
-        rest = &after[digits..];
-    }
-    marked.push_str(rest);
-    Template::parse(&marked)
+/// `Name: value`, as response-rewrite's `add` has it.
+fn line(item: &Value, pointer: &str) -> Result<(HeaderName, Content), Fault> {
+    let parts = item.as_str().and_then(|item| item.split_once(':'));
+    let (key, value) = parts.ok_or_else(|| Fault::new(pointer, "must be \"Name: value\""))?;
+    pair(key.trim(), value.trim(), pointer)
+}
+
+fn pair(key: &str, value: &str, pointer: &str) -> Result<(HeaderName, Content), Fault> {
+    Ok((name(key, pointer)?, Content::parse(value, pointer)?))
 }
 
 fn text(value: &Value) -> String {
@@ -131,5 +210,67 @@ fn text(value: &Value) -> String {
 }
 
 fn name(text: &str, pointer: &str) -> Result<HeaderName, Fault> {
-    HeaderName::try_from(text).map_err(|_| Fault::new(pointer, format!("{text:?} must be a header's name")))
+    HeaderName::try_from(text).map_err(|_| Fault::new(pointer, format!("invalid field character in header: {text:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn edited(headers: Value, captures: &[&str]) -> Exchange {
+        let mut exchange = testing::exchange("/", &[("x-old", "1"), ("x-gone", "1")]);
+        let captures: Vec<_> = captures.iter().map(|&text| text.to_owned()).collect();
+        HeaderEdits::parse(Some(&headers)).expect("edits").apply(&mut exchange, Side::Request, &captures);
+        exchange
+    }
+
+    #[test]
+    fn values_have_variables_and_captures() {
+        let cases = [
+            ("plain", Some("plain")),
+            ("$remote_addr", Some("192.0.2.7")),
+            ("${remote_addr}:$1", Some("192.0.2.7:one")),
+            ("$2-$1-$9", Some("two-one-")),
+            (r"\$1", Some("$1")),
+            ("$", Some("$")),
+            ("$http_x_nothing", None),
+            ("", None),
+        ];
+        for (value, expected) in cases {
+            let exchange = edited(json!({ "set": { "x-old": value } }), &["all", "one", "two"]);
+            assert_eq!(exchange.header("x-old"), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_captured_dollar_is_no_variable() {
+        let exchange = edited(json!({ "set": { "x-a": "$1" } }), &["", "$remote_addr"]);
+        assert_eq!(exchange.header("x-a"), Some("$remote_addr"));
+    }
+
+    #[test]
+    fn a_value_that_cannot_stand_in_a_header_is_left_out() {
+        let exchange = edited(json!({ "set": { "x-old": "$1" }, "add": { "x-new": "$1" } }), &["", "a\r\nb: c"]);
+        assert_eq!((exchange.header("x-old"), exchange.header("x-new")), (None, None));
+    }
+
+    #[test]
+    fn actions_run_in_order_and_a_flat_list_sets() {
+        let actions = json!({ "remove": ["x-gone", "X-Set"], "set": { "X-Set": 1, "X-Both": 2 }, "add": { "X-Both": "1", "X-Old": "2" } });
+        let exchange = edited(actions, &[]);
+        assert!(!exchange.headers.contains_key("x-gone") && !exchange.headers.contains_key("x-set"));
+        assert_eq!(exchange.header("x-both"), Some("2"));
+        assert_eq!(exchange.headers.get_all("x-old").iter().count(), 2);
+        assert_eq!(edited(json!({ "X-Old": "new" }), &[]).header("x-old"), Some("new"));
+    }
+
+    #[test]
+    fn what_is_no_header_is_named() {
+        let pointer = |headers: Value| HeaderEdits::parse(Some(&headers)).err().expect("a fault").pointer;
+        assert_eq!(pointer(json!({ "set": { "a b": "1" } })), "/headers/set/a b");
+        assert_eq!(pointer(json!({ "set": { "a": "\n" } })), "/headers/set/a");
+        assert_eq!(pointer(json!({ "add": ["a: 1", "b"] })), "/headers/add/1");
+        assert_eq!(pointer(json!({ "remove": ["a", "\u{e9}"] })), "/headers/remove/1");
+    }
 }

@@ -11,6 +11,8 @@ use std::sync::{Arc, LazyLock};
 use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{StatusCode, Uri};
 use model::Fault;
+use percent_encoding::percent_decode_str;
+use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,7 +55,7 @@ impl PluginType for KeyAuth {
 
     fn schema(&self) -> &'static Value {
         static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-            json!({
+            with_meta(json!({
                 "type": "object",
                 "properties": {
                     "header": { "type": "string", "default": "apikey" },
@@ -62,7 +64,7 @@ impl PluginType for KeyAuth {
                     "realm": { "type": "string", "default": "key" },
                     "anonymous_consumer": { "type": "string", "minLength": 1 },
                 },
-            })
+            }))
         });
         &SCHEMA
     }
@@ -158,13 +160,17 @@ impl Compiled {
         }
     }
 
-    /// Takes the key out of what the upstream sees.
+    /// Takes the key out of what the upstream sees, from where it was read.
     fn hide(&self, exchange: &mut Exchange) {
         if exchange.headers.remove(&self.header).is_some() {
             return;
         }
         let Some(query) = exchange.uri.query() else { return };
-        let is_key = |pair: &&str| pair.split('=').next() == Some(self.query.as_str());
+        // Compared decoded, as it was found: `%61pikey` is the key too.
+        let is_key = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
+            percent_decode_str(&name).decode_utf8_lossy() == self.query
+        };
         let kept: Vec<_> = query.split('&').filter(|pair| !is_key(pair)).collect();
         let question = if kept.is_empty() { "" } else { "?" };
         let target = format!("{}{question}{}", exchange.uri.path(), kept.join("&"));
@@ -223,8 +229,12 @@ mod tests {
         assert_eq!(exchange.uri, "/a?b=1&c=2");
         let (exchange, _) = run(conf, "/a?apikey=jack-key", &[]);
         assert_eq!(exchange.uri, "/a");
+        let (exchange, _) = run(conf, "/a?%61pikey=jack-key&b", &[]);
+        assert_eq!(exchange.uri, "/a?b");
         let (exchange, _) = run(conf, "/a", &[("apikey", "jack-key")]);
         assert_eq!(exchange.header("apikey"), None);
+        let (exchange, _) = run("{}", "/a?apikey=jack-key", &[]);
+        assert_eq!(exchange.uri, "/a?apikey=jack-key", "only when asked for");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! ```json
 //! { "prefer_name": true }
 //! ```
-//! Names and labels are APISIX's, so its Grafana dashboards work.
-//! Source: <https://apisix.apache.org/docs/apisix/plugins/prometheus/>
+//! Names, labels and buckets are APISIX's, so its Grafana dashboards work.
+//! Source: <https://apisix.apache.org/docs/apisix/3.18/plugins/prometheus/>
 
+mod labels;
 mod render;
 mod series;
 mod shard;
@@ -13,10 +14,12 @@ mod shard;
 use std::sync::{Arc, LazyLock};
 
 use model::Fault;
+use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Phases, Plugin, PluginType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use labels::{Disabled, METRICS};
 pub use render::{Gauges, render};
 
 /// The plugin by name.
@@ -39,30 +42,52 @@ impl PluginType for Prometheus {
 
     fn schema(&self) -> &'static Value {
         static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-            json!({
+            with_meta(json!({
                 "type": "object",
                 "properties": { "prefer_name": { "type": "boolean", "default": false } },
-            })
+            }))
         });
         &SCHEMA
     }
 
+    fn metadata_schema(&self) -> Option<&'static Value> {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            let names = json!({ "type": "array", "items": { "type": "string" } });
+            let metrics: serde_json::Map<_, _> =
+                METRICS.iter().map(|metric| ((*metric).to_owned(), names.clone())).collect();
+            json!({
+                "type": "object",
+                "properties": {
+                    "disabled_labels": {
+                        "type": "object",
+                        "description": "labels left empty, by metric",
+                        "properties": metrics,
+                    },
+                },
+            })
+        });
+        Some(&SCHEMA)
+    }
+
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        Ok(Arc::new(Compiled { prefer_name: conf.prefer_name }))
+        Ok(Arc::new(Settings { prefer_name: conf.prefer_name, disabled: Disabled::of(input.metadata) }))
     }
 }
 
-struct Compiled {
+/// How requests are labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Settings {
     prefer_name: bool,
+    disabled: Disabled,
 }
 
-impl Plugin for Compiled {
+impl Plugin for Settings {
     fn phases(&self) -> Phases {
         Phases::LOG
     }
 
     fn log(&self, exchange: &mut Exchange) {
-        shard::with_series(exchange, self.prefer_name, |series| series.count(&exchange.outcome));
+        shard::count(exchange, *self);
     }
 }

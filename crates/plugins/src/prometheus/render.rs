@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::series::{BUCKETS, Histogram, Labels};
+use super::labels::escape;
+use super::series::{BUCKETS, Histogram};
 use super::shard;
 
 /// What the gateway knows beside the requests.
@@ -26,13 +26,13 @@ pub struct Gauges {
     pub config_reachable: bool,
 }
 
-/// Sums over workers for one set of labels.
+/// Sums over all workers, by the text of the labels.
 #[derive(Default)]
-struct Sum {
-    requests: u64,
-    bytes_received: u64,
-    bytes_sent: u64,
-    times: [HistogramSum; 3],
+struct Sums {
+    statuses: BTreeMap<String, u64>,
+    latencies: BTreeMap<String, [HistogramSum; 3]>,
+    /// Received and sent.
+    bytes: BTreeMap<String, (u64, u64)>,
 }
 
 #[derive(Default)]
@@ -44,188 +44,131 @@ struct HistogramSum {
 impl HistogramSum {
     fn add(&mut self, histogram: &Histogram) {
         for (sum, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            *sum += bucket.load(Relaxed);
+            *sum += bucket.get();
         }
-        self.sum_us += histogram.sum_us.load(Relaxed);
-    }
-
-    fn merge(&mut self, other: &HistogramSum) {
-        for (sum, bucket) in self.buckets.iter_mut().zip(other.buckets) {
-            *sum += bucket;
-        }
-        self.sum_us += other.sum_us;
+        self.sum_us += histogram.sum_us.get();
     }
 }
 
-/// The types of latency, in the order of [`Sum::times`].
+/// The values of `type` in `apisix_http_latency`: the whole request, its upstream, the gateway.
 const LATENCIES: [&str; 3] = ["request", "upstream", "apisix"];
 
 /// Renders all metrics.
 pub fn render(gauges: &Gauges) -> String {
-    let by_code = sum_by_labels();
-    let by_target = sum_over_codes(&by_code);
-    let mut out = String::with_capacity(4096 + by_code.len() * 256 + by_target.len() * 4096);
+    let sums = Sums::of_all_workers();
+    let mut out = String::with_capacity(4096 + sums.statuses.len() * 256 + sums.latencies.len() * 12_288);
     // Writing to a String cannot fail.
     let _ = write_gauges(&mut out, gauges)
-        .and_then(|()| write_status(&mut out, &by_code))
-        .and_then(|()| write_latency(&mut out, &by_target))
-        .and_then(|()| write_bandwidth(&mut out, &by_target));
+        .and_then(|()| write_limits(&mut out))
+        .and_then(|()| sums.write_statuses(&mut out))
+        .and_then(|()| sums.write_latencies(&mut out))
+        .and_then(|()| sums.write_bandwidth(&mut out));
     out
-}
-
-fn sum_by_labels() -> BTreeMap<Labels, Sum> {
-    let mut sums: BTreeMap<Labels, Sum> = BTreeMap::new();
-    for (labels, series) in shard::all_series() {
-        let sum = sums.entry(labels).or_default();
-        let load = |counter: &AtomicU64| counter.load(Relaxed);
-        sum.requests += load(&series.requests);
-        sum.bytes_received += load(&series.bytes_received);
-        sum.bytes_sent += load(&series.bytes_sent);
-        for (sum, histogram) in sum.times.iter_mut().zip([&series.total, &series.upstream, &series.gateway]) {
-            sum.add(histogram);
-        }
-    }
-    sums
-}
-
-/// Latency and bandwidth have no label for the status.
-fn sum_over_codes(by_code: &BTreeMap<Labels, Sum>) -> BTreeMap<String, Sum> {
-    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
-    for (labels, from) in by_code {
-        let Labels { route, service, consumer, node, .. } = labels;
-        let key = format!(
-            "route=\"{}\",service=\"{}\",consumer=\"{}\",node=\"{}\"",
-            escape(route),
-            escape(service),
-            escape(consumer),
-            escape(node)
-        );
-        let sum = sums.entry(key).or_default();
-        sum.bytes_received += from.bytes_received;
-        sum.bytes_sent += from.bytes_sent;
-        for (sum, from) in sum.times.iter_mut().zip(&from.times) {
-            sum.merge(from);
-        }
-    }
-    sums
 }
 
 fn write_gauges(out: &mut String, gauges: &Gauges) -> std::fmt::Result {
     head(out, "apisix_node_info", "gauge", "Info of the gateway instance")?;
     let version = env!("CARGO_PKG_VERSION");
     writeln!(out, "apisix_node_info{{hostname=\"{}\",version=\"{version}\"}} 1", escape(&gauges.hostname))?;
-    head(out, "apisix_http_requests_total", "counter", "The total number of client requests")?;
+    head(out, "apisix_http_requests_total", "gauge", "The total number of client requests")?;
     writeln!(out, "apisix_http_requests_total {}", gauges.requests_total)?;
     head(out, "apisix_nginx_http_current_connections", "gauge", "Number of HTTP connections")?;
     let states = [
         ("accepted", gauges.connections_accepted),
         ("active", gauges.connections_active),
         ("handled", gauges.connections_accepted),
-        ("total", gauges.requests_total),
+        ("reading", 0),
+        ("waiting", gauges.connections_active.saturating_sub(gauges.requests_now)),
         ("writing", gauges.requests_now),
     ];
     for (state, value) in states {
         writeln!(out, "apisix_nginx_http_current_connections{{state=\"{state}\"}} {value}")?;
     }
+    // The dashboards ask for etcd; the control plane stands where it did.
+    head(out, "apisix_etcd_reachable", "gauge", "Whether the config channel to a control plane is open")?;
+    writeln!(out, "apisix_etcd_reachable {}", u8::from(gauges.config_reachable))?;
     head(out, "flotilla_config_reachable", "gauge", "Whether the config channel to a control plane is open")?;
     writeln!(out, "flotilla_config_reachable {}", u8::from(gauges.config_reachable))?;
     if let Some(revision) = gauges.config_revision {
         head(out, "flotilla_config_revision", "gauge", "Revision of the configuration that is served")?;
         writeln!(out, "flotilla_config_revision {revision}")?;
     }
+    Ok(())
+}
+
+/// What was given up so that memory stays bounded.
+fn write_limits(out: &mut String) -> std::fmt::Result {
     head(out, "flotilla_metrics_overflow_total", "counter", "Requests not counted because there are too many series")?;
-    writeln!(out, "flotilla_metrics_overflow_total {}", shard::overflowed())
+    writeln!(out, "flotilla_metrics_overflow_total {}", shard::overflowed())?;
+    head(out, "flotilla_limit_evicted_total", "counter", "Rate-limit windows given up before their end")?;
+    writeln!(out, "flotilla_limit_evicted_total {}", crate::limit_count::evicted())
 }
 
-fn write_status(out: &mut String, by_code: &BTreeMap<Labels, Sum>) -> std::fmt::Result {
-    head(out, "apisix_http_status", "counter", "HTTP status codes per service in APISIX")?;
-    for (labels, sum) in by_code {
-        let Labels { route, matched_uri, matched_host, service, consumer, node, code } = labels;
-        let [route, uri, host] = [route, matched_uri, matched_host].map(|text| escape(text));
-        let [service, consumer, node] = [service, consumer, node].map(|text| escape(text));
-        writeln!(
-            out,
-            "apisix_http_status{{code=\"{code}\",route=\"{route}\",matched_uri=\"{uri}\",matched_host=\"{host}\",\
-             service=\"{service}\",consumer=\"{consumer}\",node=\"{node}\"}} {}",
-            sum.requests
-        )?;
-    }
-    Ok(())
-}
-
-fn write_latency(out: &mut String, by_target: &BTreeMap<String, Sum>) -> std::fmt::Result {
-    head(out, "apisix_http_latency", "histogram", "HTTP request latency in milliseconds per service in APISIX")?;
-    for (labels, sum) in by_target {
-        for (kind, times) in LATENCIES.iter().zip(&sum.times) {
-            let mut total = 0;
-            for (bound, count) in BUCKETS.iter().zip(times.buckets) {
-                total += count;
-                writeln!(out, "apisix_http_latency_bucket{{type=\"{kind}\",{labels},le=\"{bound}\"}} {total}")?;
+impl Sums {
+    fn of_all_workers() -> Self {
+        let mut sums = Self::default();
+        shard::each(|shard| {
+            for (labels, count) in &shard.statuses {
+                *sums.statuses.entry(labels.text()).or_default() += count.get();
             }
-            total += times.buckets.last().copied().unwrap_or_default();
-            writeln!(out, "apisix_http_latency_bucket{{type=\"{kind}\",{labels},le=\"+Inf\"}} {total}")?;
-            writeln!(out, "apisix_http_latency_count{{type=\"{kind}\",{labels}}} {total}")?;
-            let sum_ms = times.sum_us as f64 / 1000.0;
-            writeln!(out, "apisix_http_latency_sum{{type=\"{kind}\",{labels}}} {sum_ms}")?;
-        }
+            for (target, traffic) in &shard.targets {
+                let latencies = sums.latencies.entry(target.text(1)).or_default();
+                for (sum, histogram) in latencies.iter_mut().zip([&traffic.total, &traffic.upstream, &traffic.gateway])
+                {
+                    sum.add(histogram);
+                }
+                let (received, sent) = sums.bytes.entry(target.text(2)).or_default();
+                *received += traffic.bytes_received.get();
+                *sent += traffic.bytes_sent.get();
+            }
+        });
+        sums
     }
-    Ok(())
+
+    fn write_statuses(&self, out: &mut String) -> std::fmt::Result {
+        head(out, "apisix_http_status", "counter", "HTTP status codes per service in APISIX")?;
+        self.statuses.iter().try_for_each(|(labels, count)| writeln!(out, "apisix_http_status{{{labels}}} {count}"))
+    }
+
+    fn write_latencies(&self, out: &mut String) -> std::fmt::Result {
+        head(out, "apisix_http_latency", "histogram", "HTTP request latency in milliseconds per service in APISIX")?;
+        for (labels, latencies) in &self.latencies {
+            for (kind, times) in LATENCIES.iter().zip(latencies) {
+                write_histogram(out, &format!("type=\"{kind}\",{labels}"), times)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_bandwidth(&self, out: &mut String) -> std::fmt::Result {
+        head(out, "apisix_bandwidth", "counter", "Total bandwidth in bytes consumed per service in APISIX")?;
+        for (labels, (received, sent)) in &self.bytes {
+            writeln!(out, "apisix_bandwidth{{type=\"egress\",{labels}}} {sent}")?;
+            writeln!(out, "apisix_bandwidth{{type=\"ingress\",{labels}}} {received}")?;
+        }
+        Ok(())
+    }
 }
 
-fn write_bandwidth(out: &mut String, by_target: &BTreeMap<String, Sum>) -> std::fmt::Result {
-    head(out, "apisix_bandwidth", "counter", "Total bandwidth in bytes consumed per service in APISIX")?;
-    for (labels, sum) in by_target {
-        writeln!(out, "apisix_bandwidth{{type=\"egress\",{labels}}} {}", sum.bytes_sent)?;
-        writeln!(out, "apisix_bandwidth{{type=\"ingress\",{labels}}} {}", sum.bytes_received)?;
+/// Buckets add up: each counts what the ones before it count. One that never saw a time is left out.
+fn write_histogram(out: &mut String, labels: &str, times: &HistogramSum) -> std::fmt::Result {
+    let count: u64 = times.buckets.iter().sum();
+    if count == 0 {
+        return Ok(());
     }
-    Ok(())
+    let mut total = 0;
+    for (bound, times) in BUCKETS.iter().zip(times.buckets) {
+        total += times;
+        writeln!(out, "apisix_http_latency_bucket{{{labels},le=\"{bound}\"}} {total}")?;
+    }
+    writeln!(out, "apisix_http_latency_bucket{{{labels},le=\"+Inf\"}} {count}")?;
+    writeln!(out, "apisix_http_latency_count{{{labels}}} {count}")?;
+    writeln!(out, "apisix_http_latency_sum{{{labels}}} {}", times.sum_us as f64 / 1000.0)
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
-/// A label's value as the text format wants it.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::prometheus::Prometheus;
-    use crate::testing::{self, compile};
-
-    #[test]
-    fn requests_of_all_threads_are_summed_under_apisix_names() {
-        let count = || {
-            let plugin = compile(&Prometheus, "{}");
-            let mut exchange = testing::exchange("/", &[]);
-            exchange.outcome.upstream_addr = Some("10.0.0.1:80".into());
-            exchange.outcome.total = Duration::from_micros(3500);
-            exchange.outcome.upstream_latency = Some(Duration::from_micros(1500));
-            exchange.outcome.bytes_sent = 100;
-            plugin.log(&mut exchange);
-        };
-        count();
-        std::thread::spawn(count).join().expect("thread");
-        let text = render(&Gauges::default());
-        let has = |line: &str| assert!(text.contains(line), "{line} in\n{text}");
-        has(
-            "apisix_http_status{code=\"200\",route=\"r1\",matched_uri=\"/*\",matched_host=\"\",service=\"\",consumer=\"\",node=\"10.0.0.1\"} 2",
-        );
-        let labels = "route=\"r1\",service=\"\",consumer=\"\",node=\"10.0.0.1\"";
-        has(&format!("apisix_http_latency_bucket{{type=\"request\",{labels},le=\"2\"}} 0"));
-        has(&format!("apisix_http_latency_bucket{{type=\"request\",{labels},le=\"5\"}} 2"));
-        has(&format!("apisix_http_latency_sum{{type=\"upstream\",{labels}}} 3"));
-        has(&format!("apisix_http_latency_count{{type=\"apisix\",{labels}}} 2"));
-        has(&format!("apisix_bandwidth{{type=\"egress\",{labels}}} 200"));
-    }
-
-    #[test]
-    fn labels_are_escaped() {
-        assert_eq!(escape("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
-    }
-}
+mod tests;

@@ -3,27 +3,31 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use plugin_api::Exchange;
+use plugin_api::{ConsumerInfo, Exchange, RouteInfo};
 
-use super::series::{Labels, Series};
+use super::Settings;
+use super::labels::{Status, Target};
+use super::series::{Counter, Traffic};
 
-/// Series of one worker at most: labels from clients' behaviour must not fill the memory.
-const MOST_SERIES: usize = 100_000;
-/// Ways to a series that are remembered at most; then they are found anew.
-const MOST_WAYS: usize = 65_536;
+/// Sets of labels that one worker counts at most: what clients do must not fill the memory.
+const MOST_SERIES: usize = 65_536;
+/// Shortcuts that are remembered at most; then they are found anew.
+const MOST_SHORTCUTS: usize = 65_536;
 
-type AllSeries = HashMap<Labels, Arc<Series>>;
-
-/// A worker's series, readable by the scrape. Its lock is taken for a set of labels never seen before only.
-type Shard = Arc<Mutex<AllSeries>>;
+/// A worker's series, readable by the scrape. The worker locks it for labels it has no shortcut to only.
+#[derive(Default)]
+pub(super) struct Shard {
+    pub(super) statuses: HashMap<Status, Arc<Counter>>,
+    pub(super) targets: HashMap<Target, Arc<Traffic>>,
+}
 
 /// The shards of all threads that ever counted; a thread's counts outlive it.
-static SHARDS: LazyLock<Mutex<Vec<Shard>>> = LazyLock::new(Mutex::default);
+static SHARDS: LazyLock<Mutex<Vec<Arc<Mutex<Shard>>>>> = LazyLock::new(Mutex::default);
 
-/// Requests that were not counted in a series of their own because there are too many.
+/// Requests that were not counted because there are too many series.
 static OVERFLOWED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -31,88 +35,120 @@ thread_local! {
 }
 
 struct Local {
-    /// From numbers that a request has at hand to its series, without building labels.
-    ways: HashMap<Way, Arc<Series>, RandomState>,
-    shard: Shard,
+    shortcuts: HashMap<Key, Shortcut, RandomState>,
+    shard: Arc<Mutex<Shard>>,
 }
 
+/// A request's labels by where their sources lie in memory, so that no text is read for a known combination.
 #[derive(PartialEq, Eq, Hash)]
-struct Way {
-    route: u32,
-    consumer: u32,
-    /// Fingerprint of the node's address.
+struct Key {
+    route: usize,
+    consumer: usize,
     node: usize,
     code: u16,
-    prefer_name: bool,
-    /// Fingerprint of the path pattern: one route may have several.
-    pattern: usize,
+    settings: Settings,
+}
+
+/// From a [`Key`] to what is counted. Holds on to the sources: as long as it does, nothing else can lie where
+/// the key says.
+struct Shortcut {
+    status: Arc<Counter>,
+    traffic: Arc<Traffic>,
+    _route: Option<Arc<RouteInfo>>,
+    _consumer: Option<Arc<ConsumerInfo>>,
+    _node: Option<Arc<str>>,
+}
+
+impl Key {
+    fn of(exchange: &Exchange, settings: Settings) -> Self {
+        let consumer = exchange.consumer.as_ref().map(|entry| &entry.consumer);
+        Self {
+            route: exchange.route.as_ref().map_or(0, |route| Arc::as_ptr(route) as usize),
+            consumer: consumer.map_or(0, |consumer| Arc::as_ptr(consumer) as usize),
+            node: exchange.outcome.upstream_addr.as_ref().map_or(0, |node| Arc::as_ptr(node).cast::<u8>() as usize),
+            code: exchange.response.status.as_u16(),
+            settings,
+        }
+    }
+}
+
+impl Shortcut {
+    fn count(&self, exchange: &Exchange) {
+        self.status.add(1);
+        self.traffic.count(&exchange.outcome);
+    }
 }
 
 impl Local {
     fn new() -> Self {
-        let shard = Shard::default();
-        if let Ok(mut shards) = SHARDS.lock() {
-            shards.push(shard.clone());
-        }
-        Self { ways: HashMap::default(), shard }
+        let shard = Arc::<Mutex<Shard>>::default();
+        lock(&SHARDS).push(shard.clone());
+        Self { shortcuts: HashMap::default(), shard }
     }
 
-    /// The series of a request that no way leads to yet.
-    fn find(&mut self, way: Way, exchange: &Exchange) -> Option<Arc<Series>> {
-        let labels = Labels::of(exchange, way.prefer_name);
-        let mut all = self.shard.lock().ok()?;
-        if all.len() >= MOST_SERIES && !all.contains_key(&labels) {
-            OVERFLOWED.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        let series = all.entry(labels).or_default().clone();
-        drop(all);
-        if self.ways.len() >= MOST_WAYS {
-            self.ways.clear();
-        }
-        self.ways.insert(way, series.clone());
-        Some(series)
+    /// Finds or begins the series of a request; `None` when there are too many.
+    fn find(&self, exchange: &Exchange, settings: Settings) -> Option<Shortcut> {
+        let labels = Status::of(exchange, settings.prefer_name, settings.disabled);
+        let mut shard = lock(&self.shard);
+        let traffic = shard.traffic(labels.target())?;
+        Some(Shortcut {
+            traffic,
+            status: shard.status(labels)?,
+            _route: exchange.route.clone(),
+            _consumer: exchange.consumer.as_ref().map(|entry| entry.consumer.clone()),
+            _node: exchange.outcome.upstream_addr.clone(),
+        })
     }
 }
 
-/// Calls `count` with the series of a finished request.
-pub(super) fn with_series(exchange: &Exchange, prefer_name: bool, count: impl FnOnce(&Series)) {
-    let route = exchange.route.as_ref();
-    let way = Way {
-        route: route.map_or(0, |route| route.slot),
-        consumer: exchange.consumer.as_ref().map_or(0, |entry| entry.consumer.slot),
-        node: exchange.outcome.upstream_addr.as_ref().map_or(0, |node| fingerprint(node)),
-        code: exchange.response.status.as_u16(),
-        prefer_name,
-        pattern: route.map_or(0, |route| fingerprint(&route.uri)),
-    };
-    LOCAL.with_borrow_mut(|local| match local.ways.get(&way) {
-        Some(series) => count(series),
-        None => {
-            if let Some(series) = local.find(way, exchange) {
-                count(&series);
-            }
+impl Shard {
+    fn traffic(&mut self, target: &Target) -> Option<Arc<Traffic>> {
+        if let Some(traffic) = self.targets.get(target) {
+            return Some(traffic.clone());
         }
+        let has_room = self.targets.len() < MOST_SERIES;
+        has_room.then(|| self.targets.entry(target.clone()).or_default().clone())
+    }
+
+    fn status(&mut self, labels: Status) -> Option<Arc<Counter>> {
+        let has_room = self.statuses.len() < MOST_SERIES || self.statuses.contains_key(&labels);
+        has_room.then(|| self.statuses.entry(labels).or_default().clone())
+    }
+}
+
+/// Counts a finished request.
+pub(super) fn count(exchange: &Exchange, settings: Settings) {
+    let key = Key::of(exchange, settings);
+    LOCAL.with_borrow_mut(|local| {
+        if let Some(shortcut) = local.shortcuts.get(&key) {
+            return shortcut.count(exchange);
+        }
+        let Some(shortcut) = local.find(exchange, settings) else {
+            OVERFLOWED.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        shortcut.count(exchange);
+        if local.shortcuts.len() >= MOST_SHORTCUTS {
+            local.shortcuts.clear();
+        }
+        local.shortcuts.insert(key, shortcut);
     });
 }
 
-/// A text as a number; within one route texts are few, so that two never share one in practice, and if they
-/// did, their counts would be added up under the first.
-fn fingerprint(text: &str) -> usize {
-    use std::hash::BuildHasher;
-    foldhash::fast::FixedState::default().hash_one(text) as usize
+/// Calls `visit` with the shard of each worker; that worker waits only if it meets new labels meanwhile.
+pub(super) fn each(mut visit: impl FnMut(&Shard)) {
+    let shards = lock(&SHARDS).clone();
+    for shard in shards {
+        visit(&lock(&shard));
+    }
 }
 
-/// All series of all workers; those with the same labels come several times.
-pub(super) fn all_series() -> Vec<(Labels, Arc<Series>)> {
-    let Ok(shards) = SHARDS.lock() else { return Vec::new() };
-    let locked = shards.iter().filter_map(|shard| shard.lock().ok());
-    locked
-        .flat_map(|all| all.iter().map(|(labels, series)| (labels.clone(), series.clone())).collect::<Vec<_>>())
-        .collect()
-}
-
-/// How many requests found no room for a series of their own.
+/// How many requests were not counted because there are too many series.
 pub(super) fn overflowed() -> u64 {
     OVERFLOWED.load(Ordering::Relaxed)
+}
+
+/// Counters are right at any moment, so a panic elsewhere leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,190 @@
+//! One limit: what is counted together, how many, in how much time.
+
+use std::hash::{BuildHasher, Hasher};
+
+use http::header::HeaderValue;
+use limit::WindowType;
+use model::Fault;
+use plugin_api::var::Known;
+use plugin_api::{Exchange, Template, Var};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{HeaderNames, counters};
+
+/// The largest number that APISIX can hold: 2^53 - 1.
+const MOST: u64 = 9_007_199_254_740_991;
+
+/// One of `rules`.
+#[derive(Deserialize)]
+pub(super) struct RuleConf {
+    pub(super) count: Option<Value>,
+    pub(super) time_window: Option<Value>,
+    pub(super) key: String,
+    pub(super) header_prefix: Option<String>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KeyType {
+    #[default]
+    Var,
+    VarCombination,
+    Constant,
+}
+
+/// A compiled limit.
+pub(super) struct Rule {
+    seed: u64,
+    count: Amount,
+    /// In seconds.
+    time_window: Amount,
+    key: Key,
+    pub(super) headers: HeaderNames,
+}
+
+/// A limit for one request.
+pub(super) struct Due {
+    pub(super) key: u64,
+    limit: u64,
+    window_ms: u64,
+    pub(super) limit_header: HeaderValue,
+}
+
+/// What is counted together.
+pub(super) enum Key {
+    /// `remote_addr`, which needs no text.
+    Address,
+    Var(Var),
+    Combination(Template),
+    Constant(String),
+}
+
+/// A number, or a variable that gives one.
+enum Amount {
+    Known(u64, HeaderValue),
+    Variable(Template),
+}
+
+impl Rule {
+    /// Faults are below `pointer`, where `count` and `time_window` stand.
+    pub(super) fn new(
+        pointer: &str,
+        seed: u64,
+        count: &Option<Value>,
+        time_window: &Option<Value>,
+        key: Key,
+        headers: HeaderNames,
+    ) -> Result<Self, Fault> {
+        let amount = |value: &Option<Value>, field: &str| {
+            Amount::parse(value.as_ref()).map_err(|message| Fault::new(format!("{pointer}/{field}"), message))
+        };
+        Ok(Self {
+            seed,
+            count: amount(count, "count")?,
+            time_window: amount(time_window, "time_window")?,
+            key,
+            headers,
+        })
+    }
+
+    /// The limit for this request; `None` when a variable gives no number, or when `needs_key` and the key's
+    /// variables give nothing. Else the client's address takes an empty key's place.
+    pub(super) fn due(&self, exchange: &Exchange, needs_key: bool) -> Option<Due> {
+        let (limit, limit_header) = self.count.resolve(exchange)?;
+        let (seconds, _) = self.time_window.resolve(exchange)?;
+        let mut hasher = counters::hashing().build_hasher();
+        hasher.write_u64(self.seed);
+        let has_key = self.key.write(exchange, &mut hasher);
+        if !has_key {
+            if needs_key {
+                return None;
+            }
+            write_address(exchange, &mut hasher);
+        }
+        Some(Due { key: hasher.finish(), limit, window_ms: seconds.saturating_mul(1000), limit_header })
+    }
+}
+
+impl Due {
+    pub(super) fn as_rule(&self, window_type: WindowType) -> limit::Rule {
+        limit::Rule { limit: self.limit, window_ms: self.window_ms, window_type }
+    }
+}
+
+impl Key {
+    pub(super) fn new(key_type: KeyType, text: &str) -> Self {
+        match key_type {
+            KeyType::Constant => Self::Constant(text.to_owned()),
+            KeyType::VarCombination => Self::Combination(Template::parse(text)),
+            KeyType::Var => match Var::parse(text) {
+                Var::Known(Known::RemoteAddr) => Self::Address,
+                var => Self::Var(var),
+            },
+        }
+    }
+
+    /// A rule's key is a combination of variables.
+    pub(super) fn of_rule(text: &str) -> Self {
+        Self::new(KeyType::VarCombination, text)
+    }
+
+    /// Hashes the key; `false` when it has no value.
+    fn write(&self, exchange: &Exchange, hasher: &mut impl Hasher) -> bool {
+        match self {
+            Self::Address => write_address(exchange, hasher),
+            Self::Constant(text) => hasher.write(text.as_bytes()),
+            Self::Var(var) => match var.get(exchange).filter(|text| !text.is_empty()) {
+                Some(text) => hasher.write(text.as_bytes()),
+                None => return false,
+            },
+            Self::Combination(template) => match template.render_counted(exchange) {
+                (_, 0) => return false,
+                (text, _) => hasher.write(text.as_bytes()),
+            },
+        }
+        true
+    }
+}
+
+fn write_address(exchange: &Exchange, hasher: &mut impl Hasher) {
+    match exchange.client.remote.ip() {
+        std::net::IpAddr::V4(address) => hasher.write(&address.octets()),
+        std::net::IpAddr::V6(address) => hasher.write(&address.octets()),
+    }
+}
+
+impl Amount {
+    fn parse(value: Option<&Value>) -> Result<Self, String> {
+        let known = |number: Option<u64>| {
+            let number = number.filter(|number| (1..=MOST).contains(number));
+            let number = number.ok_or_else(|| format!("must be a whole number from 1 to {MOST}"))?;
+            Ok(Self::Known(number, HeaderValue::from(number)))
+        };
+        match value {
+            Some(Value::String(text)) => {
+                let template = Template::parse(text);
+                match template.as_constant() {
+                    Some(text) => known(text.trim().parse().ok()),
+                    None => Ok(Self::Variable(template)),
+                }
+            }
+            Some(Value::Number(number)) => {
+                // Schemas take 60.0 for an integer.
+                let whole = || number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64);
+                known(number.as_u64().or_else(whole))
+            }
+            _ => known(None),
+        }
+    }
+
+    fn resolve(&self, exchange: &Exchange) -> Option<(u64, HeaderValue)> {
+        match self {
+            Self::Known(number, header) => Some((*number, header.clone())),
+            Self::Variable(template) => {
+                let number = template.render(exchange).trim().parse().ok()?;
+                (1..=MOST).contains(&number).then(|| (number, HeaderValue::from(number)))
+            }
+        }
+    }
+}

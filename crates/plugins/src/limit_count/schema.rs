@@ -1,0 +1,62 @@
+//! What configurations may say. Source: the `schema` of APISIX 3.18's limit-count.
+
+use std::sync::LazyLock;
+
+use plugin_api::schema::with_meta;
+use serde_json::{Value, json};
+
+pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    with_meta(json!({
+        "type": "object",
+        "properties": {
+            "count": amount("most requests of a window; text may be a number or a variable"),
+            "time_window": amount("length of a window in seconds; text may be a number or a variable"),
+            "window_type": { "type": "string", "enum": ["fixed", "sliding"], "default": "fixed" },
+            "rules": {
+                "type": "array",
+                "description": "several limits, instead of count, time_window and key",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "count": amount("as above"),
+                        "time_window": amount("as above"),
+                        "key": { "type": "string", "description": "a combination of variables" },
+                        "header_prefix": { "type": "string", "description": "default: the rule's number" },
+                    },
+                    "required": ["count", "time_window", "key"],
+                },
+            },
+            "group": { "type": "string", "description": "those of one group count together" },
+            "key": { "type": "string", "default": "remote_addr" },
+            "key_type": { "type": "string", "enum": ["var", "var_combination", "constant"], "default": "var" },
+            "rejected_code": { "type": "integer", "minimum": 200, "maximum": 599, "default": 503 },
+            "rejected_msg": { "type": "string", "minLength": 1 },
+            "policy": {
+                "type": "string",
+                "enum": ["local", "redis", "redis-cluster", "redis-sentinel"],
+                "default": "local",
+            },
+            "allow_degradation": { "type": "boolean", "default": false },
+            "show_limit_quota_header": { "type": "boolean", "default": true },
+        },
+        "oneOf": [{ "required": ["count", "time_window"] }, { "required": ["rules"] }],
+    }))
+});
+
+pub(super) static METADATA: LazyLock<Value> = LazyLock::new(|| {
+    json!({
+        "type": "object",
+        "properties": {
+            "limit_header": { "type": "string", "default": "X-RateLimit-Limit" },
+            "remaining_header": { "type": "string", "default": "X-RateLimit-Remaining" },
+            "reset_header": { "type": "string", "default": "X-RateLimit-Reset" },
+        },
+    })
+});
+
+fn amount(description: &str) -> Value {
+    json!({
+        "description": description,
+        "oneOf": [{ "type": "integer", "exclusiveMinimum": 0 }, { "type": "string" }],
+    })
+}

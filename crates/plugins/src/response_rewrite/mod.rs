@@ -1,0 +1,193 @@
+//! `response-rewrite`: another status, body or headers for the client.
+//!
+//! ```json
+//! { "status_code": 200, "body": "{\"code\":\"ok\"}", "headers": { "set": { "X-Server": "flotilla" } } }
+//! ```
+//! Source: <https://apisix.apache.org/docs/apisix/plugins/response-rewrite/>
+
+mod filter;
+
+use std::sync::{Arc, LazyLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
+use model::Fault;
+use plugin_api::schema::with_meta;
+use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases, Plugin, PluginType};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::header_edits::{self, HeaderEdits, Side};
+use filter::{Filter, FilterConf};
+
+/// Which configurations filter the body of this response: those whose `vars` held.
+const FILTERS: &str = "response-rewrite.filters";
+
+/// The plugin by name.
+pub(crate) struct ResponseRewrite;
+
+#[derive(Deserialize)]
+struct Conf {
+    headers: Option<Value>,
+    body: Option<String>,
+    #[serde(default)]
+    body_base64: bool,
+    status_code: Option<u16>,
+    vars: Option<Value>,
+    #[serde(default)]
+    filters: Vec<FilterConf>,
+    #[serde(default = "max_body")]
+    max_resp_body_size: usize,
+}
+
+fn max_body() -> usize {
+    64 * 1024 * 1024
+}
+
+impl PluginType for ResponseRewrite {
+    fn name(&self) -> &'static str {
+        "response-rewrite"
+    }
+
+    fn priority(&self) -> i32 {
+        899
+    }
+
+    fn schema(&self) -> &'static Value {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            with_meta(json!({
+                "type": "object",
+                "properties": {
+                    "headers": header_edits::schema(json!({
+                        "type": "array",
+                        "minItems": 1,
+                        "items": { "type": "string", "pattern": "^[^:]+:[^:]+[^/]$" },
+                    })),
+                    "body": { "type": "string" },
+                    "body_base64": { "type": "boolean", "default": false },
+                    "status_code": { "type": "integer", "minimum": 200, "maximum": 598 },
+                    "vars": { "type": "array" },
+                    "filters": { "type": "array", "minItems": 1, "items": filter::schema() },
+                    "max_resp_body_size": { "type": "integer", "minimum": 1, "default": max_body() },
+                },
+                "dependencies": {
+                    "body": { "not": { "required": ["filters"] } },
+                    "filters": { "not": { "required": ["body"] } },
+                },
+            }))
+        });
+        &SCHEMA
+    }
+
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        let conf: Conf = crate::read(input.conf)?;
+        let status = conf.status_code.map(StatusCode::from_u16).transpose();
+        let vars = conf.vars.as_ref().map(Condition::compile).transpose();
+        let filters = conf.filters.iter().enumerate();
+        let filters =
+            filters.map(|(n, filter)| Filter::compile(filter).map_err(|fault| fault.under(&format!("/filters/{n}"))));
+        Ok(Arc::new(Compiled {
+            status: status.map_err(|_| Fault::new("/status_code", "must be a status code"))?,
+            body: body(&conf)?,
+            headers: HeaderEdits::parse(conf.headers.as_ref())?,
+            vars: vars.map_err(in_vars)?,
+            filters: filters.collect::<Result<_, _>>()?,
+            limit: conf.max_resp_body_size,
+        }))
+    }
+}
+
+fn in_vars(fault: Fault) -> Fault {
+    let message = format!("failed to validate the 'vars' expression: {}", fault.message);
+    Fault { message, ..fault }.under("/vars")
+}
+
+fn body(conf: &Conf) -> Result<Option<Bytes>, Fault> {
+    let Some(body) = &conf.body else { return Ok(None) };
+    if !conf.body_base64 {
+        return Ok(Some(Bytes::from(body.clone())));
+    }
+    let decoded = STANDARD.decode(body).ok().filter(|decoded| !decoded.is_empty());
+    decoded.map(|decoded| Some(decoded.into())).ok_or_else(|| Fault::new("/body", "invalid base64 content"))
+}
+
+struct Compiled {
+    status: Option<StatusCode>,
+    body: Option<Bytes>,
+    headers: HeaderEdits,
+    vars: Option<Condition>,
+    filters: Vec<Filter>,
+    limit: usize,
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        let filters = if self.filters.is_empty() { Phases::default() } else { Phases::BODY_FILTER };
+        Phases::HEADER_FILTER.and(filters)
+    }
+
+    fn response_body(&self) -> BodyNeed {
+        if self.filters.is_empty() { BodyNeed::Stream } else { BodyNeed::Whole { limit: self.limit } }
+    }
+
+    fn header_filter(&self, exchange: &mut Exchange) {
+        if !self.vars.as_ref().is_none_or(|vars| vars.holds(exchange)) {
+            return;
+        }
+        if let Some(status) = self.status {
+            exchange.response.status = status;
+        }
+        if let Some(body) = &self.body {
+            forget_body_headers(exchange);
+            exchange.response.body = Some(body.clone());
+        }
+        if !self.filters.is_empty() {
+            self.begin_filters(exchange);
+        }
+        self.headers.apply(exchange, Side::Response, &[]);
+    }
+
+    fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
+        if self.is_filtering(exchange) {
+            self.filters.iter().for_each(|filter| filter.apply(&mut chunk.data));
+        }
+    }
+}
+
+impl Compiled {
+    /// Filters see the body as it is sent; in a compressed one there is nothing to find.
+    fn begin_filters(&self, exchange: &mut Exchange) {
+        let encoding = exchange.response.headers.get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
+            tracing::warn!(?encoding, "response-rewrite: filters cannot look into a compressed body");
+            return;
+        }
+        forget_body_headers(exchange);
+        let mut filtering = exchange.note(FILTERS).and_then(Value::as_array).cloned().unwrap_or_default();
+        filtering.push(self.number());
+        exchange.set_note(FILTERS, Value::Array(filtering));
+    }
+
+    fn is_filtering(&self, exchange: &Exchange) -> bool {
+        let filtering = exchange.note(FILTERS).and_then(Value::as_array);
+        filtering.is_some_and(|numbers| numbers.contains(&self.number()))
+    }
+
+    /// Tells two configurations in one request apart: a global rule's and a route's.
+    fn number(&self) -> Value {
+        Value::from(std::ptr::from_ref(self) as usize)
+    }
+}
+
+/// What the upstream said of its body is not true of another.
+fn forget_body_headers(exchange: &mut Exchange) {
+    for name in [CONTENT_LENGTH, CONTENT_ENCODING, LAST_MODIFIED, ETAG] {
+        exchange.response.headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;
