@@ -141,7 +141,8 @@ impl Overrides {
     }
 
     fn api_settings(&self) -> anyhow::Result<ApiSettings> {
-        let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+        let read =
+            |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
         let certificate = match (&self.certificate, &self.certificate_key) {
             (Some(chain), Some(key)) => ServerCertificate::Given { chain_pem: read(chain)?, key_pem: read(key)? },
             _ => ServerCertificate::OwnCa,
@@ -189,8 +190,7 @@ impl ControlPlane {
         let certificate = control.issue_server_certificate()?;
         let tls = TlsMaterial { ca: control.ca_certificate().clone(), chain: certificate.chain, key: certificate.key };
         let channel_settings = ChannelSettings::new(tls, control.trust_domain());
-        let channel =
-            tokio::spawn(channel::serve(listener, channel_settings, Arc::new(control.clone()), stop.clone()));
+        let channel = tokio::spawn(channel::serve(listener, channel_settings, Arc::new(control.clone()), stop.clone()));
 
         let api = api::serve(settings.api_settings()?, control.clone(), stop.clone()).await?;
         Ok(Self { control, first_admin: started.first_admin, api, channel_address, channel, stop })

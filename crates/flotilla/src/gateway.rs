@@ -105,12 +105,7 @@ fn announce(serving: &Serving<'_>) {
     let group = serving.status.group.as_ref().map_or("-", |group| group.as_str());
     let mut stdout = std::io::stdout();
     // Whoever started the gateway may have closed its standard output; that is no reason not to serve.
-    let _ = writeln!(
-        stdout,
-        "ready group={group} revision={revision} {} {}",
-        addresses.join(" "),
-        encrypted.join(" ")
-    );
+    let _ = writeln!(stdout, "ready group={group} revision={revision} {} {}", addresses.join(" "), encrypted.join(" "));
     let _ = stdout.flush();
 }
 

@@ -33,11 +33,8 @@ impl Login {
         let name = format!("flotilla-cli-{}", uuid::Uuid::now_v7().simple());
         let name = name.get(..40).unwrap_or(&name).to_owned();
         let issued = session.create_token(&TokenSpec { name, expires_at: 0 }).await?;
-        let saved = SavedLogin {
-            server: server.to_owned(),
-            token: issued.token,
-            ca_fingerprint: self.client.ca_fingerprint(),
-        };
+        let saved =
+            SavedLogin { server: server.to_owned(), token: issued.token, ca_fingerprint: self.client.ca_fingerprint() };
         let path = login_file()?;
         saved.write(&path)?;
         self.client.output.one(&serde_json::json!({ "server": server, "username": self.username }), |_| {

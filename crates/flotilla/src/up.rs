@@ -170,7 +170,10 @@ impl Up {
         match &control_plane.first_admin {
             Some(admin) if admin.generated => {
                 lines.push(format!("  first admin      {} / {}", admin.username, admin.password));
-                lines.push(format!("  try              curl -u {}:{} {base}/api/gateway_groups", admin.username, admin.password));
+                lines.push(format!(
+                    "  try              curl -u {}:{} {base}/api/gateway_groups",
+                    admin.username, admin.password
+                ));
             }
             Some(admin) => {
                 lines.push(format!("  first admin      {} / (the password you gave)", admin.username));

@@ -41,8 +41,7 @@ impl Live {
     ) -> (Box<Self>, Incoming) {
         worker.counters.request_begins();
         let (head, body) = request.into_parts();
-        let mut outcome = Outcome::default();
-        outcome.bytes_received = log::head_bytes(&head.headers) + head.uri.path().len() as u64;
+        let bytes_received = log::head_bytes(&head.headers) + head.uri.path().len() as u64;
         let exchange = Exchange {
             method: head.method,
             uri: head.uri,
@@ -60,7 +59,7 @@ impl Live {
             target: Target::default(),
             early_headers: SmallVec::new(),
             response: ResponseHead::default(),
-            outcome,
+            outcome: Outcome { bytes_received, ..Outcome::default() },
             notes: SmallVec::new(),
         };
         (

@@ -28,9 +28,12 @@ const FORGET: std::time::Duration = std::time::Duration::from_secs(300);
 
 type FastMap<K, V> = HashMap<K, V, RandomState>;
 
+/// The newest plan as this worker last saw it: a look costs one atomic load.
+type PlanCache = Cache<Arc<ArcSwapOption<Plan>>, Option<Arc<Plan>>>;
+
 /// State of one worker.
 pub(crate) struct Local {
-    plans: RefCell<Cache<Arc<ArcSwapOption<Plan>>, Option<Arc<Plan>>>>,
+    plans: RefCell<PlanCache>,
     current: RefCell<Option<Rc<Plan>>>,
     upstreams: RefCell<FastMap<u32, Rc<LocalUpstream>>>,
     pools: RefCell<FastMap<Target, std::rc::Weak<Pool>>>,

@@ -1,5 +1,7 @@
 //! A request's way through a gateway, over real sockets. One binary, for linking it takes longer than running it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod bodies;
 mod client_faults;
 mod connections;
