@@ -175,3 +175,7 @@ impl Operand {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "condition_tests.rs"]
+mod tests;

@@ -324,3 +324,7 @@ pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
         (key == name).then_some(value)
     })
 }
+
+#[cfg(test)]
+#[path = "var_tests.rs"]
+mod tests;

@@ -1,69 +1,27 @@
-//! An exchange to run plugins on.
+//! Exchanges to run plugins on.
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
-use http::{HeaderMap, Method, Version};
-use plugin_api::exchange::{Outcome, ResponseHead};
-use plugin_api::{
-    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply,
-    RouteInfo, Target, Verdict,
-};
-use smallvec::SmallVec;
+use plugin_api::testing::{Consumers, with_header};
+use plugin_api::{CompileInput, ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply, RouteInfo, Verdict};
 
-/// Two consumers: `jack` with key `jack-key` and custom id 42, `ann` with key `ann-key`.
-struct Consumers(Vec<(&'static str, ConsumerEntry)>);
-
-impl ConsumerIndex for Consumers {
-    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
-        assert_eq!(plugin, "key-auth");
-        self.0.iter().find(|(own, _)| *own == key).map(|(_, entry)| entry)
-    }
-
-    fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>> {
-        self.0.iter().map(|(_, entry)| &entry.consumer).find(|consumer| &*consumer.username == username)
-    }
+/// A GET of `target` with these headers, from 192.0.2.7, that matched route `r1`. There are two consumers:
+/// `jack` with key `jack-key`, credential `c1` and custom id 42, and `ann` with key `ann-key`.
+pub(crate) fn exchange(target: &str, headers: &[(&str, &str)]) -> Exchange {
+    let plain = plugin_api::testing::exchange(target);
+    let mut exchange = headers.iter().fold(plain, |exchange, (name, value)| with_header(exchange, name, value));
+    let route = RouteInfo { slot: 9, id: "r1".into(), uri: "/*".into(), ..RouteInfo::default() };
+    exchange.route = Some(Arc::new(route));
+    exchange.consumers = Rc::new(consumers());
+    exchange
 }
 
 fn consumers() -> Consumers {
-    let entry = |slot: u32, name: &str| {
-        let labels = if name == "jack" { [("custom_id".to_owned(), "42".to_owned())].into() } else { [].into() };
-        let info = ConsumerInfo { slot, username: name.into(), labels, ..ConsumerInfo::default() };
-        ConsumerEntry { consumer: Arc::new(info), credential_id: None, conf: Arc::default() }
-    };
-    Consumers(vec![("jack-key", entry(1, "jack")), ("ann-key", entry(2, "ann"))])
-}
-
-/// A GET request for `uri` with these headers, from 192.0.2.7, that matched route `r1`.
-pub(crate) fn exchange(uri: &str, headers: &[(&str, &str)]) -> Exchange {
-    let mut map = HeaderMap::new();
-    for (name, value) in headers {
-        let name: http::HeaderName = name.parse().expect("name");
-        map.append(name, value.parse().expect("value"));
-    }
-    let remote = "192.0.2.7:1234".parse().expect("address");
-    let route = RouteInfo { slot: 9, id: "r1".into(), uri: "/*".into(), ..RouteInfo::default() };
-    Exchange {
-        method: Method::GET,
-        uri: uri.parse().expect("uri"),
-        version: Version::HTTP_11,
-        headers: map,
-        normalised_path: None,
-        host: SmallVec::from_slice(b"example.com"),
-        client: Client { remote, peer: remote, local: "127.0.0.1:9080".parse().expect("address"), tls: None },
-        started: Instant::now(),
-        route: Some(Arc::new(route)),
-        params: SmallVec::new(),
-        consumer: None,
-        consumers: Rc::new(consumers()),
-        request_body: None,
-        target: Target::default(),
-        early_headers: SmallVec::new(),
-        response: ResponseHead::default(),
-        outcome: Outcome::default(),
-        notes: SmallVec::new(),
-    }
+    let labels = [("custom_id".to_owned(), "42".to_owned())].into();
+    let jack = ConsumerInfo { slot: 1, username: "jack".into(), labels, ..ConsumerInfo::default() };
+    let ann = ConsumerInfo { slot: 2, username: "ann".into(), ..ConsumerInfo::default() };
+    Consumers::default().with("key-auth", "jack-key", jack, Some("c1")).with("key-auth", "ann-key", ann, None)
 }
 
 /// Checks and compiles a configuration as an owner `route/r1` would.

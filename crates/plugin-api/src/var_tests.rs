@@ -1,0 +1,153 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::testing::{exchange, with_header};
+use crate::{ConsumerEntry, ConsumerInfo, RouteInfo};
+
+fn value(exchange: &Exchange, name: &str) -> Option<String> {
+    Var::parse(name).get(exchange).map(Cow::into_owned)
+}
+
+#[test]
+fn requests_are_told_as_nginx_tells_them() {
+    let request = with_header(exchange("/a%20b?x=1&y=%2f+z&flag"), "x-tenant-id", "acme");
+    let mut request = with_header(request, "cookie", "a=1; b=2=3");
+    request.normalised_path = Some("/a b".into());
+    let cases = [
+        ("uri", Some("/a b")),
+        ("request_uri", Some("/a%20b?x=1&y=%2f+z&flag")),
+        ("args", Some("x=1&y=%2f+z&flag")),
+        ("query_string", Some("x=1&y=%2f+z&flag")),
+        ("is_args", Some("?")),
+        ("arg_x", Some("1")),
+        ("arg_y", Some("/ z")),
+        ("arg_flag", Some("")),
+        ("arg_none", None),
+        ("request_method", Some("GET")),
+        ("request", Some("GET /a%20b?x=1&y=%2f+z&flag HTTP/1.1")),
+        ("scheme", Some("http")),
+        ("https", Some("")),
+        ("host", Some("gateway.test")),
+        ("http_host", Some("gateway.test")),
+        ("http_x_tenant_id", Some("acme")),
+        ("http_none", None),
+        ("cookie_a", Some("1")),
+        ("cookie_b", Some("2=3")),
+        ("cookie_c", None),
+        ("remote_addr", Some("192.0.2.7")),
+        ("remote_port", Some("40000")),
+        ("server_addr", Some("127.0.0.1")),
+        ("server_port", Some("9080")),
+        ("server_protocol", Some("HTTP/1.1")),
+        ("consumer_name", None),
+        ("route_id", None),
+        ("nobody_sets_this", None),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(value(&request, name).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_the_gateway_found_out_is_told_too() {
+    let mut request = exchange("/users/7");
+    request.route = Some(Arc::new(RouteInfo {
+        id: "r1".into(),
+        name: Some("users".into()),
+        uri: "/users/:id".into(),
+        service_id: Some("s1".into()),
+        param_names: vec!["id".into()],
+        ..RouteInfo::default()
+    }));
+    request.params.push((7, 8));
+    let consumer =
+        Arc::new(ConsumerInfo { username: "jack".into(), group_id: Some("g1".into()), ..ConsumerInfo::default() });
+    request.consumer = Some(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Arc::default() });
+    request.outcome.upstream_addr = Some("10.0.0.1:8080".into());
+    request.outcome.upstream_status.extend([502, 200]);
+    request.outcome.upstream_latency = Some(Duration::from_micros(42_900));
+    request.response.headers.insert("x-trace", "t1".parse().expect("a value"));
+    request.set_note("plugin_note", json!("left"));
+    request.set_note("plugin_number", json!(3));
+    let cases = [
+        ("route_id", "r1"),
+        ("route_name", "users"),
+        ("matched_uri", "/users/:id"),
+        ("service_id", "s1"),
+        ("uri_param_id", "7"),
+        ("consumer_name", "jack"),
+        ("consumer_group_id", "g1"),
+        ("credential_id", "c1"),
+        ("upstream_addr", "10.0.0.1:8080"),
+        ("balancer_ip", "10.0.0.1"),
+        ("balancer_port", "8080"),
+        ("upstream_status", "502, 200"),
+        ("upstream_response_time", "0.042"),
+        ("sent_http_x_trace", "t1"),
+        ("upstream_http_x_trace", "t1"),
+        ("plugin_note", "left"),
+        ("plugin_number", "3"),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(value(&request, name).as_deref(), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn body_arguments_come_from_forms_and_json() {
+    let with_body = |content_type: &str, body: &'static str| {
+        let mut request = with_header(exchange("/"), "content-type", content_type);
+        request.request_body = Some(bytes::Bytes::from_static(body.as_bytes()));
+        request
+    };
+    let form = with_body("application/x-www-form-urlencoded; charset=utf-8", "a=1&b=x%20y");
+    assert_eq!(value(&form, "post_arg_b").as_deref(), Some("x y"));
+    let json = with_body("application/json", r#"{"user": {"name": "jack", "age": 7}}"#);
+    assert_eq!(value(&json, "post_arg_user.name").as_deref(), Some("jack"));
+    assert_eq!(value(&json, "post_arg_user.age").as_deref(), Some("7"));
+    assert_eq!(value(&with_body("application/json", "{"), "post_arg_a"), None);
+    assert_eq!(value(&exchange("/"), "post_arg_a"), None);
+}
+
+#[test]
+fn times_are_those_of_the_calendar() {
+    let at = |seconds| iso8601(Duration::from_secs(seconds));
+    assert_eq!(at(0), "1970-01-01T00:00:00+00:00");
+    assert_eq!(at(951_782_399), "2000-02-28T23:59:59+00:00");
+    assert_eq!(at(951_782_400), "2000-02-29T00:00:00+00:00");
+    assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00+00:00", "2100 is no leap year");
+}
+
+#[test]
+fn every_known_name_is_known() {
+    for name in KNOWN_NAMES {
+        assert!(matches!(Var::parse(name), Var::Known(_)), "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_name_and_no_query_can_break_it(name in "\\PC{0,20}", key in "[ -~]{0,10}", target in "/[!-~]{0,30}") {
+        let Ok(uri) = target.parse::<http::Uri>() else { return Ok(()) };
+        let mut request = exchange("/");
+        request.uri = uri;
+        value(&request, &name);
+        value(&request, &format!("arg_{key}"));
+        value(&request, &format!("cookie_{key}"));
+    }
+
+    #[test]
+    fn no_template_can_break_it(text in "\\PC{0,40}", mixed in "[${}\\\\a-z_]{0,20}") {
+        for text in [&text, &mixed] {
+            let template = crate::Template::parse(text);
+            let rendered = template.render(&exchange("/"));
+            if let Some(constant) = template.as_constant() {
+                prop_assert_eq!(rendered, constant);
+            }
+        }
+    }
+}
