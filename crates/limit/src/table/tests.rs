@@ -1,5 +1,3 @@
-use std::sync::atomic::AtomicBool;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -66,37 +64,44 @@ fn a_place_that_was_given_away_does_not_keep_the_count() {
     assert!(table.hit(key(1), &fixed(1, 1000), 0).allowed);
 }
 
-/// Threads that read one clock, which goes on while they hit.
-fn pass_concurrently(rule: Rule, windows: u64) -> u64 {
+/// How many of the requests of four threads pass, when each thread moves the clock on after `pace` requests.
+fn pass_concurrently(rule: Rule, pace: u64) -> (u64, u64) {
+    const REQUESTS: u64 = 100_000;
     let table = Table::with_room_for(64);
     let clock = AtomicU64::new(0);
-    let over = AtomicBool::new(false);
     let passed = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
+                for n in 1..=REQUESTS {
                     let decision = table.hit(3, &rule, clock.load(Ordering::SeqCst));
                     passed.fetch_add(u64::from(decision.allowed), Ordering::Relaxed);
+                    if n % pace == 0 {
+                        clock.fetch_add(1, Ordering::SeqCst);
+                    }
                 }
             });
         }
-        for _ in 0..windows * rule.window_ms {
-            clock.fetch_add(1, Ordering::SeqCst);
-            std::thread::yield_now();
-        }
-        over.store(true, Ordering::Relaxed);
     });
-    passed.into_inner()
+    (passed.into_inner(), clock.into_inner())
 }
 
 #[test]
-fn many_threads_never_pass_more_than_the_limit() {
-    for window_ms in [1, 5] {
-        let passed = pass_concurrently(fixed(5, window_ms), 40);
-        assert!(passed <= 5 * 41, "{passed} in 41 windows of {window_ms} ms");
-        let passed = pass_concurrently(sliding(5, window_ms), 40);
-        assert!(passed <= 5 * 41, "{passed} in 41 sliding windows of {window_ms} ms");
+fn many_threads_pass_exactly_the_limit() {
+    let (passed, _) = pass_concurrently(fixed(90_000, 1000), u64::MAX);
+    assert_eq!(passed, 90_000);
+    let (passed, _) = pass_concurrently(sliding(90_000, 1000), u64::MAX);
+    assert_eq!(passed, 90_000);
+}
+
+#[test]
+fn no_request_slips_through_while_windows_begin() {
+    for window_ms in [1, 3] {
+        for rule in [fixed(50, window_ms), sliding(50, window_ms)] {
+            let (passed, end) = pass_concurrently(rule, 100);
+            let windows = end / window_ms + 1;
+            assert!(passed <= 50 * windows, "{passed} in {windows} windows of {rule:?}");
+        }
     }
 }
 
