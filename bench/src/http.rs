@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::answer;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// A connection idle for longer may be about to be closed by the server: a new one is made instead.
+const REUSE_LIMIT: Duration = Duration::from_secs(1);
 const READ_LIMIT: Duration = Duration::from_secs(120);
 
 /// An answer.
@@ -32,12 +34,13 @@ impl Answer {
 pub(crate) struct Connection {
     address: SocketAddr,
     stream: Option<TcpStream>,
+    used: Instant,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, buffer: Vec::new() }
+        Self { address, stream: None, used: Instant::now(), buffer: Vec::new() }
     }
 
     pub(crate) fn get(&mut self, path: &str, headers: &[&str]) -> io::Result<Answer> {
@@ -49,7 +52,11 @@ impl Connection {
         let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: bench.test\r\nContent-Length: {length}\r\n{lines}\r\n");
+        if self.used.elapsed() > REUSE_LIMIT {
+            self.stream = None;
+        }
         let outcome = self.exchange(&[head.as_bytes(), body].concat());
+        self.used = Instant::now();
         if outcome.is_err() {
             self.stream = None;
         }
