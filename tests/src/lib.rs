@@ -1,0 +1,1 @@
+//! Nothing here: this crate holds the tests that run the real binary.

@@ -1,0 +1,150 @@
+//! Two groups stay apart; a change reaches every instance of its group and no other; an instance outlives its control plane.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use serde_json::json;
+use support::{ControlPlane, client, control_plane, directory, gateway, gateway_command, get, soon, upstream};
+
+const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
+
+async fn new_group(control: &ControlPlane, name: &str) -> String {
+    let group = control
+        .api
+        .call("POST", "/api/gateway_groups", Some(json!({ "name": name, "labels": { "env": "prod" } })))
+        .await;
+    let id = group.pointer("/value/id").and_then(|id| id.as_str()).expect("an id");
+    id.to_owned()
+}
+
+#[tokio::test]
+async fn the_same_ids_in_two_groups_stay_apart_and_changes_reach_all_of_one() {
+    let dir = directory();
+    let (blue, green, red) = (upstream("blue").await, upstream("green").await, upstream("red").await);
+    let control = control_plane(&dir.path().join("control"), ANY);
+    let payment = new_group(&control, "payment-prod").await;
+    control.api.route("default", "/x", blue).await;
+    control.api.route(&payment, "/x", green).await;
+    let token = control.api.join_token("default").await;
+    let first = gateway(&dir.path().join("g1"), &control.channel, Some(&token));
+    let second = gateway(&dir.path().join("g2"), &control.channel, Some(&token));
+    let token = control.api.join_token(&payment).await;
+    let other = gateway(&dir.path().join("g3"), &control.channel, Some(&token));
+    let http = client();
+    soon(&http, first.http(), "/x", (200, "blue")).await;
+    soon(&http, second.http(), "/x", (200, "blue")).await;
+    soon(&http, other.http(), "/x", (200, "green")).await;
+
+    control.api.route("default", "/x", red).await;
+    soon(&http, first.http(), "/x", (200, "red")).await;
+    soon(&http, second.http(), "/x", (200, "red")).await;
+    assert_eq!(get(&http, other.http(), "/x").await, Some((200, "green".into())), "another group is untouched");
+}
+
+#[tokio::test]
+async fn an_instance_outlives_its_control_plane() {
+    let dir = directory();
+    let (one, two) = (upstream("one").await, upstream("two").await);
+    let control = control_plane(&dir.path().join("control"), ANY);
+    control.api.route("default", "/x", one).await;
+    let token = control.api.join_token("default").await;
+    let place = dir.path().join("g");
+    let instance = gateway(&place, &control.channel, Some(&token));
+    let http = client();
+    soon(&http, instance.http(), "/x", (200, "one")).await;
+    let api = control.process.http().to_string();
+    let channel = control.channel.clone();
+    control.process.kill();
+
+    assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())));
+    instance.kill();
+    let instance = gateway(&place, &channel, None);
+    assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())), "from disk, once it is ready");
+
+    let listen = channel.trim_start_matches("https://").to_owned();
+    let control = control_plane(&dir.path().join("control"), (&api, &listen));
+    control.api.route("default", "/x", two).await;
+    soon(&http, instance.http(), "/x", (200, "two")).await;
+}
+
+#[tokio::test]
+async fn acknowledged_writes_survive_a_control_plane_killed_again_and_again() {
+    let dir = directory();
+    let place = dir.path().join("control");
+    let node = upstream("up").await;
+    let mut control = control_plane(&place, ANY);
+    control.api.route("default", "/x", node).await;
+    let token = control.api.join_token("default").await;
+    let instance = gateway(&dir.path().join("g"), &control.channel, Some(&token));
+    let http = client();
+    soon(&http, instance.http(), "/x", (200, "up")).await;
+    let mut acknowledged = Vec::new();
+    for round in 0..4 {
+        let api = control.api.clone();
+        let writer = tokio::spawn(async move {
+            let mut written = Vec::new();
+            for n in 0..1000 {
+                let id = format!("k{round}-{n}");
+                let body = json!({ "name": id, "paths": [format!("/{id}")], "service_id": "s" });
+                let path = format!("/apisix/admin/routes/{id}?gateway_group_id=default");
+                match api.try_call("PUT", &path, Some(body)).await {
+                    Ok((200..300, _)) => written.push(id),
+                    _ => return written,
+                }
+            }
+            written
+        });
+        for _ in 0..20 {
+            assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "up".into())), "traffic goes on");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let listen = (control.process.http().to_string(), control.channel.trim_start_matches("https://").to_owned());
+        control.process.kill();
+        acknowledged.extend(writer.await.expect("a writer"));
+        control = control_plane(&place, (&listen.0, &listen.1));
+    }
+    assert!(acknowledged.len() > 8, "hardly anything was written: {}", acknowledged.len());
+    for id in &acknowledged {
+        control.api.call("GET", &format!("/apisix/admin/routes/{id}?gateway_group_id=default"), None).await;
+    }
+    let history = control.api.call("GET", "/api/gateway_groups/default/revisions?page=1&page_size=10000", None).await;
+    let mut revisions: Vec<_> =
+        history["list"].as_array().expect("a list").iter().filter_map(|row| row["revision"].as_u64()).collect();
+    revisions.sort_unstable();
+    let expected: Vec<_> = (1..=revisions.len() as u64).collect();
+    assert_eq!(revisions, expected, "revisions have no gaps");
+    let last = acknowledged.last().expect("a write");
+    soon(&http, instance.http(), &format!("/{last}"), (200, "up")).await;
+}
+
+#[tokio::test]
+async fn a_revoked_instance_cannot_return_and_a_used_token_is_refused() {
+    let dir = directory();
+    let control = control_plane(&dir.path().join("control"), ANY);
+    let path = "/api/gateway_groups/default/instance_token";
+    let answer = control.api.call("POST", path, Some(json!({ "max_uses": 1 }))).await;
+    let token = answer.pointer("/value/token_plain_text").or(answer.get("token_plain_text")).and_then(|t| t.as_str());
+    let token = token.expect("a token").to_owned();
+    let place = dir.path().join("g");
+    let instance = gateway(&place, &control.channel, Some(&token));
+    let refused = gateway_command(&dir.path().join("late"), &control.channel, Some(&token)).output().expect("ran");
+    assert!(!refused.status.success());
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(reason.contains("token"), "{reason}");
+    assert!(!reason.contains(&token), "a secret in the log");
+
+    let list = control.api.call("GET", "/api/instances", None).await;
+    let id = list["list"][0]["id"].as_str().expect("an instance").to_owned();
+    control.api.call("DELETE", &format!("/api/gateway_groups/default/instances/{id}"), None).await;
+    instance.kill();
+    control.api.put("default", "routes/after", json!({ "name": "after", "paths": ["/after"], "plugins": {} })).await;
+    let back = gateway(&place, &control.channel, None);
+    let token = control.api.join_token("default").await;
+    let fresh = gateway(&dir.path().join("fresh"), &control.channel, Some(&token));
+    let http = client();
+    // The route leads nowhere: 503 where it is known, 404 where it is not.
+    soon(&http, fresh.http(), "/after", (503, "{\"error_msg\":\"503 Service Unavailable\"}\n")).await;
+    let answer = get(&http, back.http(), "/after").await;
+    assert_eq!(answer.map(|(status, _)| status), Some(404), "a revoked instance gets nothing new");
+}

@@ -1,0 +1,237 @@
+//! The real binary, started and stopped; upstreams; waiting for what must come true.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "first-admin-password";
+/// Generous: the machine may be busy with other tests.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Built by `make test` before the tests run.
+fn binary() -> PathBuf {
+    let own = std::env::current_exe().expect("own path");
+    let debug = own.ancestors().nth(2).expect("target directory");
+    let binary = debug.join("flotilla");
+    assert!(binary.exists(), "{} is missing: run `cargo build --bin flotilla` first", binary.display());
+    binary
+}
+
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(arguments).env("FLOTILLA_ADMIN_PASSWORD", PASSWORD).env("FLOTILLA_LOG", "warn");
+    command
+}
+
+/// A process of ours; killed by its pid when dropped.
+pub struct Process {
+    child: Child,
+    /// The line that began with `ready`.
+    pub ready: String,
+}
+
+impl Process {
+    /// Starts it and waits for its ready line.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let started = Instant::now();
+        loop {
+            let left = DEADLINE.saturating_sub(started.elapsed());
+            match receiver.recv_timeout(left) {
+                Ok(ready) if ready.starts_with("ready") => return Self { child, ready },
+                Ok(_) => {}
+                Err(error) => {
+                    let _ = child.kill();
+                    panic!("no ready line: {error}, {:?}", child.wait());
+                }
+            }
+        }
+    }
+
+    /// The address after `http://` in the ready line.
+    pub fn http(&self) -> SocketAddr {
+        let word = self.ready.split([' ', ',', '=']).find_map(|word| word.strip_prefix("http://"));
+        word.expect("an address").parse().expect("an address")
+    }
+
+    /// The value of `channel=` in the ready line.
+    pub fn channel(&self) -> String {
+        let word = self.ready.split(' ').find_map(|word| word.strip_prefix("channel="));
+        word.expect("a channel").to_owned()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).expect("pid");
+        // SAFETY: the child is ours and has not been waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(libc::SIGTERM);
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("status") {
+                return status;
+            }
+            assert!(started.elapsed() < DEADLINE, "does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A control plane in a directory of its own.
+pub struct ControlPlane {
+    pub process: Process,
+    pub api: Api,
+    pub channel: String,
+}
+
+/// Starts a control plane; `listen` are the API's and the channel's addresses (port 0 takes free ones).
+pub fn control_plane(dir: &Path, listen: (&str, &str)) -> ControlPlane {
+    let mut command = command(&["control-plane", "--api-http-listen", listen.0, "--channel-listen", listen.1]);
+    command.args(["--api-https-listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
+    let process = Process::start(command);
+    let api = Api { base: format!("http://{}", process.http()), http: client() };
+    let channel = process.channel();
+    ControlPlane { process, api, channel }
+}
+
+/// Starts a gateway that joins by `token`, or comes back without one.
+pub fn gateway(dir: &Path, channel: &str, token: Option<&str>) -> Process {
+    Process::start(gateway_command(dir, channel, token))
+}
+
+pub fn gateway_command(dir: &Path, channel: &str, token: Option<&str>) -> Command {
+    let any = "127.0.0.1:0";
+    let mut command = command(&["gateway", "--control-plane", channel, "--http-listen", any, "--https-listen", any]);
+    command.args(["--status-listen", any, "--metrics-listen", any, "--workers", "1", "--data-dir"]).arg(dir);
+    if let Some(token) = token {
+        command.env("FLOTILLA_JOIN_TOKEN", token);
+    }
+    command
+}
+
+pub fn directory() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client")
+}
+
+/// The management API.
+#[derive(Clone)]
+pub struct Api {
+    pub base: String,
+    http: reqwest::Client,
+}
+
+impl Api {
+    pub async fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = self.http.request(method, format!("{}{path}", self.base)).basic_auth("admin", Some(PASSWORD));
+        let answer = request.json(&body.unwrap_or_else(|| json!({}))).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await.unwrap_or_default()))
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let (status, answer) = self.try_call(method, path, body).await.expect("an answer");
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    pub async fn put(&self, group: &str, path: &str, body: Value) {
+        self.call("PUT", &format!("/apisix/admin/{path}?gateway_group_id={group}"), Some(body)).await;
+    }
+
+    pub async fn join_token(&self, group: &str) -> String {
+        let answer = self
+            .call("POST", &format!("/api/gateway_groups/{group}/instance_token"), Some(json!({ "max_uses": 5 })))
+            .await;
+        let token = answer.pointer("/value/token_plain_text").or(answer.get("token_plain_text"));
+        token.and_then(Value::as_str).unwrap_or_else(|| panic!("no token in {answer}")).to_owned()
+    }
+
+    /// A service and a route `r` to it, on this path.
+    pub async fn route(&self, group: &str, path: &str, upstream: SocketAddr) {
+        let upstream = json!({ "nodes": { upstream.to_string(): 1 } });
+        self.put(group, "services/s", json!({ "name": "s", "upstream": upstream })).await;
+        self.put(group, "routes/r", json!({ "name": "r", "paths": [path], "service_id": "s" })).await;
+    }
+}
+
+/// An upstream that answers its name.
+pub async fn upstream(name: &'static str) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("an address");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = service_fn(move |_: Request<hyper::body::Incoming>| async move {
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(name.as_bytes()))))
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    address
+}
+
+/// Status and body of a GET; `None` when nobody answers.
+pub async fn get(client: &reqwest::Client, gateway: SocketAddr, path: &str) -> Option<(u16, String)> {
+    let answer = client.get(format!("http://{gateway}{path}")).send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
+/// Waits until the gateway answers so.
+pub async fn soon(client: &reqwest::Client, gateway: SocketAddr, path: &str, expected: (u16, &str)) {
+    let started = Instant::now();
+    let mut last = None;
+    while started.elapsed() < DEADLINE {
+        last = get(client, gateway, path).await;
+        if last.as_ref().is_some_and(|(status, body)| (*status, body.as_str()) == expected) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{path} answers {last:?}, not {expected:?}");
+}
