@@ -33,7 +33,9 @@ check: ## Format, lints, licences and advisories
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@scripts/install-cargo-deny
-	@cargo deny --all-features check
+	@cargo deny --all-features check bans licenses sources
+	@if cargo deny --all-features fetch db >/dev/null 2>&1; then cargo deny --all-features check advisories; \
+		else echo "warning: the advisory database cannot be reached; advisories are not checked"; fi
 
 fmt: ## Format the code
 	@cargo fmt --all
