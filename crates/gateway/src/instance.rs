@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rustls::RootCertStore;
 use socket2::Socket;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +70,6 @@ impl Bound {
         };
         let (http_addresses, https_addresses) = (addresses(&http), addresses(&https));
         let stop = CancellationToken::new();
-        let roots = Arc::new(system_roots());
         let mut per_worker = of_each_worker(http, https, self.settings.workers);
         let counters = self.counters;
         let spawn = |(number, ((http, https), counters))| {
@@ -80,7 +78,6 @@ impl Bound {
                 https,
                 plans: plans.clone(),
                 counters,
-                roots: roots.clone(),
                 settings: self.settings.clone(),
                 stop: stop.clone(),
             };
@@ -132,15 +129,4 @@ fn of_each_worker(http: Vec<Vec<TcpListener>>, https: Vec<Vec<TcpListener>>, wor
         per_worker.iter_mut().zip(of_workers).for_each(|(worker, listener)| worker.1.push(listener));
     }
     per_worker
-}
-
-/// What the system trusts, for upstreams with `tls.verify`.
-fn system_roots() -> RootCertStore {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in loaded.errors {
-        tracing::warn!(%error, "a system certificate cannot be read");
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(loaded.certs);
-    roots
 }

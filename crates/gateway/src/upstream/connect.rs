@@ -3,22 +3,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use plan::{CompiledNode, CompiledUpstream, HostHeader};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::resolve::Resolver;
+use super::trust;
 use crate::request::UpstreamBody;
 
 /// Where to connect and how.
@@ -56,22 +53,12 @@ impl Target {
 }
 
 /// Opens connections; one per worker.
+#[derive(Default)]
 pub(crate) struct Connector {
     resolver: Resolver,
-    verifying: Arc<ClientConfig>,
-    trusting: Arc<ClientConfig>,
 }
 
 impl Connector {
-    pub(crate) fn new(roots: Arc<RootCertStore>) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-        let verifying = builder()?.with_root_certificates(roots).with_no_client_auth();
-        let trust = Arc::new(TrustAnyCertificate(provider.clone()));
-        let trusting = builder()?.dangerous().with_custom_certificate_verifier(trust).with_no_client_auth();
-        Ok(Self { resolver: Resolver::default(), verifying: Arc::new(verifying), trusting: Arc::new(trusting) })
-    }
-
     /// Connects and makes HTTP/1.1 of it. The connection runs as a task of the worker until it closes.
     pub(crate) async fn connect(&self, target: &Target) -> io::Result<http1::SendRequest<UpstreamBody>> {
         let socket = match target.socket {
@@ -82,7 +69,7 @@ impl Connector {
         stream.set_nodelay(true)?;
         let stream = match &target.tls {
             None => Stream::Plain(stream),
-            Some(tls) => Stream::Tls(Box::new(self.encrypt(stream, tls).await?)),
+            Some(tls) => Stream::Tls(Box::new(Self::encrypt(stream, tls).await?)),
         };
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
@@ -92,10 +79,10 @@ impl Connector {
         Ok(sender)
     }
 
-    async fn encrypt(&self, stream: TcpStream, tls: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
-        let config = if tls.verify { &self.verifying } else { &self.trusting };
+    async fn encrypt(stream: TcpStream, tls: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
+        let config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
         let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
-        TlsConnector::from(config.clone()).connect(name, stream).await
+        TlsConnector::from(config).connect(name, stream).await
     }
 }
 
@@ -146,44 +133,5 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, stream => Pin::new(stream).poll_shutdown(cx))
-    }
-}
-
-/// For `tls.verify` off, which is APISIX's default: encrypted, but whoever answers is believed.
-#[derive(Debug)]
-struct TrustAnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

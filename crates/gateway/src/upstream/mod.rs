@@ -3,6 +3,7 @@
 mod connect;
 mod pool;
 mod resolve;
+mod trust;
 
 pub(crate) use connect::{Connector, Target};
 pub(crate) use pool::{Lease, Pool};

@@ -37,7 +37,6 @@ pub(crate) struct Start {
     pub(crate) https: Vec<std::net::TcpListener>,
     pub(crate) plans: Plans,
     pub(crate) counters: Arc<WorkerCounters>,
-    pub(crate) roots: Arc<rustls::RootCertStore>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) stop: CancellationToken,
 }
@@ -49,10 +48,9 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 }
 
 async fn serve(start: Start) -> io::Result<()> {
-    let connector = Connector::new(start.roots).map_err(io::Error::other)?;
     let access_log = AccessLogWriter::open(&start.settings.access_log)?;
     let limits = start.settings.limits.clone();
-    let worker = Local::new(start.plans, connector, access_log, limits, start.counters);
+    let worker = Local::new(start.plans, Connector::default(), access_log, limits, start.counters);
     tokio::task::spawn_local(wheel::drive());
     tokio::task::spawn_local(tidy(worker.clone()));
     let mut accepting = Vec::new();
