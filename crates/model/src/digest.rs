@@ -118,3 +118,39 @@ impl From<Digest> for String {
         digest.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Kind, ResourceId};
+
+    /// Instances and control planes of different versions compare digests: another algorithm would be drift
+    /// everywhere. Should one of these have to change, the channel's protocol needs a new version.
+    #[test]
+    fn digests_are_the_same_in_every_version() {
+        let id = |text: &str| ResourceId::new(text).expect("id");
+        let mut hash = SetHash::default();
+        let empty = hash.digest();
+        hash.add(&ResourceKey::new(Kind::Route, id("r")), br#"{"uri":"/"}"#);
+        let route = hash.digest();
+        hash.add(&ResourceKey::below(id("jack"), Kind::Credential, id("k")), b"{}");
+        assert_eq!(
+            [empty, route, hash.digest()].map(|digest| digest.to_string()),
+            [
+                "be2a8de3dcf46c94ce85cdc8e07ac308f4d8a95490d956c38d780fd610db0813",
+                "fd089b5d9c50289308801fc9a6b1a9dd5ccd716572b356d70ce86ff33e614b58",
+                "ab50bbd2fafc2886023691a358ff9997052f34ae4d7ca10ff3c0af0c1d4a4d4e",
+            ]
+        );
+    }
+
+    #[test]
+    fn text_and_bytes_give_the_digest_back() {
+        let digest = Digest::default();
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(Digest::from_slice(&digest.0), Some(digest));
+        assert_eq!(Digest::from_slice(&digest.0[1..]), None);
+        assert!("abc".parse::<Digest>().is_err());
+        assert!("zz".repeat(32).parse::<Digest>().is_err());
+    }
+}

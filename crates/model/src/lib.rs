@@ -13,6 +13,7 @@ pub mod json;
 pub mod label;
 pub mod resource;
 pub mod schema;
+pub mod secrets;
 pub mod signing;
 pub mod state;
 pub mod validate;

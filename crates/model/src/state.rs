@@ -31,12 +31,14 @@ impl GroupState {
         }
     }
 
-    /// The changes that turn `self` into `target`: deletes first (referring before referenced),
-    /// then puts in key order.
+    /// The changes that turn `self` into `target`: deletes first, what refers before what it refers to, then puts the
+    /// other way round, so that no step on the way leaves a reference without its object.
     pub fn diff(&self, target: &GroupState) -> Vec<Change> {
-        let gone = self.resources.keys().rev().filter(|key| !target.resources.contains_key(key));
-        let put = target.resources.iter().filter(|(key, body)| self.resources.get(key) != Some(body));
-        gone.cloned().map(Change::Delete).chain(put.map(|(key, body)| Change::Put(key.clone(), body.clone()))).collect()
+        let kinds = Kind::ALL.into_iter();
+        let gone = kinds.clone().rev().flat_map(|kind| self.of_kind(kind).map(|(key, _)| key));
+        let gone = gone.filter(|key| !target.contains(key)).cloned().map(Change::Delete);
+        let put = kinds.flat_map(|kind| target.of_kind(kind)).filter(|(key, body)| self.get(key) != Some(*body));
+        gone.chain(put.map(|(key, body)| Change::Put(key.clone(), body.clone()))).collect()
     }
 
     /// Digest of the whole configuration; equal exactly when the states are.

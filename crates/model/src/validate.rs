@@ -1,5 +1,6 @@
 //! JSON in, typed resource or named faults out.
 
+mod defaults;
 mod rules;
 mod words;
 
@@ -11,7 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::id::Kind;
-use crate::resource::Resource;
+use crate::resource::{RemoteAddr, Resource};
+
+pub(crate) use words::escaped;
+
+/// The `format` of an address or network in our schemas.
+const IP_NETWORK: &str = "ip-network";
 
 /// One thing that is wrong: where, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,25 +70,31 @@ impl From<Fault> for Faults {
     }
 }
 
-/// Checks a resource's body and reads it; defaults are filled in. The body has no `id` and no times: the
-/// API takes those out before.
+/// Checks a resource's body and reads it; defaults are filled in. The body has no `id` and no times
+/// (`created_at`, `update_time` ...): the API takes those out before, and here they are unknown fields.
 ///
 /// # Errors
-/// Every fault of the document, each with its JSON pointer.
+/// Every fault of the document, each with its JSON pointer. Rules that need a typed resource are looked at when the
+/// shape is right.
 pub fn validate(kind: Kind, body: &Value) -> Result<Resource, Faults> {
-    refuse_lua(body)?;
-    let errors = shape(kind).into_iter().flat_map(|shape| shape.iter_errors(body));
-    let faults: Vec<_> = errors.map(|error| words::fault(&error)).collect();
+    refuse_lua(kind, body)?;
+    let body = defaults::completed(kind, body);
+    let errors = shape(kind).into_iter().flat_map(|shape| shape.iter_errors(&body));
+    let faults: Vec<_> = errors.flat_map(|error| words::faults(&error)).collect();
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    let resource = read(kind, body)?;
+    let resource = read(kind, &body)?;
     let faults = rules::check(&resource);
     if faults.is_empty() { Ok(resource) } else { Err(Faults(faults)) }
 }
 
 /// Fields that hold Lua: no gateway of ours runs it, and silence would change what a route matches.
-fn refuse_lua(body: &Value) -> Result<(), Faults> {
+fn refuse_lua(kind: Kind, body: &Value) -> Result<(), Faults> {
+    // The fields of plugin metadata are the plugin's.
+    if kind == Kind::PluginMetadata {
+        return Ok(());
+    }
     let advice = [("filter_func", "vars"), ("script", "plugins"), ("script_id", "plugins")];
     let found = advice.into_iter().filter(|(field, _)| body.get(field).is_some());
     let faults: Vec<_> = found
@@ -100,7 +112,9 @@ fn shape(kind: Kind) -> Option<&'static Validator> {
 
 /// A test compiles every schema; without one, reading the types still refuses what is wrong.
 fn compile(kind: Kind) -> Option<Validator> {
-    jsonschema::validator_for(&crate::schema::of(kind)).ok()
+    let is_network = |text: &str| RemoteAddr::try_from(text.to_owned()).is_ok();
+    let options = jsonschema::options().should_validate_formats(true).with_format(IP_NETWORK, is_network);
+    options.build(&crate::schema::of(kind)).ok()
 }
 
 /// Reads what has the right shape; types that parse once (hosts, addresses, ids) may still refuse.

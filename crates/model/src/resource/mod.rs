@@ -2,6 +2,7 @@
 //!
 //! Each struct holds a resource's body; its id and parent are in [`crate::ResourceKey`], its times in the store.
 
+mod checks;
 mod consumer;
 mod plugin_sets;
 mod route;
@@ -15,16 +16,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use checks::{
+    ActiveCheck, ActiveHealthy, ActiveUnhealthy, CheckType, HealthChecks, PassiveCheck, PassiveHealthy,
+    PassiveUnhealthy,
+};
 pub use consumer::{Consumer, Credential};
 pub use plugin_sets::{GlobalRule, PluginConfig, PluginMetadata};
 pub use route::{HostPattern, Method, RemoteAddr, Route};
+pub(crate) use service::DEFAULT_UPSTREAM_NAME;
 pub use service::{Service, ServiceType};
 pub use ssl::{Ssl, SslClient, SslProtocol, SslType};
 pub use stream_route::StreamRoute;
-pub use upstream::{
-    ActiveCheck, ActiveHealthy, ActiveUnhealthy, Balancer, CheckType, HashOn, HealthChecks, KeepalivePool, Node, Nodes,
-    PassHost, PassiveCheck, PassiveHealthy, PassiveUnhealthy, Scheme, Upstream, UpstreamTls,
-};
+pub use upstream::{Balancer, HashOn, KeepalivePool, Node, Nodes, PassHost, Scheme, Upstream, UpstreamTls};
 
 use crate::id::Kind;
 
@@ -177,15 +180,18 @@ impl Resource {
         })
     }
 
-    /// The resource as JSON with every default filled in.
+    /// The resource as JSON with every default filled in: what is stored, once it is canonical.
     ///
     /// # Errors
     /// Never for values that were read from JSON.
     pub fn to_value(&self) -> Result<Value, serde_json::Error> {
         match self {
+            Resource::Service(r) if r.service_type == ServiceType::Stream => {
+                serde_json::to_value(r).map(without_pass_host)
+            }
             Resource::Service(r) => serde_json::to_value(r),
             Resource::Route(r) => serde_json::to_value(r),
-            Resource::StreamRoute(r) => serde_json::to_value(r),
+            Resource::StreamRoute(r) => serde_json::to_value(r).map(without_pass_host),
             Resource::Upstream(r) => serde_json::to_value(r),
             Resource::Consumer(r) => serde_json::to_value(r),
             Resource::Credential(r) => serde_json::to_value(r),
@@ -212,7 +218,7 @@ impl Resource {
         }
     }
 
-    /// Every plugin configuration it carries, with the JSON pointer of each within the resource.
+    /// The plugins it carries, which stand under `/plugins`; none for kinds that carry no plugins.
     pub fn plugins(&self) -> Option<&Plugins> {
         match self {
             Resource::Service(r) => Some(&r.plugins),
@@ -225,4 +231,14 @@ impl Resource {
             Resource::Upstream(_) | Resource::Ssl(_) | Resource::PluginMetadata(_) => None,
         }
     }
+}
+
+/// A stream has no Host header: the default of `pass_host` is no part of its upstream, and clients are not told of one.
+fn without_pass_host(mut body: Value) -> Value {
+    if let Some(upstream) = body.get_mut("upstream").and_then(Value::as_object_mut)
+        && upstream.get("pass_host").and_then(Value::as_str) == Some("pass")
+    {
+        upstream.remove("pass_host");
+    }
+    body
 }

@@ -156,7 +156,10 @@ impl JsonSchema for HostPattern {
         "HostPattern".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": r"^\*?[0-9a-zA-Z\-._\[\]:]*$", "minLength": 1, "maxLength": 255 })
+        schemars::json_schema!({
+            "type": "string", "minLength": 1, "maxLength": 255,
+            "pattern": r"^(\*|(\*\.)?[0-9a-zA-Z\-._\[\]:]+)$",
+        })
     }
 }
 
@@ -209,7 +212,7 @@ impl JsonSchema for RemoteAddr {
         "RemoteAddr".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "minLength": 2 })
+        schemars::json_schema!({ "type": "string", "minLength": 2, "format": "ip-network" })
     }
 }
 

@@ -7,6 +7,9 @@ use super::{HostPattern, Plugins, Status, Upstream};
 use crate::id::ResourceId;
 use crate::label::Labels;
 
+/// Name of a service's inline upstream that was given none.
+pub(crate) const DEFAULT_UPSTREAM_NAME: &str = "default";
+
 /// A service. Its further upstreams are resources of their own below it.
 ///
 /// Source: <https://apisix.apache.org/docs/apisix/admin-api/#service>, plus API7's hosts, path_prefix,

@@ -28,11 +28,11 @@ pub struct Ssl {
     /// Server names, exact or `*.example.com`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub snis: Vec<HostPattern>,
-    /// Certificate chain, PEM.
-    #[schemars(length(min = 128, max = 65536))]
+    /// Certificate chain, PEM, or a reference (`$secret://`, `$env://`).
+    #[schemars(length(min = 1, max = 65536))]
     pub cert: String,
-    /// Private key, PEM. Never in answers.
-    #[schemars(length(min = 32, max = 65536))]
+    /// Private key, PEM, or a reference. Never in answers.
+    #[schemars(length(min = 1, max = 65536))]
     pub key: String,
     /// Further certificates for the same names (RSA beside ECDSA).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,7 +81,7 @@ pub enum SslType {
 #[serde(deny_unknown_fields)]
 pub struct SslClient {
     /// CA certificates, PEM.
-    #[schemars(length(min = 128, max = 65536))]
+    #[schemars(length(min = 1, max = 65536))]
     pub ca: String,
     /// Longest chain of intermediates.
     #[serde(default = "one")]

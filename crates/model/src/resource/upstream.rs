@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Seconds, Timeout};
+use super::{HealthChecks, Seconds, Timeout};
 use crate::id::ResourceId;
 use crate::label::Labels;
 
@@ -42,6 +42,7 @@ pub struct Upstream {
     pub discovery_type: Option<String>,
     /// Arguments of the look-up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("properties" = {}))]
     pub discovery_args: Option<BTreeMap<String, Value>>,
     /// For chash: where the key comes from.
     #[serde(default)]
@@ -168,7 +169,7 @@ pub enum Nodes {
 #[serde(deny_unknown_fields)]
 pub struct Node {
     /// Host name or address.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[0-9a-zA-Z\-._\[\]:]+$"))]
     pub host: String,
     /// Port; none means that of the scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,22 +194,34 @@ impl Nodes {
     pub fn to_list(&self) -> Result<Vec<Node>, String> {
         match self {
             Nodes::List(nodes) => Ok(nodes.clone()),
-            Nodes::Map(map) => map.iter().map(|(address, weight)| node_from_address(address, *weight)).collect(),
+            Nodes::Map(map) => map.iter().map(|(address, weight)| Node::from_address(address, *weight)).collect(),
         }
     }
 }
 
-fn node_from_address(address: &str, weight: u32) -> Result<Node, String> {
-    let wrong = || format!("{address:?} must be \"host:port\"");
-    // An IPv6 address stands in brackets, so the last colon outside them parts the port.
-    let (host, port) = match address.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
-        _ => (address, None),
-    };
-    if host.is_empty() || port == Some(0) {
-        return Err(wrong());
+impl Node {
+    /// Reads a key of the map form: `host` or `host:port`, an IPv6 address in brackets.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub(crate) fn from_address(address: &str, weight: u32) -> Result<Self, String> {
+        let wrong = || format!("{address:?} must be \"host:port\"");
+        // An IPv6 address stands in brackets, so the last colon outside them parts the port.
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+            _ => (address, None),
+        };
+        if !is_host(host) || port == Some(0) {
+            return Err(wrong());
+        }
+        Ok(Self { host: host.to_owned(), port, weight, priority: 0, metadata: None })
     }
-    Ok(Node { host: host.to_owned(), port, weight, priority: 0, metadata: None })
+}
+
+/// Whether a node can have this host (APISIX's `host_def` without the wildcard, which no connection goes to).
+fn is_host(text: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']' | ':');
+    !text.is_empty() && text.len() <= 255 && text.chars().all(valid)
 }
 
 impl JsonSchema for Nodes {
@@ -238,11 +251,11 @@ pub struct UpstreamTls {
     pub client_cert_id: Option<ResourceId>,
     /// Certificate, PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 128, max = 65536))]
+    #[schemars(length(min = 1, max = 65536))]
     pub client_cert: Option<String>,
     /// Its key, PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 32, max = 65536))]
+    #[schemars(length(min = 1, max = 65536))]
     pub client_key: Option<String>,
     /// Whether the node's certificate is checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -287,190 +300,4 @@ fn zero() -> Seconds {
 
 fn pool_requests() -> u32 {
     1000
-}
-
-/// Health checks of an upstream. Passive checks need active ones (nothing else would bring a node back).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HealthChecks {
-    /// Probes.
-    pub active: ActiveCheck,
-    /// Judgement of the traffic itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passive: Option<PassiveCheck>,
-}
-
-/// What a check speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-#[allow(missing_docs)]
-pub enum CheckType {
-    #[default]
-    Http,
-    Https,
-    Tcp,
-}
-
-/// Probes sent to each node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ActiveCheck {
-    /// What the probe speaks.
-    #[serde(rename = "type")]
-    pub check_type: CheckType,
-    /// Method of the probe.
-    pub http_method: String,
-    /// Path of the probe.
-    pub http_path: String,
-    /// Body of the probe.
-    pub http_req_body: String,
-    /// Host header of the probe.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// Port of the probe, where it is not the node's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: Option<u16>,
-    /// Headers of the probe, each `Name: value`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub req_headers: Vec<String>,
-    /// Seconds until a probe counts as timed out.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub timeout: Seconds,
-    /// Probes under way at once.
-    #[schemars(range(min = 1))]
-    pub concurrency: u32,
-    /// Whether the node's certificate is checked.
-    pub https_verify_certificate: bool,
-    /// When a node becomes healthy.
-    pub healthy: ActiveHealthy,
-    /// When a node becomes unhealthy.
-    pub unhealthy: ActiveUnhealthy,
-}
-
-impl Default for ActiveCheck {
-    fn default() -> Self {
-        Self {
-            check_type: CheckType::Http,
-            http_method: "GET".into(),
-            http_path: "/".into(),
-            http_req_body: String::new(),
-            host: None,
-            port: None,
-            req_headers: Vec::new(),
-            timeout: Seconds(1.0),
-            concurrency: 10,
-            https_verify_certificate: true,
-            healthy: ActiveHealthy::default(),
-            unhealthy: ActiveUnhealthy::default(),
-        }
-    }
-}
-
-/// When a probed node becomes healthy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ActiveHealthy {
-    /// Seconds between probes of a healthy node.
-    #[schemars(range(min = 1))]
-    pub interval: u32,
-    /// Successes in a row that make a node healthy.
-    #[schemars(range(min = 1, max = 254))]
-    pub successes: u32,
-    /// Status codes that count as success.
-    pub http_statuses: Vec<u16>,
-}
-
-impl Default for ActiveHealthy {
-    fn default() -> Self {
-        Self { interval: 1, successes: 2, http_statuses: vec![200, 302] }
-    }
-}
-
-/// When a probed node becomes unhealthy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ActiveUnhealthy {
-    /// Seconds between probes of an unhealthy node.
-    #[schemars(range(min = 1))]
-    pub interval: u32,
-    /// Bad status codes in a row that make a node unhealthy.
-    #[schemars(range(min = 1, max = 254))]
-    pub http_failures: u32,
-    /// Failed connections in a row that make a node unhealthy.
-    #[schemars(range(min = 1, max = 254))]
-    pub tcp_failures: u32,
-    /// Timeouts in a row that make a node unhealthy.
-    #[schemars(range(min = 1, max = 254))]
-    pub timeouts: u32,
-    /// Status codes that count as failure.
-    pub http_statuses: Vec<u16>,
-}
-
-impl Default for ActiveUnhealthy {
-    fn default() -> Self {
-        Self {
-            interval: 1,
-            http_failures: 5,
-            tcp_failures: 2,
-            timeouts: 3,
-            http_statuses: vec![429, 404, 500, 501, 502, 503, 504, 505],
-        }
-    }
-}
-
-/// Judgement of the traffic itself.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PassiveCheck {
-    /// What the traffic speaks.
-    #[serde(rename = "type")]
-    pub check_type: CheckType,
-    /// When a node becomes healthy.
-    pub healthy: PassiveHealthy,
-    /// When a node becomes unhealthy.
-    pub unhealthy: PassiveUnhealthy,
-}
-
-/// When traffic makes a node healthy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PassiveHealthy {
-    /// Successes in a row.
-    #[schemars(range(min = 0, max = 254))]
-    pub successes: u32,
-    /// Status codes that count as success.
-    pub http_statuses: Vec<u16>,
-}
-
-impl Default for PassiveHealthy {
-    fn default() -> Self {
-        let http_statuses =
-            vec![200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308];
-        Self { successes: 5, http_statuses }
-    }
-}
-
-/// When traffic makes a node unhealthy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PassiveUnhealthy {
-    /// Bad status codes in a row.
-    #[schemars(range(min = 0, max = 254))]
-    pub http_failures: u32,
-    /// Failed connections in a row.
-    #[schemars(range(min = 0, max = 254))]
-    pub tcp_failures: u32,
-    /// Timeouts in a row.
-    #[schemars(range(min = 0, max = 254))]
-    pub timeouts: u32,
-    /// Status codes that count as failure.
-    pub http_statuses: Vec<u16>,
-}
-
-impl Default for PassiveUnhealthy {
-    fn default() -> Self {
-        Self { http_failures: 5, tcp_failures: 2, timeouts: 7, http_statuses: vec![429, 500, 503] }
-    }
 }

@@ -79,3 +79,65 @@ fn moving_bytes_between_key_and_body_changes_the_digest() {
     };
     assert_ne!(put("a", "bc"), put("ab", "c"));
 }
+
+fn key(text: &str) -> ResourceKey {
+    let parts: Vec<_> = text.split('/').collect();
+    let id = |text: &str| ResourceId::new(text).expect("id");
+    let kind = parts[0].parse().expect("kind");
+    match parts[1..] {
+        [parent, own] => ResourceKey::below(id(parent), kind, id(own)),
+        _ => ResourceKey::new(kind, id(parts[1])),
+    }
+}
+
+fn holding(keys: &[&str]) -> GroupState {
+    let mut state = GroupState::default();
+    for text in keys {
+        state.apply(&Change::Put(key(text), b"{}".as_slice().into()));
+    }
+    state
+}
+
+#[test]
+fn listings_keep_to_their_kind_and_parent() {
+    // "-" is the least id there is.
+    let state = holding(&[
+        "upstream/-",
+        "upstream/zz",
+        "upstream/a/-",
+        "upstream/a/zz",
+        "upstream/a.b/x",
+        "upstream/ab/x",
+        "service/a",
+        "consumer/a",
+    ]);
+    let below = |parent: &str| {
+        let parent = ResourceId::new(parent).expect("id");
+        state.below(Kind::Upstream, &parent).map(|(key, _)| key.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(below("a"), ["upstream/a/-", "upstream/a/zz"]);
+    assert_eq!(below("a.b"), ["upstream/a.b/x"]);
+    assert!(below("b").is_empty());
+    assert_eq!(state.of_kind(Kind::Upstream).count(), 6);
+    assert_eq!(state.of_kind(Kind::Service).count(), 1);
+    assert_eq!(state.of_kind(Kind::Route).count(), 0);
+}
+
+#[test]
+fn a_diff_never_leaves_a_reference_without_its_object() {
+    let full = ["upstream/u", "plugin_config/p", "service/s", "route/r", "consumer/c", "credential/c/k"];
+    let names = |changes: Vec<Change>| changes.iter().map(|change| change.key().to_string()).collect::<Vec<_>>();
+    let (empty, state) = (GroupState::default(), holding(&full));
+    assert_eq!(names(empty.diff(&state)), full);
+    assert_eq!(names(state.diff(&empty)), full.iter().rev().map(ToString::to_string).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_stood_before_is_given_back() {
+    let mut state = holding(&["route/r"]);
+    let put = Change::Put(key("route/r"), b"[]".as_slice().into());
+    assert_eq!(state.apply(&put).as_deref(), Some(b"{}".as_slice()));
+    assert_eq!(state.apply(&Change::Delete(key("route/r"))).as_deref(), Some(b"[]".as_slice()));
+    assert_eq!(state.apply(&Change::Delete(key("route/r"))), None);
+    assert_eq!(state.digest(), Digest::default());
+}

@@ -2,11 +2,11 @@
 //!
 //! Source: the checks in APISIX's `schema_def.lua` and `apisix/admin/*.lua`.
 
-use super::Fault;
+use super::{Fault, escaped};
 use crate::label::Labels;
 use crate::resource::{
-    Balancer, Credential, HashOn, Nodes, PassHost, Resource, Route, Scheme, Service, ServiceType, Ssl, SslType,
-    StreamRoute, Upstream,
+    Balancer, Credential, HashOn, Node, Nodes, PassHost, Resource, Route, Scheme, Service, ServiceType, Ssl, SslType,
+    StreamRoute, Upstream, UpstreamTls,
 };
 use crate::vars;
 
@@ -85,43 +85,59 @@ fn check_stream_route(route: &StreamRoute, faults: &mut Vec<Fault>) {
     exclusive(route.upstream.is_some(), route.upstream_id.is_some(), "/upstream_id", "upstream", faults);
     if let Some(upstream) = &route.upstream {
         check_upstream(upstream, "/upstream", faults);
+        if !is_stream(upstream.scheme) {
+            faults.push(Fault::new("/upstream/scheme", "must be tcp, tls or udp for a stream route"));
+        }
     }
 }
 
+/// `at` is the pointer of the upstream within the document; each rule points below the upstream.
 fn check_upstream(upstream: &Upstream, at: &str, faults: &mut Vec<Fault>) {
-    let mut fault = |pointer: &str, message: String| faults.push(Fault::new(format!("{at}{pointer}"), message));
-    let discovers = upstream.service_name.is_some() || upstream.discovery_type.is_some();
-    match (&upstream.nodes, discovers) {
-        (None, false) => fault("/nodes", "nodes are needed, or service_name with discovery_type".into()),
-        (Some(_), true) => fault("/nodes", "nodes and service discovery exclude each other".into()),
-        _ => {}
-    }
-    if discovers && upstream.service_name.is_none() {
-        fault("/service_name", "is needed with discovery_type".into());
-    }
-    if discovers && upstream.discovery_type.is_none() {
-        fault("/discovery_type", "is needed with service_name".into());
-    }
-    if let Some(Err(message)) = upstream.nodes.as_ref().map(Nodes::to_list) {
-        fault("/nodes", message);
-    }
-    let needs_key =
-        matches!(upstream.hash_on, HashOn::Header | HashOn::Cookie | HashOn::Vars | HashOn::VarsCombinations);
-    if upstream.balancer == Balancer::Chash && needs_key && upstream.key.is_none() {
-        fault("/key", "is needed for chash by this hash_on".into());
+    let mut own = Vec::new();
+    check_targets(upstream, &mut own);
+    if upstream.balancer == Balancer::Chash && upstream.hash_on != HashOn::Consumer && upstream.key.is_none() {
+        own.push(Fault::new("/key", "is needed for chash by this hash_on"));
     }
     if upstream.pass_host == PassHost::Rewrite && upstream.upstream_host.is_none() {
-        fault("/upstream_host", "is needed when pass_host is \"rewrite\"".into());
+        own.push(Fault::new("/upstream_host", "is needed when pass_host is \"rewrite\""));
     }
     if let Some(tls) = &upstream.tls {
-        if tls.client_cert.is_some() != tls.client_key.is_some() {
-            fault("/tls", "client_cert and client_key go together".into());
-        }
-        if tls.client_cert.is_some() && tls.client_cert_id.is_some() {
-            fault("/tls/client_cert_id", "excludes client_cert".into());
+        check_upstream_tls(tls, &mut own);
+    }
+    check_labels(&upstream.labels, &mut own);
+    faults.extend(own.into_iter().map(|fault| fault.under(at)));
+}
+
+/// Where the requests go: fixed nodes, or a name in a registry.
+fn check_targets(upstream: &Upstream, faults: &mut Vec<Fault>) {
+    let (name, registry) = (upstream.service_name.is_some(), upstream.discovery_type.is_some());
+    match (&upstream.nodes, name || registry) {
+        (None, false) => faults.push(Fault::new("/nodes", "nodes are needed, or service_name with discovery_type")),
+        (Some(_), true) => faults.push(Fault::new("/nodes", "nodes and service discovery exclude each other")),
+        _ => {}
+    }
+    if registry && !name {
+        faults.push(Fault::new("/service_name", "is needed with discovery_type"));
+    }
+    if name && !registry {
+        faults.push(Fault::new("/discovery_type", "is needed with service_name"));
+    }
+    let Some(Nodes::Map(map)) = &upstream.nodes else { return };
+    for address in map.keys() {
+        if let Err(message) = Node::from_address(address, 0) {
+            faults.push(Fault::new(format!("/nodes/{}", escaped(address)), message));
         }
     }
-    check_labels(&upstream.labels, faults);
+}
+
+fn check_upstream_tls(tls: &UpstreamTls, faults: &mut Vec<Fault>) {
+    if tls.client_cert.is_some() != tls.client_key.is_some() {
+        faults.push(Fault::new("/tls", "client_cert and client_key go together"));
+    }
+    exclusive(tls.client_cert.is_some(), tls.client_cert_id.is_some(), "/tls/client_cert_id", "client_cert", faults);
+    let cert = tls.client_cert.iter().map(|text| ("/tls/client_cert".to_owned(), text));
+    let key = tls.client_key.iter().map(|text| ("/tls/client_key".to_owned(), text));
+    check_pem(cert.chain(key), faults);
 }
 
 fn check_credential(credential: &Credential, faults: &mut Vec<Fault>) {
@@ -131,7 +147,7 @@ fn check_credential(credential: &Credential, faults: &mut Vec<Fault>) {
     }
     for name in credential.plugins.keys().filter(|name| !AUTHENTICATION.contains(&name.as_str())) {
         let message = format!("must be one of {}", AUTHENTICATION.join(", "));
-        faults.push(Fault::new(format!("/plugins/{name}"), message));
+        faults.push(Fault::new(format!("/plugins/{}", escaped(name)), message));
     }
 }
 
@@ -144,12 +160,11 @@ fn check_ssl(ssl: &Ssl, faults: &mut Vec<Fault>) {
     if ssl.certs.len() != ssl.keys.len() {
         faults.push(Fault::new("/keys", "must have as many entries as certs"));
     }
-    let reference = |text: &str| text.starts_with("$secret://") || text.starts_with("$env://");
-    for (pointer, text) in [("/cert", &ssl.cert), ("/key", &ssl.key)] {
-        if !text.contains("-----BEGIN ") && !reference(text) {
-            faults.push(Fault::new(pointer, "must be in PEM form"));
-        }
-    }
+    let own = [("/cert".to_owned(), &ssl.cert), ("/key".to_owned(), &ssl.key)];
+    let certs = ssl.certs.iter().enumerate().map(|(n, text)| (format!("/certs/{n}"), text));
+    let keys = ssl.keys.iter().enumerate().map(|(n, text)| (format!("/keys/{n}"), text));
+    let ca = ssl.client.iter().map(|client| ("/client/ca".to_owned(), &client.ca));
+    check_pem(own.into_iter().chain(certs).chain(keys).chain(ca), faults);
     for (n, pattern) in ssl.client.iter().flat_map(|client| &client.skip_mtls_uri_regex).enumerate() {
         if let Err(message) = vars::compile_regex(pattern) {
             faults.push(Fault::new(format!("/client/skip_mtls_uri_regex/{n}"), message));
@@ -157,13 +172,21 @@ fn check_ssl(ssl: &Ssl, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Source: `label_value_def` of APISIX: no empty keys or values, nothing over 64 KiB.
+/// Only what is no PEM at all is refused here; `plan` reads it.
+fn check_pem<'a>(texts: impl Iterator<Item = (String, &'a String)>, faults: &mut Vec<Fault>) {
+    let is_reference = |text: &str| text.starts_with("$secret://") || text.starts_with("$env://");
+    let wrong = texts.filter(|(_, text)| !text.contains("-----BEGIN ") && !is_reference(text));
+    faults.extend(wrong.map(|(pointer, _)| Fault::new(pointer, "must be in PEM form")));
+}
+
+/// Longer and freer than in APISIX, which refuses white space: API7's clients also send lists of values as JSON text.
 fn check_labels(labels: &Labels, faults: &mut Vec<Fault>) {
     for (key, value) in labels {
+        let pointer = || format!("/labels/{}", escaped(key));
         if key.is_empty() || value.is_empty() {
-            faults.push(Fault::new(format!("/labels/{key}"), "labels must not be empty"));
+            faults.push(Fault::new(pointer(), "a label must have a key and a value, neither may be empty"));
         } else if key.len() > 65_536 || value.len() > 65_536 {
-            faults.push(Fault::new(format!("/labels/{key}"), "maximum string length is 65536"));
+            faults.push(Fault::new(pointer(), "maximum string length is 65536"));
         }
     }
 }

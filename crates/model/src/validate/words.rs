@@ -4,25 +4,32 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use super::Fault;
+use crate::resource::RemoteAddr;
 
-/// A schema's error as a fault. A missing or unknown field is named by its own pointer.
-pub(super) fn fault(error: &ValidationError<'_>) -> Fault {
-    let mut pointer = error.instance_path().to_string();
-    let message = match error.kind() {
-        ValidationErrorKind::Type { kind } => format!("value must be {}", expected(kind)),
+/// A schema's error as faults. A missing or unknown field is named by its own pointer.
+pub(super) fn faults(error: &ValidationError<'_>) -> Vec<Fault> {
+    let pointer = error.instance_path().to_string();
+    let below = |name: &str, what: &str| {
+        Fault::new(format!("{pointer}/{}", escaped(name)), format!("property \"{name}\" is {what}"))
+    };
+    match error.kind() {
         ValidationErrorKind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            pointer.push_str(&format!("/{name}"));
-            format!("property \"{name}\" is missing")
+            vec![below(property.as_str().unwrap_or_default(), "missing")]
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let name = unexpected.first().map_or("", String::as_str);
-            pointer.push_str(&format!("/{name}"));
-            format!("property \"{name}\" is unsupported")
+            unexpected.iter().map(|name| below(name, "unsupported")).collect()
         }
+        _ => vec![Fault::new(pointer, message(error))],
+    }
+}
+
+fn message(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Type { kind } => format!("value must be {}", expected(kind)),
         ValidationErrorKind::MinLength { limit } => format!("minimum string length is {limit}"),
         ValidationErrorKind::MaxLength { limit } => format!("maximum string length is {limit}"),
         ValidationErrorKind::Pattern { pattern } => {
@@ -34,17 +41,37 @@ pub(super) fn fault(error: &ValidationError<'_>) -> Fault {
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("number must be less than {limit}"),
         ValidationErrorKind::MinItems { limit } => format!("minimum number of items is {limit}"),
         ValidationErrorKind::MaxItems { limit } => format!("maximum number of items is {limit}"),
-        ValidationErrorKind::Enum { options } => format!("value is not one of the allowed values {}", allowed(options)),
+        ValidationErrorKind::Enum { options } => not_allowed(options.as_array().into_iter().flatten()),
+        ValidationErrorKind::OneOfNotValid { context } => one_of(context).unwrap_or_else(|| error.to_string()),
+        ValidationErrorKind::Format { format } if format == super::IP_NETWORK => not_a_network(error.instance()),
         _ => error.to_string(),
-    };
-    Fault::new(pointer, message)
+    }
 }
 
-/// `null` stands in schemas for absence only and is no type to offer.
-fn allowed(options: &serde_json::Value) -> String {
-    let options = options.as_array().into_iter().flatten().filter(|option| !option.is_null());
+/// `oneOf` stands in our schemas over the constants of an enumeration only.
+fn one_of(context: &[Vec<ValidationError<'static>>]) -> Option<String> {
+    let errors: Vec<_> = context.iter().flatten().map(ValidationError::kind).collect();
+    if let Some(ValidationErrorKind::Type { kind }) = errors.first() {
+        return Some(format!("value must be {}", expected(kind)));
+    }
+    let constants = errors.iter().filter_map(|kind| match kind {
+        ValidationErrorKind::Constant { expected_value } => Some(expected_value.as_ref()),
+        _ => None,
+    });
+    let constants: Vec<&Value> = constants.collect();
+    (constants.len() == errors.len()).then(|| not_allowed(constants))
+}
+
+/// `null` stands in schemas for absence only and is no value to offer.
+fn not_allowed<'a>(options: impl IntoIterator<Item = &'a Value>) -> String {
+    let options = options.into_iter().filter(|option| !option.is_null());
     let texts: Vec<_> = options.map(ToString::to_string).collect();
-    format!("[{}]", texts.join(","))
+    format!("value is not one of the allowed values [{}]", texts.join(","))
+}
+
+fn not_a_network(instance: &Value) -> String {
+    let text = instance.as_str().unwrap_or_default().to_owned();
+    RemoteAddr::try_from(text).err().unwrap_or_default()
 }
 
 fn expected(kind: &TypeKind) -> String {
@@ -64,7 +91,12 @@ fn expected(kind: &TypeKind) -> String {
 pub(super) fn pointer(path: &Path) -> String {
     path.iter().fold(String::new(), |pointer, segment| match segment {
         Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Map { key } => format!("{pointer}/{}", escaped(key)),
         Segment::Enum { .. } | Segment::Unknown => pointer,
     })
+}
+
+/// A field's name as a part of a JSON pointer (RFC 6901, section 3).
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
