@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flotilla/target
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/flotilla/tools
+# Built tests outlive the checkout they were built in; snapshots are those of this one.
+export INSTA_WORKSPACE_ROOT := $(CURDIR)
 export PATH := $(TOOLS)/bin:$(PATH)
 
 FLOTILLA := $(CARGO_TARGET_DIR)/release/flotilla

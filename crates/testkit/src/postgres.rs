@@ -1,6 +1,7 @@
 //! A real PostgreSQL for the tests of one process, started by `scripts/test-postgres`.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
@@ -22,8 +23,7 @@ impl Postgres {
     /// # Errors
     /// When PostgreSQL is not installed or does not start; the script says why on standard error.
     pub fn start() -> anyhow::Result<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/test-postgres");
-        let mut script = Command::new(script)
+        let mut script = Command::new(script()?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -72,6 +72,14 @@ impl Postgres {
         ensure!(!line.is_empty(), "scripts/test-postgres ended; it says why on standard error");
         Ok(line.trim_end().to_owned())
     }
+}
+
+/// The script of this checkout: a path known when the test was built may be that of another one, for built tests
+/// are kept outside the checkout. Tests start in their package's folder.
+fn script() -> anyhow::Result<PathBuf> {
+    let folder = std::env::current_dir()?;
+    let mut scripts = folder.ancestors().map(|folder| folder.join("scripts/test-postgres"));
+    scripts.find(|script| script.is_file()).context("no scripts/test-postgres above the current folder")
 }
 
 impl Drop for Postgres {
