@@ -1,7 +1,7 @@
 //! What the audit log says of a write, with secrets masked.
 
 use model::change::Body;
-use model::{Change, GroupId, Kind, ResourceKey};
+use model::{Change, GroupId, ResourceKey, secrets};
 use plugin_api::Registry;
 use serde_json::{Value, json};
 use store::audit::{AuditFilter, AuditRow};
@@ -14,9 +14,6 @@ use crate::iam::{self, Action, Actor};
 const MASK: &str = "***";
 /// Changes of one revision that the log shows whole; the change log has the others.
 const DETAILED_CHANGES: usize = 100;
-
-/// Fields of resources (outside plugins) that are secret, wherever they stand.
-const SECRET_FIELDS: [&str; 3] = ["key", "keys", "client_key"];
 
 /// An entry being written.
 pub(crate) struct Entry(AuditEntry);
@@ -97,50 +94,11 @@ pub(crate) fn changes(registry: &Registry, changes: &[Change], before: &[Option<
 /// A resource's body without its secrets.
 fn masked(registry: &Registry, key: &ResourceKey, body: &[u8]) -> Value {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Value::Null };
-    match key.kind {
-        Kind::PluginMetadata => mask_plugin(registry, key.id.as_str(), &mut value),
-        Kind::Ssl => SECRET_FIELDS.iter().for_each(|field| mask_field(&mut value, field)),
-        _ => mask_resource(registry, &mut value),
-    }
-    value
-}
-
-fn mask_resource(registry: &Registry, value: &mut Value) {
-    for (name, conf) in value.get_mut("plugins").and_then(Value::as_object_mut).into_iter().flatten() {
-        mask_plugin(registry, name, conf);
-    }
-    for pointer in ["/tls/client_key", "/upstream/tls/client_key"] {
-        if let Some(secret) = value.pointer_mut(pointer) {
+    let fields_of = |plugin: &str| registry.get(plugin).map_or(&[][..], |plugin| plugin.secret_fields());
+    for pointer in secrets::pointers(key, &value, &fields_of) {
+        if let Some(secret) = value.pointer_mut(&pointer) {
             *secret = MASK.into();
         }
     }
-}
-
-fn mask_plugin(registry: &Registry, name: &str, conf: &mut Value) {
-    let secret = registry.get(name).map_or(&[][..], |plugin| plugin.secret_fields());
-    secret.iter().for_each(|path| mask_path(conf, path));
-}
-
-/// `path` names a field, or a field within one: `a.b`.
-fn mask_path(value: &mut Value, path: &str) {
-    match path.split_once('.') {
-        Some((first, rest)) => {
-            if let Some(inner) = value.get_mut(first) {
-                mask_path(inner, rest);
-            }
-        }
-        None => mask_field(value, path),
-    }
-}
-
-fn mask_field(value: &mut Value, name: &str) {
-    match value {
-        Value::Object(fields) => {
-            if let Some(secret) = fields.get_mut(name) {
-                *secret = MASK.into();
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask_field(item, name)),
-        _ => {}
-    }
+    value
 }
