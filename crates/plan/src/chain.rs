@@ -7,6 +7,8 @@ use model::resource::Plugins;
 use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, Registry, Reply};
 use serde_json::Value;
 
+use crate::upstream::InlineUpstreams;
+
 /// Compiled plugins, the earliest in a phase first.
 #[derive(Default)]
 pub struct Chain {
@@ -97,7 +99,12 @@ impl<'a> ChainBuilder<'a> {
         }
         let filter = meta_field("filter").map(Condition::compile).transpose();
         let metadata = (self.metadata)(name);
-        let plugin = plugin_type.compile(&CompileInput { conf, metadata: metadata.as_deref(), owner })?;
+        let plugin = plugin_type.compile(&CompileInput {
+            conf,
+            metadata: metadata.as_deref(),
+            owner,
+            upstreams: &InlineUpstreams { owner },
+        })?;
         let priority = meta_field("priority").and_then(Value::as_i64).and_then(|priority| priority.try_into().ok());
         self.entries.push(Entry {
             name: plugin_type.name(),

@@ -397,13 +397,13 @@ impl Compiler {
             Some(compiled) => {
                 self.plan.upstreams.insert(slot, compiled);
                 if named {
-                    self.plan.upstream_slots.insert(key.id.as_str().into(), slot);
+                    self.plan.upstream_slots.insert(key.to_string().into(), slot);
                 }
             }
             None => {
                 self.plan.upstreams.remove(&slot);
                 if named {
-                    self.plan.upstream_slots.remove(key.id.as_str());
+                    self.plan.upstream_slots.remove(key.to_string().as_str());
                 }
             }
         }

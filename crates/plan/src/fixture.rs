@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
-use http::Request;
+use http::header::HOST;
 use model::{Change, Fault, Kind, ResourceId, ResourceKey};
-use plugin_api::exchange::{Outcome, ResponseHead};
-use plugin_api::{Client, CompileInput, Exchange, Phases, Plugin, PluginType, Registry, Target};
+use plugin_api::testing::{exchange, with_header};
+use plugin_api::{CompileInput, Exchange, Phases, Plugin, PluginType, Registry};
 use serde_json::Value;
 use smallvec::SmallVec;
 
@@ -99,28 +98,12 @@ pub(crate) fn compiled(changes: &[Change]) -> Compiler {
 /// A GET from 10.1.2.3 for `host/path?query`.
 pub(crate) fn request(target: &str) -> Exchange {
     let (host, path) = target.split_at(target.find('/').expect("a path"));
-    let (head, ()) = Request::get(path).header("x-tenant", "blue").body(()).expect("a request").into_parts();
-    let address = "10.1.2.3:999".parse().expect("an address");
-    Exchange {
-        method: head.method,
-        uri: head.uri,
-        version: head.version,
-        headers: head.headers,
-        normalised_path: None,
-        host: SmallVec::from_slice(host.as_bytes()),
-        client: Client { remote: address, peer: address, local: address, tls: None },
-        started: Instant::now(),
-        route: None,
-        params: SmallVec::new(),
-        consumer: None,
-        consumers: Rc::new(Plan::default()),
-        request_body: None,
-        target: Target::default(),
-        early_headers: SmallVec::new(),
-        response: ResponseHead::default(),
-        outcome: Outcome::default(),
-        notes: SmallVec::new(),
-    }
+    let mut exchange = with_header(exchange(path), "x-tenant", "blue");
+    exchange.headers.remove(HOST);
+    exchange.host = SmallVec::from_slice(host.as_bytes());
+    exchange.client.remote = "10.1.2.3:999".parse().expect("an address");
+    exchange.consumers = Rc::new(Plan::default());
+    exchange
 }
 
 /// The id of the route for a request; empty when there is none.

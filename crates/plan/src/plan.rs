@@ -50,9 +50,11 @@ impl Plan {
         }
     }
 
-    /// An upstream resource by its id, for plugins that choose one.
-    pub fn upstream_by_id(&self, id: &str) -> Option<&Arc<CompiledUpstream>> {
-        self.upstreams.get(self.upstream_slots.get(id)?)
+    /// An upstream by its id, for plugins that choose one: of the route's service, else of the group.
+    pub fn upstream_by_id(&self, service: Option<&str>, id: &str) -> Option<&Arc<CompiledUpstream>> {
+        let of_service = service.and_then(|service| self.upstream_slots.get(&*format!("upstream/{service}/{id}")));
+        let slot = of_service.or_else(|| self.upstream_slots.get(&*format!("upstream/{id}")))?;
+        self.upstreams.get(slot)
     }
 
     /// A consumer with its plugins.

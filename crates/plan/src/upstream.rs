@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
 use model::Fault;
 use model::resource::{Balancer, KeepalivePool, Node, PassHost, Scheme, Timeout, Upstream};
+use plugin_api::{InlineUpstream, UpstreamCompiler};
 
 /// Nodes and how to reach them.
 pub struct CompiledUpstream {
@@ -113,6 +115,20 @@ pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<Com
         keepalive: upstream.keepalive_pool.unwrap_or_default(),
         verify_certificate: upstream.tls.as_ref().and_then(|tls| tls.verify).unwrap_or(false),
     })
+}
+
+/// Compiles the upstreams that stand in the plugins of `owner`.
+pub(crate) struct InlineUpstreams<'a> {
+    pub(crate) owner: &'a str,
+}
+
+impl UpstreamCompiler for InlineUpstreams<'_> {
+    fn compile(&self, upstream: &Upstream) -> Result<InlineUpstream, Fault> {
+        /// Above all slots of resources, which count from 1.
+        static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
+        let slot = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(InlineUpstream(Arc::new(compile(slot, self.owner, upstream)?)))
+    }
 }
 
 fn host_header(upstream: &Upstream) -> Result<HostHeader, Fault> {

@@ -13,6 +13,8 @@ use model::Labels;
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use crate::{InlineUpstream, Kept};
+
 /// One request with all that has become known of it. Lives on one worker, from routing to the log phase.
 pub struct Exchange {
     /// The request's method, as the client sent it.
@@ -41,6 +43,8 @@ pub struct Exchange {
     pub consumers: Rc<dyn ConsumerIndex>,
     /// The request's body, when a plugin of the chain asked for it whole.
     pub request_body: Option<Bytes>,
+    /// Most bytes the request's body may have (`client-control`); `None` leaves it to the instance's settings.
+    pub request_body_limit: Option<u64>,
     /// What phases want the upstream to see instead of the client's request.
     pub target: Target,
     /// Headers that phases before the response want on it, whoever makes it; see [`Exchange::set_response_header`].
@@ -51,6 +55,8 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// Values that plugins leave for each other and for variables, by name.
     pub notes: SmallVec<[(&'static str, Value); 2]>,
+    /// What compiled plugins keep for themselves from phase to phase.
+    pub kept: Kept,
 }
 
 /// The other end of the connection.
@@ -145,8 +151,17 @@ pub struct Target {
     pub host: Option<Box<str>>,
     /// `http`, `https`, ...
     pub scheme: Option<model::resource::Scheme>,
-    /// Upstream by its id (`traffic-split`); unknown ids answer 503.
-    pub upstream_id: Option<Box<str>>,
+    /// Another upstream than the route's.
+    pub upstream: Option<ChosenUpstream>,
+}
+
+/// An upstream that a plugin chose.
+#[derive(Debug, Clone)]
+pub enum ChosenUpstream {
+    /// By its id: of the route's service, else of the group; unknown ids answer 503.
+    Id(Box<str>),
+    /// One that stands in the plugin's configuration.
+    Inline(InlineUpstream),
 }
 
 /// The head of the response on its way to the client.

@@ -6,6 +6,7 @@
 
 pub mod condition;
 pub mod exchange;
+pub mod kept;
 pub mod plugin;
 pub mod registry;
 pub mod reply;
@@ -16,8 +17,11 @@ pub mod testing;
 pub mod var;
 
 pub use condition::Condition;
-pub use exchange::{Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, RouteInfo, Target};
-pub use plugin::{BodyNeed, Chunk, CompileInput, Flow, Phases, Plugin, PluginType, Verdict};
+pub use exchange::{ChosenUpstream, Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, RouteInfo, Target};
+pub use kept::Kept;
+pub use plugin::{
+    BodyNeed, Chunk, CompileInput, Flow, InlineUpstream, Phases, Plugin, PluginType, UpstreamCompiler, Verdict,
+};
 pub use registry::Registry;
 pub use reply::Reply;
 pub use template::Template;

@@ -1,11 +1,14 @@
 //! The two traits of a plugin.
 
+use std::any::Any;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use model::Fault;
+use model::resource::Upstream;
 use serde_json::Value;
 
 use crate::{Exchange, Reply};
@@ -55,7 +58,7 @@ pub trait PluginType: Send + Sync {
 }
 
 /// What a configuration is compiled from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct CompileInput<'a> {
     /// The configuration, valid by schema, without `_meta`.
     pub conf: &'a Value,
@@ -63,6 +66,25 @@ pub struct CompileInput<'a> {
     pub metadata: Option<&'a Value>,
     /// Where it stands, for state that must outlive a change elsewhere: `route/r1`, `consumer/jack`, `global_rule/1`.
     pub owner: &'a str,
+    /// Compiles upstreams that stand in the configuration (`traffic-split`).
+    pub upstreams: &'a dyn UpstreamCompiler,
+}
+
+/// Makes an upstream out of a configuration ready to serve; the plan does.
+pub trait UpstreamCompiler {
+    /// # Errors
+    /// The first fault, with its pointer within the upstream.
+    fn compile(&self, upstream: &Upstream) -> Result<InlineUpstream, Fault>;
+}
+
+/// An upstream that stands in a plugin's configuration, ready to serve: opaque here, the gateway knows what it is.
+#[derive(Clone)]
+pub struct InlineUpstream(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for InlineUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InlineUpstream")
+    }
 }
 
 /// Which phases a compiled plugin takes part in; the others are never called.

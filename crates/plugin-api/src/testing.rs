@@ -11,7 +11,13 @@ use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::exchange::{Outcome, ResponseHead};
-use crate::{Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Target};
+use model::Fault;
+use model::resource::Upstream;
+
+use crate::{
+    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, InlineUpstream, Kept, Target,
+    UpstreamCompiler,
+};
 
 /// A GET of `target` on host `gateway.test`, from `192.0.2.7:40000`.
 ///
@@ -35,11 +41,27 @@ pub fn exchange(target: &str) -> Exchange {
         consumer: None,
         consumers: Rc::new(Consumers::default()),
         request_body: None,
+        request_body_limit: None,
         target: Target::default(),
         early_headers: SmallVec::new(),
         response: ResponseHead::default(),
         outcome: Outcome::default(),
         notes: SmallVec::new(),
+        kept: Kept::default(),
+    }
+}
+
+/// Input for a plugin of `route/r1` without metadata.
+pub fn input(conf: &Value) -> CompileInput<'_> {
+    CompileInput { conf, metadata: None, owner: "route/r1", upstreams: &AsTheyAre }
+}
+
+/// Gives inline upstreams on as they are: an [`InlineUpstream`] then holds a [`model::resource::Upstream`].
+pub struct AsTheyAre;
+
+impl UpstreamCompiler for AsTheyAre {
+    fn compile(&self, upstream: &Upstream) -> Result<InlineUpstream, Fault> {
+        Ok(InlineUpstream(Arc::new(upstream.clone())))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use plugin_api::testing::{Consumers, with_header};
-use plugin_api::{CompileInput, ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply, RouteInfo, Verdict};
+use plugin_api::testing::{Consumers, input, with_header};
+use plugin_api::{ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply, RouteInfo, Verdict};
 
 /// A GET of `target` with these headers, from 192.0.2.7, that matched route `r1`. There are two consumers:
 /// `jack` with key `jack-key`, credential `c1` and custom id 42, and `ann` with key `ann-key`.
@@ -28,7 +28,7 @@ fn consumers() -> Consumers {
 pub(crate) fn compile(plugin: &'static dyn PluginType, conf: &str) -> Arc<dyn Plugin> {
     let conf: serde_json::Value = serde_json::from_str(conf).expect("json");
     crate::registry().check(plugin.name(), &conf).expect("valid by schema");
-    plugin.compile(&CompileInput { conf: &conf, metadata: None, owner: "route/r1" }).expect("compiles")
+    plugin.compile(&input(&conf)).expect("compiles")
 }
 
 /// The reply of a phase that did not wait.

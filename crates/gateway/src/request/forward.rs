@@ -9,6 +9,7 @@ use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use model::resource::Scheme;
 use plan::{CompiledUpstream, Timeouts};
+use plugin_api::ChosenUpstream;
 use smallvec::SmallVec;
 
 use super::Stop;
@@ -54,14 +55,18 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
 
 /// The upstream that a plugin chose, else the route's.
 fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
-    let chosen = match (&live.exchange.target.upstream_id, &live.route) {
-        (Some(id), _) => live.plan.upstream_by_id(id),
-        (None, Some(route)) => live.plan.upstream(&route.upstream),
+    let chosen = match (&live.exchange.target.upstream, &live.route) {
+        (Some(ChosenUpstream::Inline(inline)), _) => inline.0.clone().downcast().ok(),
+        (Some(ChosenUpstream::Id(id)), route) => {
+            let service = route.as_ref().and_then(|route| route.info.service_id.as_deref());
+            live.plan.upstream_by_id(service, id).cloned()
+        }
+        (None, Some(route)) => live.plan.upstream(&route.upstream).cloned(),
         (None, None) => None,
     };
-    let upstream = chosen.ok_or(Fault::NoUpstream)?;
+    let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::NoUpstream)?;
     match live.exchange.target.scheme.unwrap_or(upstream.scheme) {
-        Scheme::Http | Scheme::Https => Ok(upstream.clone()),
+        Scheme::Http | Scheme::Https => Ok(upstream),
         other => Err(Fault::Scheme(other)),
     }
 }

@@ -8,7 +8,7 @@ use http::Request;
 use hyper::body::Incoming;
 use plan::{Chain, CompiledRoute, Plan};
 use plugin_api::exchange::{Outcome, ResponseHead};
-use plugin_api::{BodyNeed, Exchange, Phases, Target};
+use plugin_api::{BodyNeed, Exchange, Kept, Phases, Target};
 use smallvec::SmallVec;
 
 use super::log;
@@ -56,11 +56,13 @@ impl Live {
             consumer: None,
             consumers: plan.clone(),
             request_body: None,
+            request_body_limit: None,
             target: Target::default(),
             early_headers: SmallVec::new(),
             response: ResponseHead::default(),
             outcome: Outcome { bytes_received, ..Outcome::default() },
             notes: SmallVec::new(),
+            kept: Kept::default(),
         };
         (
             Box::new(Self {

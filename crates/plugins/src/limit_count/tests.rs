@@ -1,3 +1,4 @@
+use plugin_api::testing::input;
 use serde_json::json;
 
 use super::*;
@@ -20,7 +21,7 @@ fn passes(plugin: &Plug, request: &[(&str, &str)]) -> bool {
 }
 
 fn compile_for(owner: &str, conf: Value, metadata: Option<&Value>) -> Result<Plug, Fault> {
-    LimitCount.compile(&CompileInput { conf: &conf, metadata, owner })
+    LimitCount.compile(&CompileInput { metadata, owner, ..input(&conf) })
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use plugin_api::testing::input;
 use proptest::prelude::*;
 
 use super::*;
@@ -72,7 +73,7 @@ fn a_flat_list_of_headers_sets() {
 
 #[test]
 fn wrong_configurations_are_named_by_field() {
-    let fault = |conf: Value| ProxyRewrite.compile(&CompileInput { conf: &conf, metadata: None, owner: "" }).err();
+    let fault = |conf: Value| ProxyRewrite.compile(&input(&conf)).err();
     let cases = [
         (json!({ "regex_uri": ["^/a", "/b", "(", "/c"] }), "/regex_uri/2", "invalid regex_uri((, /c): "),
         (json!({ "regex_uri": ["^/a", "/$b"] }), "/regex_uri/1", "invalid regex_uri(^/a, /$b): "),
@@ -96,7 +97,7 @@ proptest! {
         let rewrites = [json!({ "uri": uri }), json!({ "regex_uri": ["^/(.*)$", replacement] })];
         for mut conf in rewrites {
             conf["use_real_request_uri_unsafe"] = raw.into();
-            let Ok(plugin) = ProxyRewrite.compile(&CompileInput { conf: &conf, metadata: None, owner: "" }) else { continue };
+            let Ok(plugin) = ProxyRewrite.compile(&input(&conf)) else { continue };
             let mut exchange = testing::exchange("/?q=1", &[]);
             exchange.normalised_path = Some(path.clone().into());
             prop_assert!(reply_of(plugin.rewrite(&mut exchange)).is_none());

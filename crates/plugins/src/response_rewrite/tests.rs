@@ -1,3 +1,5 @@
+use plugin_api::testing::input;
+
 use super::*;
 use crate::testing::{self, compile};
 
@@ -27,7 +29,7 @@ fn base64_bodies_are_decoded_and_bad_ones_named() {
     compile(&ResponseRewrite, r#"{"body": "aGk=", "body_base64": true}"#).header_filter(&mut exchange);
     assert_eq!(exchange.response.body.as_deref(), Some(&b"hi"[..]));
     let conf = json!({ "body": "?", "body_base64": true });
-    let fault = ResponseRewrite.compile(&CompileInput { conf: &conf, metadata: None, owner: "" }).err();
+    let fault = ResponseRewrite.compile(&input(&conf)).err();
     assert_eq!(fault.expect("fault").pointer, "/body");
 }
 
@@ -111,12 +113,11 @@ fn wrong_configurations_are_named_by_field() {
         (json!({ "headers": { "add": ["a b: c"] } }), "/headers/add/0"),
     ];
     for (conf, pointer) in cases {
-        let fault = ResponseRewrite.compile(&CompileInput { conf: &conf, metadata: None, owner: "" }).err();
+        let fault = ResponseRewrite.compile(&input(&conf)).err();
         assert_eq!(fault.expect("a fault").pointer, pointer, "{conf}");
     }
     let conf = json!({ "vars": [["status", "?", 1]] });
-    let fault =
-        ResponseRewrite.compile(&CompileInput { conf: &conf, metadata: None, owner: "" }).err().expect("a fault");
+    let fault = ResponseRewrite.compile(&input(&conf)).err().expect("a fault");
     assert!(fault.pointer.starts_with("/vars"), "{fault}");
     assert!(fault.message.starts_with("failed to validate the 'vars' expression: "), "{fault}");
 }
