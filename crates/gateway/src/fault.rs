@@ -13,6 +13,9 @@ pub(crate) enum Fault {
     /// The request is ambiguous or malformed.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
+    /// A method that no gateway serves: CONNECT, TRACE.
+    #[error("the method is not allowed")]
+    MethodNotAllowed,
     /// The request's head is longer than the instance takes.
     #[error("the request's head is too long")]
     HeadTooLarge,
@@ -60,6 +63,9 @@ pub(crate) enum Fault {
         /// Whether nothing of the request was sent, so that it may be sent elsewhere.
         unsent: bool,
     },
+    /// The node switched protocols though nobody had asked.
+    #[error("the node switched protocols unasked")]
+    UnwantedUpgrade,
     /// The response's body is longer than a plugin takes.
     #[error("the response's body has more than {0} bytes")]
     ResponseTooLarge(usize),
@@ -84,13 +90,16 @@ impl Fault {
         match self {
             Fault::RouteNotFound => StatusCode::NOT_FOUND,
             Fault::BadRequest(_) | Fault::ClientGone => StatusCode::BAD_REQUEST,
+            Fault::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::Scheme(_) | Fault::Connect { .. } | Fault::Broken { .. } | Fault::ResponseTooLarge(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Fault::Scheme(_)
+            | Fault::UnwantedUpgrade
+            | Fault::Connect { .. }
+            | Fault::Broken { .. }
+            | Fault::ResponseTooLarge(_) => StatusCode::BAD_GATEWAY,
             Fault::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -100,6 +109,7 @@ impl Fault {
         match self {
             Fault::RouteNotFound => "route_not_found",
             Fault::BadRequest(_) => "bad_request",
+            Fault::MethodNotAllowed => "method_not_allowed",
             Fault::HeadTooLarge => "head_too_large",
             Fault::BodyTooLarge(_) => "body_too_large",
             Fault::ClientGone => "client_gone",
@@ -110,6 +120,7 @@ impl Fault {
             Fault::Connect { .. } => "upstream_connect",
             Fault::Timeout { .. } => "upstream_timeout",
             Fault::Broken { .. } => "upstream_broke_off",
+            Fault::UnwantedUpgrade => "unwanted_upgrade",
             Fault::ResponseTooLarge(_) => "response_too_large",
         }
     }

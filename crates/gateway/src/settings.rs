@@ -47,6 +47,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Most headers of a request.
     pub headers: usize,
+    /// Most requests at once on one HTTP/2 connection.
+    pub streams: u32,
     /// Between two pieces of a request's body, and between two writes the client takes.
     pub client_body: Duration,
 }
@@ -73,6 +75,7 @@ impl Default for Limits {
             client_idle: Duration::from_secs(60),
             head_bytes: 64 * 1024,
             headers: 100,
+            streams: 128,
             client_body: Duration::from_secs(60),
         }
     }

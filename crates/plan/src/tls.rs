@@ -1,30 +1,43 @@
 //! Certificates by server name.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use model::Fault;
-use model::resource::{HostPattern, Ssl, SslClient, SslProtocol, SslType, Status};
+use model::resource::{HostPattern, Ssl, SslProtocol, SslType, Status};
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::crypto::aws_lc_rs::{self, Ticketer};
+use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+mod client_auth;
+
+pub use client_auth::ClientAuth;
 
 /// What an ssl resource became: how to shake hands for its names.
 pub(crate) struct CompiledSsl {
     snis: Vec<HostPattern>,
-    config: Arc<ServerConfig>,
+    host: Arc<TlsHost>,
+}
+
+/// How to serve a server name.
+pub struct TlsHost {
+    /// How to shake hands.
+    pub config: Arc<ServerConfig>,
+    /// What clients must show; `None` when they need not show anything.
+    pub client_auth: Option<ClientAuth>,
 }
 
 /// How to shake hands, by the server name that the client asks for.
 #[derive(Default)]
 pub struct TlsMap {
-    exact: HashMap<Box<str>, Arc<ServerConfig>>,
+    exact: HashMap<Box<str>, Arc<TlsHost>>,
     /// By what follows the `*`.
-    wildcard: HashMap<Box<str>, Arc<ServerConfig>>,
+    wildcard: HashMap<Box<str>, Arc<TlsHost>>,
+    asks_clients: bool,
 }
 
 impl TlsMap {
@@ -32,10 +45,11 @@ impl TlsMap {
     pub(crate) fn new(ssls: &BTreeMap<model::ResourceId, CompiledSsl>) -> Self {
         let mut map = Self::default();
         for ssl in ssls.values().rev() {
+            map.asks_clients |= ssl.host.client_auth.is_some();
             for sni in &ssl.snis {
                 match sni.wildcard_suffix() {
-                    Some(suffix) => map.wildcard.insert(suffix.into(), ssl.config.clone()),
-                    None => map.exact.insert(sni.as_str().into(), ssl.config.clone()),
+                    Some(suffix) => map.wildcard.insert(suffix.into(), ssl.host.clone()),
+                    None => map.exact.insert(sni.as_str().into(), ssl.host.clone()),
                 };
             }
         }
@@ -43,12 +57,17 @@ impl TlsMap {
     }
 
     /// The handshake for a server name: the exact one, else the longest wildcard.
-    pub fn find(&self, sni: &str) -> Option<&Arc<ServerConfig>> {
+    pub fn find(&self, sni: &str) -> Option<&Arc<TlsHost>> {
         let sni = sni.to_ascii_lowercase();
         self.exact.get(&*sni).or_else(|| {
             let dots = sni.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
             dots.map(|at| &sni[at..]).find_map(|suffix| self.wildcard.get(suffix))
         })
+    }
+
+    /// Whether clients of any name must show a certificate.
+    pub fn asks_clients(&self) -> bool {
+        self.asks_clients
     }
 
     /// Whether there is no certificate at all.
@@ -67,13 +86,16 @@ pub(crate) fn compile(ssl: &Ssl) -> Result<Option<CompiledSsl>, Fault> {
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(&ssl.ssl_protocols)?)
         .map_err(|error| Fault::new("/ssl_protocols", error.to_string()))?;
-    let builder = match &ssl.client {
-        Some(client) => builder.with_client_cert_verifier(client_verifier(client, provider)?),
-        None => builder.with_no_client_auth(),
+    let client_auth = ssl.client.as_ref().map(ClientAuth::new).transpose()?;
+    let builder = match (&client_auth, &ssl.client) {
+        (Some(auth), Some(client)) => builder.with_client_cert_verifier(auth.verifier(client, provider)?),
+        _ => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(ByKeyType(keys)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(CompiledSsl { snis: ssl.all_snis().cloned().collect(), config: Arc::new(config) }))
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = ticketer(client_auth.is_some())?;
+    let host = TlsHost { config: Arc::new(config), client_auth };
+    Ok(Some(CompiledSsl { snis: ssl.all_snis().cloned().collect(), host: Arc::new(host) }))
 }
 
 fn certified_keys(ssl: &Ssl, provider: &CryptoProvider) -> Result<Vec<Arc<CertifiedKey>>, Fault> {
@@ -115,20 +137,13 @@ fn versions(protocols: &[SslProtocol]) -> Result<Vec<&'static SupportedProtocolV
     Ok(versions)
 }
 
-fn client_verifier(
-    client: &SslClient,
-    provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Fault> {
-    if !client.skip_mtls_uri_regex.is_empty() {
-        return Err(Fault::new("/client/skip_mtls_uri_regex", "is not supported yet; remove it to ask every client"));
-    }
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&client.ca, "/client/ca")? {
-        roots.add(certificate).map_err(|error| Fault::new("/client/ca", error.to_string()))?;
-    }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|error| Fault::new("/client/ca", error.to_string()))
+/// Sessions are resumed from tickets that the client keeps. All names share one key, so that a new certificate ends
+/// no session; names that ask for client certificates have a key of their own configuration, so that no ticket from
+/// before gets past the question.
+fn ticketer(asks_clients: bool) -> Result<Arc<dyn ProducesTickets>, Fault> {
+    static SHARED: LazyLock<Result<Arc<dyn ProducesTickets>, rustls::Error>> = LazyLock::new(Ticketer::new);
+    let ticketer = if asks_clients { Ticketer::new() } else { SHARED.clone() };
+    ticketer.map_err(|error| Fault::new("", error.to_string()))
 }
 
 /// Several certificates for the same names: the first whose key the client can verify.

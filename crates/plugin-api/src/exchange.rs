@@ -81,6 +81,10 @@ pub struct TlsInfo {
     pub protocol: &'static str,
     /// Cipher suite by its IANA name.
     pub cipher: String,
+    /// Whether the handshake agreed on HTTP/2 (ALPN).
+    pub is_http2: bool,
+    /// Whether the client has shown a certificate that the server name's authority vouches for.
+    pub is_client_verified: bool,
 }
 
 /// What is known of a route without running it; shared by all requests that match.

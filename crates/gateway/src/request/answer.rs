@@ -1,8 +1,8 @@
 //! From an upstream's response, a plugin's reply or a fault to what the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
-use http::header::{CONTENT_LENGTH, HeaderValue, SERVER};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, SERVER};
+use http::{Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -10,19 +10,19 @@ use plugin_api::{BodyNeed, Chunk, Phases, Reply};
 
 use super::live::Live;
 use super::response::ResponseBody;
-use super::{headers, phases};
+use super::{headers, phases, upgrade};
 use crate::fault::Fault;
 
 static SERVER_NAME: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
 
 /// Answers with what the upstream answered.
 pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -> Response<ResponseBody> {
-    let (head, incoming) = upstream.into_parts();
-    let response = &mut live.exchange.response;
-    response.status = head.status;
-    response.headers = head.headers;
-    headers::remove_hop_by_hop(&mut response.headers);
-    filter_head(&mut live);
+    match (upstream.status(), &live.upgrade) {
+        (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => return upgrade::switch(live, upstream),
+        (StatusCode::SWITCHING_PROTOCOLS, None) => return fault(live, &Fault::UnwantedUpgrade),
+        _ => {}
+    }
+    let incoming = take_in(&mut live, upstream);
     if let Some(replaced) = live.exchange.response.body.take() {
         // The connection still has a body on it that nobody reads.
         live.lease = None;
@@ -35,6 +35,23 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -
             Err(fault) => self::fault(live, &fault),
         },
     }
+}
+
+/// The head of the upstream's response becomes that of ours; its body is left.
+fn take_in(live: &mut Live, upstream: Response<Incoming>) -> Incoming {
+    let (head, incoming) = upstream.into_parts();
+    let response = &mut live.exchange.response;
+    response.status = head.status;
+    response.headers = head.headers;
+    headers::remove_hop_by_hop(&mut response.headers);
+    filter_head(live);
+    incoming
+}
+
+/// The head alone of what the upstream answered, for a response that has no body.
+pub(super) fn head_of(live: &mut Live, upstream: Response<Incoming>) -> Response<()> {
+    drop(take_in(live, upstream));
+    head(live)
 }
 
 /// Answers with a plugin's reply.
@@ -53,7 +70,13 @@ pub(super) fn local(mut live: Box<Live>, reply: Reply) -> Response<ResponseBody>
 pub(super) fn fault(mut live: Box<Live>, fault: &Fault) -> Response<ResponseBody> {
     live.exchange.outcome.fault = Some(fault.name());
     live.lease = None;
-    local(live, fault.reply())
+    let is_http1 = live.exchange.version < Version::HTTP_2;
+    let mut response = local(live, fault.reply());
+    // After a request that breaks the rules, where the next one begins is not to be relied on.
+    if is_http1 && matches!(fault, Fault::BadRequest(_) | Fault::ClientGone) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// What earlier phases want on the response, then `header_filter`.

@@ -17,6 +17,7 @@ use super::body::{Pauses, RequestBody, UpstreamBody};
 use super::headers;
 use super::live::Live;
 use super::normalise;
+use super::upgrade;
 use crate::fault::Fault;
 use crate::upstream::{Lease, Pool};
 use crate::worker::local::LocalUpstream;
@@ -25,6 +26,7 @@ use crate::worker::local::LocalUpstream;
 pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<Incoming>, Stop> {
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
+    live.upgrade = upgrade::wanted(live);
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts).unwrap_or(compiled.timeouts);
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
@@ -65,8 +67,8 @@ fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
         (None, None) => None,
     };
     let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::NoUpstream)?;
-    match live.exchange.target.scheme.unwrap_or(upstream.scheme) {
-        Scheme::Http | Scheme::Https => Ok(upstream),
+    match upstream.scheme {
+        Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => Ok(upstream),
         other => Err(Fault::Scheme(other)),
     }
 }
@@ -133,6 +135,12 @@ async fn attempt(
         *request.uri_mut() = uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, compiled, node);
+        if let Some(protocol) = &live.upgrade {
+            upgrade::ask(request.headers_mut(), protocol);
+        }
+        if pool.target.http2 {
+            headers::to_http2(&mut request, pool.target.tls.is_some(), &live.exchange);
+        }
         match send(live, &mut lease, request, body, &node.address, timeouts).await {
             Ok(response) => {
                 live.lease = Some(lease);
@@ -151,16 +159,21 @@ fn is_stale(fault: &Fault, is_idempotent: bool) -> bool {
 
 /// A kept connection, else a new one.
 async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts) -> Result<Lease, Fault> {
-    while let Some(mut lease) = pool.take() {
-        if lease.sender().is_ready() {
+    while let Some(lease) = pool.take() {
+        if lease.sender.is_ready() {
             return Ok(lease);
         }
         // The connection's task may not yet have seen the end of the response before: it gets one turn. One that
         // answered before it had the whole request may not be ready for long, and is left to itself.
         tokio::task::yield_now().await;
-        if lease.sender().is_ready() {
+        if lease.sender.is_ready() {
             return Ok(lease);
         }
+    }
+    let _opening = pool.opening().await;
+    // Another request may have opened one meanwhile.
+    if let Some(lease) = pool.target.http2.then(|| pool.take()).flatten() {
+        return Ok(lease);
     }
     let connecting = live.worker.connector.connect(&pool.target);
     match live.connection.steps.limit(timeouts.connect, connecting).await {
@@ -178,7 +191,7 @@ async fn send(
     node: &Arc<str>,
     timeouts: Timeouts,
 ) -> Result<Response<Incoming>, Fault> {
-    let answering = lease.sender().try_send_request(request);
+    let answering = lease.sender.send(request);
     match live.connection.steps.limit(timeouts.read, answering).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(mut error)) => {
@@ -187,7 +200,12 @@ async fn send(
             if let Some(message) = message {
                 body.restore(message.into_body());
             }
-            Err(Fault::Broken { node: node.clone(), source: error.into_error(), unsent })
+            let source = error.into_error();
+            // The body comes from the client: it went away, or what it sent breaks the rules.
+            if source.is_user() {
+                return Err(Fault::ClientGone);
+            }
+            Err(Fault::Broken { node: node.clone(), source, unsent })
         }
         Err(_) if live.connection.upload_waits.get() => Err(Fault::ClientStalled),
         Err(_) => Err(Fault::Timeout { node: node.clone(), step: "reading" }),

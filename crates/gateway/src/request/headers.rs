@@ -1,10 +1,11 @@
 //! Headers that belong to one connection, and those that tell the next about the client.
 
-use http::HeaderMap;
 use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Request, Uri, Version};
 use plan::{CompiledNode, CompiledUpstream, HostHeader};
 use plugin_api::Exchange;
 use smallvec::SmallVec;
@@ -36,7 +37,7 @@ pub(crate) fn for_upstream(
     headers.insert(&X_REAL_IP, address);
     headers.insert(&X_FORWARDED_FOR, forwarded_for);
     headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme()));
-    headers.insert(&X_FORWARDED_PORT, connection.local_port.clone());
+    headers.insert(&X_FORWARDED_PORT, connection.facts.local_port.clone());
     let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
     let host = rewritten.or_else(|| match &upstream.host_header {
         HostHeader::Client => client_host.clone(),
@@ -51,12 +52,29 @@ pub(crate) fn for_upstream(
     headers
 }
 
+/// Makes a request of HTTP/2: the Host becomes a part of the target, and TE may say `trailers` (RFC 9113, section 8).
+pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exchange) {
+    let takes_trailers = |te: &HeaderValue| te.as_bytes().eq_ignore_ascii_case(b"trailers");
+    let takes_trailers = exchange.headers.get_all(TE).iter().any(takes_trailers);
+    let host = request.headers_mut().remove(HOST);
+    if takes_trailers {
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    }
+    *request.version_mut() = Version::HTTP_2;
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(if is_tls { Scheme::HTTPS } else { Scheme::HTTP });
+    parts.authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+}
+
 /// The connection's address as text, unless a plugin found the real one.
 fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
-    if exchange.client.remote == connection.client.remote {
-        return connection.client_address.clone();
+    if exchange.client.remote == connection.facts.client.remote {
+        return connection.facts.client_address.clone();
     }
-    HeaderValue::try_from(exchange.client.remote.ip().to_string()).unwrap_or_else(|_| connection.client_address.clone())
+    HeaderValue::try_from(exchange.client.remote.ip().to_string())
+        .unwrap_or_else(|_| connection.facts.client_address.clone())
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
@@ -85,7 +103,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for connection in &named {
         remove_named(headers, connection);
     }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRAILER, &TRANSFER_ENCODING, &UPGRADE] {
+    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE] {
         headers.remove(name);
     }
     for name in [&PROXY_AUTHENTICATE, &PROXY_AUTHORIZATION] {
@@ -100,7 +118,6 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
             | "keep-alive"
             | "proxy-connection"
             | "te"
-            | "trailer"
             | "transfer-encoding"
             | "upgrade"
             | "proxy-authenticate"

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use plan::{Chain, CompiledRoute, Plan};
 use plugin_api::exchange::{Outcome, ResponseHead};
@@ -27,6 +27,8 @@ pub(crate) struct Live {
     pub(crate) merged: Option<Rc<Chain>>,
     /// The connection that the response comes in on.
     pub(crate) lease: Option<Lease>,
+    /// The protocol to switch to, when the client asks for one and the route allows it.
+    pub(crate) upgrade: Option<HeaderValue>,
     /// Whether a response's head has been made.
     pub(crate) answered: bool,
 }
@@ -49,7 +51,7 @@ impl Live {
             headers: head.headers,
             normalised_path: None,
             host: SmallVec::new(),
-            client: connection.client.clone(),
+            client: connection.facts.client.clone(),
             started: Instant::now(),
             route: None,
             params: SmallVec::new(),
@@ -73,6 +75,7 @@ impl Live {
                 route: None,
                 merged: None,
                 lease: None,
+                upgrade: None,
                 answered: false,
             }),
             body,

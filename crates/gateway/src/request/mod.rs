@@ -2,7 +2,7 @@
 //!
 //! 1. `open`: the head becomes an [`Exchange`]; from here on every exit is logged.
 //! 2. `normalise`: host and path in one form, what is ambiguous refused. Before routing, so that nothing
-//!    matches one path and forwards another.
+//!    matches one path and forwards another. Then `client_auth`: hosts may demand a client certificate.
 //! 3. `route`: by host, path, method, client, variables.
 //! 4. `body`: read whole, when a plugin of the chain asked for it. After routing, for only the chain knows.
 //! 5. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
@@ -13,6 +13,7 @@
 
 mod answer;
 mod body;
+mod client_auth;
 mod forward;
 mod headers;
 mod live;
@@ -20,6 +21,7 @@ mod log;
 mod normalise;
 mod phases;
 mod response;
+mod upgrade;
 
 use std::rc::Rc;
 
@@ -32,7 +34,7 @@ use crate::worker::connection::Connection;
 use crate::worker::local::Local;
 use body::RequestBody;
 pub(crate) use body::UpstreamBody;
-use live::Live;
+pub(crate) use live::Live;
 pub(crate) use response::ResponseBody;
 
 /// How a request ends when no upstream answers it.
@@ -69,6 +71,7 @@ pub(crate) async fn serve(
 
 async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, Stop> {
     normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
+    client_auth::check(&live.exchange, live.plan.tls())?;
     let is_found = live.find_route();
     let mut body = RequestBody::new(body);
     body.collect(live, live.request_body_need()).await?;

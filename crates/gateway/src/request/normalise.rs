@@ -1,7 +1,7 @@
 //! Host and path in one form; what is ambiguous is refused.
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::header::{COOKIE, HOST};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use plugin_api::Exchange;
 
 use crate::fault::Fault;
@@ -12,9 +12,10 @@ pub(crate) fn check(exchange: &mut Exchange, head_limit: usize) -> Result<(), Fa
     if exchange.outcome.bytes_received > head_limit as u64 {
         return Err(Fault::HeadTooLarge);
     }
-    if exchange.headers.contains_key(TRANSFER_ENCODING) && exchange.headers.contains_key(CONTENT_LENGTH) {
-        return Err(Fault::BadRequest("both Content-Length and Transfer-Encoding are given"));
+    if matches!(exchange.method, Method::CONNECT | Method::TRACE) {
+        return Err(Fault::MethodNotAllowed);
     }
+    join_cookies(exchange);
     exchange.host.clear();
     let authority = authority(&exchange.uri, &exchange.headers, exchange.version)?;
     exchange.host.extend_from_slice(host_of(authority)?);
@@ -22,6 +23,17 @@ pub(crate) fn check(exchange: &mut Exchange, head_limit: usize) -> Result<(), Fa
     adopt_authority(exchange);
     exchange.normalised_path = normalise_path(exchange.uri.path())?;
     Ok(())
+}
+
+/// HTTP/2 may part a cookie header into several; HTTP/1.1 knows one only (RFC 9113, section 8.2.3).
+fn join_cookies(exchange: &mut Exchange) {
+    if exchange.version != Version::HTTP_2 || exchange.headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = exchange.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        exchange.headers.insert(COOKIE, cookie);
+    }
 }
 
 /// An absolute target overrules the Host header, for routing and for the node alike (RFC 9112, section 3.2.2).

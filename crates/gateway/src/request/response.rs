@@ -57,6 +57,11 @@ impl ResponseBody {
         Self { source: Source::Whole(body), live: Some(live) }
     }
 
+    /// None, of a response that ends with its head.
+    pub(super) fn empty() -> Self {
+        Self { source: Source::Done, live: None }
+    }
+
     pub(super) fn streaming(mut live: Box<Live>, incoming: Incoming, filters: bool) -> Self {
         if incoming.is_end_stream() && !filters {
             live.give_back();

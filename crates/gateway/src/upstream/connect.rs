@@ -1,12 +1,16 @@
-//! Opening a connection to a node.
+//! Opening a connection to a node, and speaking to it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper::client::conn::http1;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::TokioIo;
+use model::resource::Scheme;
 use plan::{CompiledNode, CompiledUpstream, HostHeader};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,6 +21,7 @@ use tokio_rustls::client::TlsStream;
 use super::resolve::Resolver;
 use super::trust;
 use crate::request::UpstreamBody;
+use crate::worker::OnWorker;
 
 /// Where to connect and how.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +29,8 @@ pub(crate) struct Target {
     pub(crate) host: Box<str>,
     pub(crate) port: u16,
     pub(crate) socket: Option<SocketAddr>,
+    /// Whether it is spoken to in HTTP/2, as gRPC needs it.
+    pub(crate) http2: bool,
     /// Server name, when the connection is encrypted.
     pub(crate) tls: Option<TlsTarget>,
 }
@@ -47,7 +54,40 @@ impl Target {
             host: node.host.clone(),
             port: node.port,
             socket: node.socket,
+            http2: matches!(upstream.scheme, Scheme::Grpc | Scheme::Grpcs),
             tls: upstream.scheme.is_tls().then_some(tls),
+        }
+    }
+}
+
+/// How requests go onto a connection.
+pub(crate) enum Sender {
+    /// One after another.
+    Http1(http1::SendRequest<UpstreamBody>),
+    /// Several at once.
+    Http2(http2::SendRequest<UpstreamBody>),
+}
+
+impl Sender {
+    /// Whether a request can go onto it now.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    /// Sends a request and waits for the response's head.
+    ///
+    /// # Errors
+    /// With the request, when nothing of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<UpstreamBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+        match self {
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender) => sender.try_send_request(request).await,
         }
     }
 }
@@ -59,8 +99,8 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Connects and makes HTTP/1.1 of it. The connection runs as a task of the worker until it closes.
-    pub(crate) async fn connect(&self, target: &Target) -> io::Result<http1::SendRequest<UpstreamBody>> {
+    /// Connects and makes HTTP of it. The connection runs as a task of the worker until it closes.
+    pub(crate) async fn connect(&self, target: &Target) -> io::Result<Sender> {
         let socket = match target.socket {
             Some(socket) => socket,
             None => self.resolver.resolve(&target.host, target.port).await?,
@@ -69,18 +109,25 @@ impl Connector {
         stream.set_nodelay(true)?;
         let stream = match &target.tls {
             None => Stream::Plain(stream),
-            Some(tls) => Stream::Tls(Box::new(Self::encrypt(stream, tls).await?)),
+            Some(tls) => Stream::Tls(Box::new(Self::encrypt(stream, tls, target.http2).await?)),
         };
+        // What goes wrong on a connection shows at the request that uses it.
+        if target.http2 {
+            let handshake = http2::handshake(OnWorker, TokioIo::new(stream));
+            let (sender, connection) = handshake.await.map_err(io::Error::other)?;
+            tokio::task::spawn_local(async move { drop(connection.await) });
+            return Ok(Sender::Http2(sender));
+        }
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move {
-            // What goes wrong on it shows at the request that uses it.
-            let _ = connection.await;
-        });
-        Ok(sender)
+        tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
+        Ok(Sender::Http1(sender))
     }
 
-    async fn encrypt(stream: TcpStream, tls: &TlsTarget) -> io::Result<TlsStream<TcpStream>> {
-        let config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
+    async fn encrypt(stream: TcpStream, tls: &TlsTarget, http2: bool) -> io::Result<TlsStream<TcpStream>> {
+        let mut config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
+        if http2 {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+        }
         let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
         TlsConnector::from(config).connect(name, stream).await
     }

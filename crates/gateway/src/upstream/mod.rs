@@ -1,6 +1,7 @@
 //! Connections to nodes: one pool per node, of one worker.
 
 mod connect;
+mod multiplexed;
 mod pool;
 mod resolve;
 mod trust;

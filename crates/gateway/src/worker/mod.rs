@@ -3,8 +3,11 @@
 pub(crate) mod connection;
 pub(crate) mod counters;
 mod drain;
+mod executor;
+mod head_guard;
 mod listener;
 pub(crate) mod local;
+mod stream;
 mod tls;
 pub(crate) mod wheel;
 
@@ -21,8 +24,9 @@ use crate::access_log::AccessLogWriter;
 use crate::plan_slot::Plans;
 use crate::settings::Settings;
 use crate::upstream::Connector;
-use connection::Connection;
+use connection::ClientFacts;
 use counters::WorkerCounters;
+pub(crate) use executor::OnWorker;
 pub(crate) use listener::{bind, listen};
 use local::Local;
 
@@ -135,11 +139,11 @@ async fn serve_stream(worker: Rc<Local>, stream: TcpStream, tls: bool) {
         return;
     };
     if !tls {
-        return connection::serve(worker, Connection::new(remote, local, None), stream).await;
+        return connection::serve(worker, ClientFacts::new(remote, local, None), stream).await;
     }
     if let Some((stream, info)) = tls::accept(&worker, stream).await {
-        let connection = Connection::new(remote, local, Some(Arc::new(info)));
-        connection::serve(worker, connection, stream).await;
+        let facts = ClientFacts::new(remote, local, Some(Arc::new(info)));
+        connection::serve(worker, facts, stream).await;
     }
 }
 

@@ -1,10 +1,13 @@
 //! TLS towards clients: the server name decides the certificate, within a time limit.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use plugin_api::exchange::TlsInfo;
-use rustls::server::Acceptor;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -34,11 +37,29 @@ async fn shake(worker: &Rc<Local>, stream: TcpStream) -> std::io::Result<TlsStre
     let config = {
         let hello = handshake.client_hello();
         let plan = worker.plan();
-        hello.server_name().zip(plan).and_then(|(sni, plan)| plan.tls().find(sni).map(Arc::clone))
+        hello.server_name().zip(plan).and_then(|(sni, plan)| plan.tls().find(sni).map(|host| host.config.clone()))
     };
-    match config {
-        Some(config) => handshake.into_stream(config).await,
-        None => Err(std::io::Error::other("no certificate for this server name")),
+    handshake.into_stream(config.unwrap_or_else(no_certificate)).await
+}
+
+/// For names that nothing is known of: the client is told so by an alert.
+fn no_certificate() -> Arc<ServerConfig> {
+    static CONFIG: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_protocol_versions(rustls::ALL_VERSIONS);
+        #[allow(clippy::expect_used, reason = "the provider's own versions and suites fit together")]
+        let builder = builder.expect("versions of the provider").with_no_client_auth();
+        Arc::new(builder.with_cert_resolver(Arc::new(NoCertificate)))
+    });
+    CONFIG.clone()
+}
+
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesServerCert for NoCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
     }
 }
 
@@ -50,5 +71,12 @@ fn info(stream: &TlsStream<TcpStream>) -> TlsInfo {
         _ => "unknown",
     };
     let cipher = connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
-    TlsInfo { sni: connection.server_name().map(Into::into), protocol, cipher: cipher.unwrap_or_default() }
+    TlsInfo {
+        sni: connection.server_name().map(Into::into),
+        protocol,
+        cipher: cipher.unwrap_or_default(),
+        is_http2: connection.alpn_protocol() == Some(b"h2"),
+        // One that does not hold has ended the handshake.
+        is_client_verified: connection.peer_certificates().is_some(),
+    }
 }

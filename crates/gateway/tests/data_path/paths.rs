@@ -82,20 +82,3 @@ async fn ambiguous_requests_are_refused() {
     assert_eq!(echo.requests(), 0, "none of them went on");
     gateway.stop().await;
 }
-
-/// The engine decides for the chunks and forgets the length; what goes on has one framing only.
-#[tokio::test]
-async fn a_body_with_two_framings_goes_on_with_one() {
-    let echo = Echo::start().await;
-    let gateway = gateway(&echo).await;
-    for framing in
-        ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
-    {
-        let request =
-            format!("POST /admin HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{framing}\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
-        let answer = raw(gateway.http, request).await;
-        assert!(answer.contains("\"body\":\"hi\"") && !answer.contains("\"content-length\":"), "{answer}");
-        assert!(answer.contains("\"transfer-encoding\":\"chunked\""), "{answer}");
-    }
-    gateway.stop().await;
-}

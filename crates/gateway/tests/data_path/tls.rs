@@ -7,36 +7,162 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
+use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::support::{Echo, Gateway, put, soon};
 
 /// A self-signed certificate and the resource that serves it.
-fn certificate(id: &str, names: &[&str]) -> (CertificateDer<'static>, model::Change) {
+pub(crate) fn certificate(id: &str, names: &[&str]) -> (CertificateDer<'static>, model::Change) {
     let made = rcgen::generate_simple_self_signed(names.iter().map(|name| name.to_string()).collect::<Vec<_>>());
     let made = made.expect("a certificate");
     let body = json!({ "snis": names, "cert": made.cert.pem(), "key": made.signing_key.serialize_pem() });
     (made.cert.der().clone(), put(&format!("ssl/{id}"), body))
 }
 
-async fn through_tls(to: SocketAddr, name: &str, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+/// A connection for `name` that believes `trusted` and offers these protocols.
+pub(crate) async fn tls_stream(
+    to: SocketAddr,
+    name: &str,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect(to, name, trusted, protocols, None).await
+}
+
+/// A client's certificate chain and key.
+type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+async fn connect(
+    to: SocketAddr,
+    name: &str,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&str],
+    own: Option<Own>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).expect("a root");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let config = config.with_root_certificates(roots);
+    let mut config = match own {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key).expect("a client's certificate"),
+        None => config.with_no_client_auth(),
+    };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(to).await?;
-    let name_given = ServerName::try_from(name.to_owned()).expect("a name");
-    let stream = TlsConnector::from(Arc::new(config)).connect(name_given, stream).await?;
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+async fn through_tls(to: SocketAddr, name: &str, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+    ask(tls_stream(to, name, trusted, &[]).await?, name, "/").await
+}
+
+/// The body of the answer; an error when there is none.
+async fn ask(stream: TlsStream<TcpStream>, host: &str, path: &str) -> std::io::Result<String> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("http");
     tokio::spawn(connection);
-    let request = Request::get("/").header("host", name).body(Full::<Bytes>::default()).expect("a request");
-    let body = sender.send_request(request).await.expect("an answer").into_body();
-    Ok(String::from_utf8_lossy(&body.collect().await.expect("a body").to_bytes()).into_owned())
+    let request = Request::get(path).header("host", host).body(Full::<Bytes>::default()).expect("a request");
+    let answer = sender.send_request(request).await.map_err(std::io::Error::other)?;
+    let body = answer.into_body().collect().await.map_err(std::io::Error::other)?;
+    Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
+}
+
+/// An authority, and certificates below it with `between` more in their chain.
+struct Authority {
+    own: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let own = CertifiedIssuer::self_signed(authority_parameters("root"), KeyPair::generate().expect("a key"));
+        Self { own: own.expect("an authority") }
+    }
+
+    fn client(&self, between: usize) -> Own {
+        let mut chain = Vec::new();
+        let mut issuer: Option<CertifiedIssuer<'static, KeyPair>> = None;
+        for number in 0..between {
+            let parameters = authority_parameters(&format!("between {number}"));
+            let key = KeyPair::generate().expect("a key");
+            let next = CertifiedIssuer::signed_by(parameters, key, issuer.as_ref().unwrap_or(&self.own));
+            let next = next.expect("an authority between");
+            chain.insert(0, next.der().clone());
+            issuer = Some(next);
+        }
+        let key = KeyPair::generate().expect("a key");
+        let parameters = CertificateParams::new(vec!["client.test".to_owned()]).expect("parameters");
+        let leaf = parameters.signed_by(&key, issuer.as_ref().unwrap_or(&self.own)).expect("a certificate");
+        chain.insert(0, leaf.der().clone());
+        (chain, PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
+    }
+}
+
+fn authority_parameters(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters
+}
+
+/// A server certificate for `name` whose clients must show one of the authority's.
+fn asking(name: &str, authority: &Authority, extra: serde_json::Value) -> (CertificateDer<'static>, model::Change) {
+    let (trusted, change) = certificate("asking", &[name]);
+    let model::Change::Put(key, body) = change else { panic!("a put") };
+    let mut body: serde_json::Value = serde_json::from_slice(&body).expect("json");
+    let mut client = json!({ "ca": authority.own.pem() });
+    client.as_object_mut().expect("an object").extend(extra.as_object().cloned().unwrap_or_default());
+    body["client"] = client;
+    (trusted, model::Change::Put(key, model::json::canonical(&body).into()))
+}
+
+#[tokio::test]
+async fn clients_show_a_certificate_of_the_authority_within_its_depth() {
+    let echo = Echo::start().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (trusted, ssl) = asking("asks.test", &authority, json!({ "depth": 1 }));
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start(vec![route, ssl]);
+    let get = async |own| {
+        let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await?;
+        ask(stream, "asks.test", "/").await
+    };
+    assert!(soon("an answer", get(Some(authority.client(0)))).await.is_ok(), "right below the authority");
+    assert!(soon("an answer", get(Some(authority.client(1)))).await.is_ok(), "one between");
+    for (what, own) in
+        [("two between", Some(authority.client(2))), ("another's", Some(other.client(0))), ("none", None)]
+    {
+        assert!(soon("an end", get(own)).await.is_err(), "{what}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn some_paths_need_no_certificate_and_a_handshake_counts_for_its_host_only() {
+    let echo = Echo::start().await;
+    let authority = Authority::new();
+    let (trusted, ssl) = asking("asks.test", &authority, json!({ "skip_mtls_uri_regex": ["^/open/"] }));
+    let (plain, plain_ssl) = certificate("plain", &["plain.test"]);
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start(vec![route, ssl, plain_ssl]);
+    let get = async |name, trusted, own, host, path| {
+        let stream = connect(gateway.https, name, trusted, &[], own).await.expect("a handshake");
+        ask(stream, host, path).await.expect("an answer")
+    };
+    let proxied = |answer: String| answer.contains("\"node\"");
+    assert!(proxied(get("asks.test", &trusted, None, "asks.test", "/open/a").await));
+    assert!(!proxied(get("asks.test", &trusted, None, "asks.test", "/closed").await));
+    assert!(!proxied(get("asks.test", &trusted, None, "asks.test", "/open/../closed").await), "as it is matched");
+    assert!(proxied(get("asks.test", &trusted, Some(authority.client(0)), "asks.test", "/closed").await));
+    assert!(!proxied(get("plain.test", &plain, None, "asks.test", "/closed").await), "another name's handshake");
+    assert!(proxied(get("plain.test", &plain, None, "plain.test", "/closed").await));
+    gateway.stop().await;
 }
 
 #[tokio::test]

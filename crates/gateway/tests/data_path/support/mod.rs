@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Answer, Client, get, raw};
 pub(crate) use gateway::{Gateway, delete, put, settings};
 pub(crate) use probe::{Tape, registry};
-pub(crate) use upstream::{Echo, Script, refused_port};
+pub(crate) use upstream::{Echo, Exchange, Script, refused_port};
 
 /// Longer than anything here takes, shorter than a test run that hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,0 +1,204 @@
+//! One client connection: hyper's engine for its protocol, timed and drained by the worker.
+
+mod patience;
+mod tunnel;
+mod watched;
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use plugin_api::Client;
+use plugin_api::exchange::TlsInfo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::request::{self, ResponseBody};
+use crate::worker::OnWorker;
+use crate::worker::local::Local;
+use crate::worker::stream::{ClientStream, Tally};
+use crate::worker::wheel::Timer;
+use patience::Patience;
+pub(crate) use tunnel::Tunnel;
+use watched::{Engine, Watched};
+
+/// What is known of a client's connection.
+pub(crate) struct ClientFacts {
+    pub(crate) client: Client,
+    /// Header values that every request of the connection passes on.
+    pub(crate) client_address: HeaderValue,
+    pub(crate) local_port: HeaderValue,
+}
+
+impl ClientFacts {
+    pub(crate) fn new(remote: SocketAddr, local: SocketAddr, tls: Option<Arc<TlsInfo>>) -> Self {
+        let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
+        let local = SocketAddr::new(local.ip().to_canonical(), local.port());
+        let text = |text: String| HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self {
+            client: Client { remote, peer: remote, local, tls },
+            client_address: text(remote.ip().to_string()),
+            local_port: text(local.port().to_string()),
+        }
+    }
+}
+
+/// A request's view of its client's connection. Requests of HTTP/1 come one after another and share one; each of
+/// HTTP/2 has its own.
+pub(crate) struct Connection {
+    pub(crate) facts: Rc<ClientFacts>,
+    patience: Rc<Patience>,
+    tally: Rc<Tally>,
+    /// For the steps towards an upstream.
+    pub(crate) steps: Timer,
+    under_way: Cell<bool>,
+    /// Whether the client has to do the next step: send a head, or take what is written to it.
+    is_clients_turn: Cell<bool>,
+    /// Whether the upload under way waits for the client.
+    pub(crate) upload_waits: Cell<bool>,
+    /// Set when the connection stops being HTTP: what it becomes.
+    pub(crate) tunnel: RefCell<Option<Tunnel>>,
+}
+
+impl Connection {
+    fn new(facts: &Rc<ClientFacts>, patience: &Rc<Patience>, tally: &Rc<Tally>) -> Rc<Self> {
+        Rc::new(Self {
+            facts: facts.clone(),
+            patience: patience.clone(),
+            tally: tally.clone(),
+            steps: Timer::new(),
+            under_way: Cell::new(false),
+            is_clients_turn: Cell::new(true),
+            upload_waits: Cell::new(false),
+            tunnel: RefCell::new(None),
+        })
+    }
+
+    /// A request's head is here.
+    pub(crate) fn begin(&self) {
+        self.patience.begin();
+        self.under_way.set(true);
+        self.is_clients_turn.set(false);
+        self.upload_waits.set(false);
+    }
+
+    /// A piece of the response's body was handed over: it is for the client to take it.
+    pub(crate) fn hand_over(&self, worker: &Local) {
+        if self.is_clients_turn.replace(true) {
+            self.patience.renew(&worker.limits);
+        } else {
+            self.patience.await_client(&worker.limits);
+        }
+    }
+
+    /// The client has taken all there was; the upstream must send more.
+    pub(crate) fn await_upstream(&self) {
+        if self.is_clients_turn.replace(false) {
+            self.patience.await_upstream();
+        }
+    }
+
+    /// The response is finished, or its body has been dropped.
+    pub(crate) fn finish(&self, worker: &Local) {
+        if !self.under_way.replace(false) {
+            return;
+        }
+        if !self.is_clients_turn.replace(true) {
+            self.patience.await_client(&worker.limits);
+        }
+        self.patience.end(&worker.limits);
+        self.tally.goes_on.set(true);
+    }
+}
+
+/// Serves a connection until it closes. With TLS the handshake has told the protocol, else its first bytes do.
+pub(crate) async fn serve<S>(worker: Rc<Local>, facts: ClientFacts, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let tally = Rc::new(Tally::default());
+    let stream = ClientStream::new(stream, tally.clone());
+    let patience = Rc::new(Patience::new(&worker.limits));
+    let opened = Opened { worker, facts: Rc::new(facts), patience, tally };
+    match &opened.facts.client.tls {
+        Some(tls) if tls.is_http2 => opened.serve_http2(stream).await,
+        Some(_) => opened.serve_http1(stream).await,
+        None => opened.serve_unknown(stream).await,
+    }
+}
+
+/// A connection about to be served.
+struct Opened {
+    worker: Rc<Local>,
+    facts: Rc<ClientFacts>,
+    patience: Rc<Patience>,
+    tally: Rc<Tally>,
+}
+
+impl Opened {
+    async fn serve_unknown<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, mut stream: ClientStream<S>) {
+        let timer = Timer::new();
+        let limit = self.worker.limits.client_idle;
+        match timer.limit(limit, self.worker.drain.unless_begun(stream.has_preface())).await {
+            Ok(Some(Ok(true))) => self.serve_http2(stream).await,
+            Ok(Some(Ok(false))) => self.serve_http1(stream).await,
+            _ => {}
+        }
+    }
+
+    async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, mut stream: ClientStream<S>) {
+        stream.guard();
+        let connection = Connection::new(&self.facts, &self.patience, &self.tally);
+        let service = {
+            let (worker, connection) = (self.worker.clone(), connection.clone());
+            service_fn(move |request| answer(worker.clone(), connection.clone(), request))
+        };
+        let limits = &self.worker.limits;
+        let mut engine = http1::Builder::new();
+        engine.max_buf_size(limits.head_bytes.max(8 * 1024)).max_headers(limits.headers).half_close(false);
+        let mut engine = engine.serve_connection(TokioIo::new(stream), service);
+        self.run(&mut engine).await;
+        let tunnel = connection.tunnel.take();
+        if let Some(tunnel) = tunnel {
+            let parts = engine.into_parts();
+            let mut stream = parts.io.into_inner();
+            stream.leave_http(&parts.read_buf);
+            tunnel.run(stream, &self.tally).await;
+        }
+    }
+
+    async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: ClientStream<S>) {
+        let service = {
+            let (worker, facts) = (self.worker.clone(), self.facts.clone());
+            let (patience, tally) = (self.patience.clone(), self.tally.clone());
+            service_fn(move |request| answer(worker.clone(), Connection::new(&facts, &patience, &tally), request))
+        };
+        let limits = &self.worker.limits;
+        let mut engine = http2::Builder::new(OnWorker);
+        engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
+        let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
+        // A broken connection is the client's affair; what was lost on it is in the access log.
+        let _ = Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;
+    }
+
+    /// Runs an engine to the end of HTTP on its connection.
+    async fn run<E: Engine + Unpin>(&self, engine: &mut E) {
+        let (patience, tally) = (self.patience.clone(), self.tally.clone());
+        let _ = Watched::new(Pin::new(engine), self.worker.clone(), patience, tally).await;
+    }
+}
+
+async fn answer(
+    worker: Rc<Local>,
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    Ok(request::serve(worker, connection, request).await)
+}

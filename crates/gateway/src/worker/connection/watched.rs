@@ -1,0 +1,126 @@
+//! An engine, watched: a client that is silent, or takes nothing, for too long is closed; draining and it ends
+//! after the requests under way.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Incoming};
+use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::HttpService;
+
+use super::patience::Patience;
+use crate::worker::OnWorker;
+use crate::worker::local::Local;
+use crate::worker::stream::Tally;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What hyper's connection types share.
+pub(super) trait Engine: Future<Output = hyper::Result<()>> {
+    /// Takes no further request; ends when those under way have ended.
+    fn end_after_requests(self: Pin<&mut Self>);
+}
+
+impl<I, B, S> Engine for http1::Connection<I, S>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn end_after_requests(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, B, S> Engine for http2::Connection<I, S, OnWorker>
+where
+    S: HttpService<Incoming, ResBody = B>,
+    S::Future: 'static,
+    S::Error: Into<BoxError>,
+    I: Read + Write + Unpin,
+    B: Body + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn end_after_requests(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs an engine until its connection ends.
+pub(super) struct Watched<'e, E> {
+    pub(super) engine: Pin<&'e mut E>,
+    pub(super) worker: Rc<Local>,
+    pub(super) patience: Rc<Patience>,
+    pub(super) tally: Rc<Tally>,
+    /// Bytes that the client had taken when its time began.
+    seen: u64,
+    /// Our place among those that are woken when draining begins.
+    place: Option<usize>,
+    closing: bool,
+}
+
+impl<'e, E> Watched<'e, E> {
+    pub(super) fn new(engine: Pin<&'e mut E>, worker: Rc<Local>, patience: Rc<Patience>, tally: Rc<Tally>) -> Self {
+        Self { engine, worker, patience, tally, seen: 0, place: None, closing: false }
+    }
+}
+
+impl<E: Engine> Future for Watched<'_, E> {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.place.is_none() {
+            this.place = Some(this.worker.drain.register(context.waker().clone()));
+        }
+        if let Poll::Ready(outcome) = this.engine.as_mut().poll(context) {
+            return Poll::Ready(outcome);
+        }
+        // After the engine has read what is there: a request that has arrived is under way.
+        if this.worker.drain.has_begun() && !this.closing {
+            return this.close(context);
+        }
+        this.poll_patience(context)
+    }
+}
+
+impl<E: Engine> Watched<'_, E> {
+    fn close(&mut self, context: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        self.closing = true;
+        self.engine.as_mut().end_after_requests();
+        match self.engine.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(outcome),
+            Poll::Pending => self.poll_patience(context),
+        }
+    }
+
+    /// Bytes that the client took give it new time. An idle one is told that the connection ends, any other is cut off.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        let written = self.tally.written.get();
+        if written != self.seen {
+            self.seen = written;
+            self.patience.renew(&self.worker.limits);
+        }
+        if self.patience.poll_over(&self.worker.limits, context).is_pending() {
+            return Poll::Pending;
+        }
+        if self.closing || !self.patience.is_idle() {
+            return Poll::Ready(Ok(()));
+        }
+        self.patience.renew(&self.worker.limits);
+        self.close(context)
+    }
+}
+
+impl<E> Drop for Watched<'_, E> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.worker.drain.unregister(place);
+        }
+    }
+}

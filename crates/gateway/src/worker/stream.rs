@@ -1,0 +1,147 @@
+//! A client's byte stream as the engines read it: what was read ahead comes first, what the client takes is
+//! counted, and framing that breaks the rules never reaches the engine.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use super::head_guard::HeadGuard;
+
+/// What a client with prior knowledge of HTTP/2 sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// No request has it, so that the engine answers 400 as to any other malformed request.
+const MALFORMED: &[u8] = b"\0\n";
+
+/// What a stream tells the one who serves it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Bytes that came from the client.
+    pub(crate) read: Cell<u64>,
+    /// Bytes that the client's socket took.
+    pub(crate) written: Cell<u64>,
+    /// A request that asked for an upgrade was answered without one.
+    pub(crate) goes_on: Cell<bool>,
+}
+
+/// A client's stream.
+pub(crate) struct ClientStream<S> {
+    stream: S,
+    /// Read ahead and not yet given to the engine.
+    ahead: Vec<u8>,
+    tally: Rc<Tally>,
+    guard: Option<HeadGuard>,
+    refused: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
+    pub(crate) fn new(stream: S, tally: Rc<Tally>) -> Self {
+        Self { stream, ahead: Vec::new(), tally, guard: None, refused: false }
+    }
+
+    /// From now on the framing of HTTP/1 is checked.
+    pub(crate) fn guard(&mut self) {
+        self.guard = Some(HeadGuard::new());
+    }
+
+    /// What comes is not HTTP/1 any more. `read` came before it, and was given to the engine.
+    pub(crate) fn leave_http(&mut self, read: &[u8]) {
+        self.guard = None;
+        self.ahead.splice(0..0, read.iter().copied());
+    }
+
+    /// Whether the client speaks HTTP/2 without having asked for it in a handshake.
+    pub(crate) async fn has_preface(&mut self) -> io::Result<bool> {
+        self.ahead.reserve(2048);
+        while PREFACE.starts_with(&self.ahead) && self.ahead.len() < PREFACE.len() {
+            if self.stream.read_buf(&mut self.ahead).await? == 0 {
+                break;
+            }
+        }
+        Ok(self.ahead.starts_with(PREFACE))
+    }
+
+    /// Reads along with the engine; in the place of a bad line it gets one that it refuses.
+    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let Some(guard) = &mut self.guard else {
+            return;
+        };
+        if self.tally.goes_on.take() {
+            guard.resume();
+        }
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        let Err(violation) = guard.feed(fresh) else {
+            return;
+        };
+        tracing::debug!(rule = violation.rule, "a request was refused");
+        self.refused = true;
+        buf.set_filled(before + violation.at);
+        let room = buf.remaining().min(MALFORMED.len());
+        buf.put_slice(MALFORMED.get(..room).unwrap_or_default());
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.refused {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let before = buf.filled().len();
+        if self.ahead.is_empty() {
+            let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+            if !matches!(read, Poll::Ready(Ok(()))) {
+                return read;
+            }
+        } else {
+            let now = buf.remaining().min(self.ahead.len());
+            buf.put_slice(self.ahead.get(..now).unwrap_or_default());
+            self.ahead.drain(..now);
+            if self.ahead.is_empty() {
+                self.ahead = Vec::new();
+            }
+        }
+        self.tally.read.set(self.tally.read.get() + (buf.filled().len() - before) as u64);
+        self.check(buf, before);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S> ClientStream<S> {
+    fn count(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(taken)) = &outcome {
+            self.tally.written.set(self.tally.written.get() + *taken as u64);
+        }
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.count(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.count(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
