@@ -73,7 +73,7 @@ pub(super) fn fault(mut live: Box<Live>, fault: &Fault) -> Response<ResponseBody
     let is_http1 = live.exchange.version < Version::HTTP_2;
     let mut response = local(live, fault.reply());
     // After a request that breaks the rules, where the next one begins is not to be relied on.
-    if is_http1 && matches!(fault, Fault::BadRequest(_) | Fault::ClientGone) {
+    if is_http1 && matches!(fault, Fault::BadRequest(_) | Fault::ClientGone | Fault::BodyTooLarge(_)) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -35,6 +35,7 @@ impl RequestBody {
         let BodyNeed::Whole { limit } = need else {
             return Ok(());
         };
+        let limit = live.exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
         if let RequestBody::Streaming(incoming) = self {
             let connection = live.connection.clone();
             let pause = live.worker.limits.client_body;
@@ -49,10 +50,10 @@ impl RequestBody {
     }
 
     /// The body for one try. A streaming one is spent by it.
-    pub(crate) fn take(&mut self, connection: &Rc<Connection>, pauses: Pauses) -> Option<UpstreamBody> {
+    pub(crate) fn take(&mut self, connection: &Rc<Connection>, bounds: Bounds) -> Option<UpstreamBody> {
         match std::mem::replace(self, RequestBody::Spent) {
             RequestBody::Streaming(incoming) => {
-                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), pauses })
+                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), bounds, read: 0 })
             }
             RequestBody::Whole(bytes) => {
                 *self = RequestBody::Whole(bytes.clone());
@@ -100,15 +101,28 @@ async fn read_whole(
     }
 }
 
-/// How long a step of an upload may take.
+/// How long a step of an upload may take, and how long the body may be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pauses {
+pub(crate) struct Bounds {
     /// The client, to send a piece.
     pub(crate) client: Duration,
     /// The node, to take a piece.
     pub(crate) send: Duration,
     /// The node, to answer once it has the last one.
     pub(crate) read: Duration,
+    /// Most bytes of the body, where a plugin bounds it.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Why an upload breaks off.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    /// The client went away, or what it sent breaks the rules.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// The body is longer than a plugin takes.
+    #[error("the body is too long")]
+    TooLong,
 }
 
 /// What a connection to a node sends.
@@ -119,8 +133,10 @@ pub(crate) enum UpstreamBody {
         incoming: Incoming,
         /// Whose timer runs.
         connection: Rc<Connection>,
-        /// How long each may take.
-        pauses: Pauses,
+        /// How long each may take, and how much there may be.
+        bounds: Bounds,
+        /// Bytes that have passed.
+        read: u64,
     },
     /// Bytes, sent at once.
     Whole(Option<Bytes>),
@@ -128,21 +144,27 @@ pub(crate) enum UpstreamBody {
 
 impl Body for UpstreamBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match self.get_mut() {
-            UpstreamBody::Streaming { incoming, connection, pauses } => {
+            UpstreamBody::Streaming { incoming, connection, bounds, read } => {
                 let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
                     if !connection.upload_waits.replace(true) {
-                        connection.steps.arm(pauses.client);
+                        connection.steps.arm(bounds.client);
                     }
                     return Poll::Pending;
                 };
                 connection.upload_waits.set(false);
                 let is_last = frame.is_none() || incoming.is_end_stream();
-                connection.steps.arm(if is_last { pauses.read } else { pauses.send });
-                Poll::Ready(frame)
+                connection.steps.arm(if is_last { bounds.read } else { bounds.send });
+                let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+                *read += data.map_or(0, |data| data.len() as u64);
+                if bounds.bytes.is_some_and(|most| *read > most) {
+                    connection.upload_too_long.set(true);
+                    return Poll::Ready(Some(Err(UploadError::TooLong)));
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(UploadError::from)))
             }
             UpstreamBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }

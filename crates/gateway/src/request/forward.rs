@@ -13,7 +13,7 @@ use plugin_api::ChosenUpstream;
 use smallvec::SmallVec;
 
 use super::Stop;
-use super::body::{Pauses, RequestBody, UpstreamBody};
+use super::body::{Bounds, RequestBody, UpstreamBody};
 use super::headers;
 use super::live::Live;
 use super::normalise;
@@ -126,8 +126,13 @@ async fn attempt(
     live.exchange.outcome.upstream_addr = Some(node.address.clone());
     loop {
         let mut lease = lease(live, pool, &node.address, timeouts).await?;
-        let pauses = Pauses { client: live.worker.limits.client_body, send: timeouts.send, read: timeouts.read };
-        let Some(sent_body) = body.take(&live.connection, pauses) else {
+        let bounds = Bounds {
+            client: live.worker.limits.client_body,
+            send: timeouts.send,
+            read: timeouts.read,
+            bytes: live.exchange.request_body_limit,
+        };
+        let Some(sent_body) = body.take(&live.connection, bounds) else {
             return Err(no_node());
         };
         let mut request = Request::new(sent_body);
@@ -203,7 +208,9 @@ async fn send(
             let source = error.into_error();
             // The body comes from the client: it went away, or what it sent breaks the rules.
             if source.is_user() {
-                return Err(Fault::ClientGone);
+                let too_long = live.connection.upload_too_long.get().then_some(live.exchange.request_body_limit);
+                let too_long = too_long.flatten().map(|most| Fault::BodyTooLarge(most as usize));
+                return Err(too_long.unwrap_or(Fault::ClientGone));
             }
             Err(Fault::Broken { node: node.clone(), source, unsent })
         }

@@ -1,9 +1,6 @@
 //! Headers that belong to one connection, and those that tell the next about the client.
 
-use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE,
-};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Uri, Version};
 use plan::{CompiledNode, CompiledUpstream, HostHeader};
@@ -17,8 +14,9 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Headers that are added to a request at most.
+const ADDED: usize = 7;
 
 /// The headers that a node gets. What a client says of itself in `X-Forwarded-*` is not passed on as truth:
 /// only `X-Forwarded-For` keeps it, with the connection's address at its end.
@@ -29,8 +27,9 @@ pub(crate) fn for_upstream(
     node: &CompiledNode,
 ) -> HeaderMap {
     let mut headers = exchange.headers.clone();
+    // One growth instead of several.
+    headers.reserve(ADDED);
     remove_hop_by_hop(&mut headers);
-    headers.remove(EXPECT);
     let client_host = headers.get(HOST).cloned();
     let address = client_address(exchange, connection);
     let forwarded_for = forwarded_for(&headers, &address);
@@ -94,19 +93,13 @@ fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
 
 /// Removes what concerns one connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Most messages have none, and one look over the names costs less than a search for each.
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
+    // Most messages have one or none, and a look over the names costs less than a search for each.
+    let present: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if present.contains(&CONNECTION) {
+        let options: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
+        options.iter().for_each(|options| remove_named(headers, options));
     }
-    let named: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
-    headers.remove(CONNECTION);
-    for connection in &named {
-        remove_named(headers, connection);
-    }
-    for name in [&KEEP_ALIVE, &PROXY_CONNECTION, &TE, &TRANSFER_ENCODING, &UPGRADE] {
-        headers.remove(name);
-    }
-    for name in [&PROXY_AUTHENTICATE, &PROXY_AUTHORIZATION] {
+    for name in present {
         headers.remove(name);
     }
 }
@@ -117,6 +110,8 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         "connection"
             | "keep-alive"
             | "proxy-connection"
+            // The engine has answered it.
+            | "expect"
             | "te"
             | "transfer-encoding"
             | "upgrade"

@@ -149,3 +149,18 @@ async fn a_chunked_request_arrives_whole() {
     assert_eq!(get(gateway.http, "/").await.json()["length"], 0);
     gateway.stop().await;
 }
+
+/// A plugin may bound a body that streams, whose length nobody told.
+#[tokio::test]
+async fn a_chunked_body_beyond_a_plugin_s_bound_gets_413() {
+    let echo = Echo::start().await;
+    let plugins = json!({ "probe-low": { "body_limit": 4 } });
+    let route = json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": echo.nodes() } });
+    let gateway = Gateway::start(vec![put("route/r", route)]);
+    let head = "POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (chunks, status) in [("4\r\nfour\r\n", "200"), ("5\r\nfive!\r\n", "413"), ("3\r\nabc\r\n2\r\nde\r\n", "413")] {
+        let answer = raw(gateway.http, format!("{head}{chunks}0\r\n\r\n")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{chunks:?}: {answer}");
+    }
+    gateway.stop().await;
+}

@@ -63,6 +63,8 @@ pub(crate) struct Connection {
     is_clients_turn: Cell<bool>,
     /// Whether the upload under way waits for the client.
     pub(crate) upload_waits: Cell<bool>,
+    /// Whether the upload under way was longer than a plugin takes.
+    pub(crate) upload_too_long: Cell<bool>,
     /// Set when the connection stops being HTTP: what it becomes.
     pub(crate) tunnel: RefCell<Option<Tunnel>>,
 }
@@ -77,6 +79,7 @@ impl Connection {
             under_way: Cell::new(false),
             is_clients_turn: Cell::new(true),
             upload_waits: Cell::new(false),
+            upload_too_long: Cell::new(false),
             tunnel: RefCell::new(None),
         })
     }
@@ -87,6 +90,7 @@ impl Connection {
         self.under_way.set(true);
         self.is_clients_turn.set(false);
         self.upload_waits.set(false);
+        self.upload_too_long.set(false);
     }
 
     /// A piece of the response's body was handed over: it is for the client to take it.

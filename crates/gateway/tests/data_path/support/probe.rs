@@ -72,6 +72,7 @@ impl PluginType for ProbeType {
             deny_in: text("deny_in"),
             replace_body: text("replace_body"),
             request_limit: size("request_limit"),
+            body_limit: size("body_limit").map(|size| size as u64),
             response_limit: size("response_limit"),
             waits: input.conf.get("waits") == Some(&Value::Bool(true)),
         }))
@@ -102,6 +103,7 @@ struct Probe {
     deny_in: Option<String>,
     replace_body: Option<String>,
     request_limit: Option<usize>,
+    body_limit: Option<u64>,
     response_limit: Option<usize>,
     waits: bool,
 }
@@ -150,6 +152,7 @@ impl Plugin for Probe {
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        exchange.request_body_limit = exchange.request_body_limit.or(self.body_limit);
         if let Some(body) = &exchange.request_body {
             self.note(&format!("body of {}", body.len()));
         }
