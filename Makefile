@@ -12,7 +12,7 @@ FLOTILLA := $(CARGO_TARGET_DIR)/release/flotilla
 UP_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: up build test check fmt bench clean-data help
+.PHONY: up build test check fmt bench fuzz clean-data help
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -45,6 +45,9 @@ fmt: ## Format the code
 bench: ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
 	@scripts/install-build-tools
 	@bench/run --write-docs docs/BENCHMARKS.md $(BENCH_ARGS)
+
+fuzz: ## Feed every parser of untrusted bytes with random ones; FUZZ_SECONDS=60 each
+	@scripts/fuzz
 
 clean-data: ## Remove the data of `make up`
 	@rm -rf ./data

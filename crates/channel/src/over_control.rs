@@ -91,6 +91,8 @@ fn heartbeat(report: Report) -> Heartbeat {
         id: report.identity.instance,
         group: report.identity.group,
         at: i64::try_from(at).unwrap_or(i64::MAX),
+        hostname: fleet::cut_fact(&report.facts.hostname),
+        version: fleet::cut_fact(&report.facts.version),
         applied: report.applied.map(|applied| (applied.revision, applied.digest)),
         nack: report.refused.map(nack),
         counters: report.counters.map_or_else(|| json!({}), |counters| counters_as_json(&counters)),

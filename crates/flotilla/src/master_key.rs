@@ -16,7 +16,12 @@ pub(crate) fn load(given: Option<&str>, file: &Path, may_create: bool) -> anyhow
     match std::fs::read_to_string(file) {
         Ok(text) => parse(text.trim()).with_context(|| format!("master key file {}", file.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && may_create => create(file),
-        Err(error) => Err(error).with_context(|| format!("cannot read the master key file {}", file.display())),
+        Err(error) => Err(error).with_context(|| {
+            // Replicas share a database, so each making a key of its own would lock the others out.
+            let how =
+                "make one for all replicas, `openssl rand -hex 32`, and give it by FLOTILLA_MASTER_KEY or as this file";
+            format!("cannot read the master key file {}: {how}", file.display())
+        }),
     }
 }
 

@@ -8,6 +8,9 @@ mod access_log;
 mod admin;
 pub mod config;
 mod fault;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod instance;
 mod plan_slot;
 mod request;

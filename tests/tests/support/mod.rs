@@ -120,14 +120,20 @@ pub struct ControlPlane {
     pub channel: String,
 }
 
+impl ControlPlane {
+    /// One that runs.
+    pub fn of(process: Process) -> Self {
+        let api = Api { base: format!("http://{}", process.http()), http: client() };
+        let channel = process.channel();
+        Self { process, api, channel }
+    }
+}
+
 /// Starts a control plane; `listen` are the API's and the channel's addresses (port 0 takes free ones).
 pub fn control_plane(dir: &Path, listen: (&str, &str)) -> ControlPlane {
     let mut command = command(&["control-plane", "--api-http-listen", listen.0, "--channel-listen", listen.1]);
     command.args(["--api-https-listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
-    let process = Process::start(command);
-    let api = Api { base: format!("http://{}", process.http()), http: client() };
-    let channel = process.channel();
-    ControlPlane { process, api, channel }
+    ControlPlane::of(Process::start(command))
 }
 
 /// Starts a gateway that joins by `token`, or comes back without one.

@@ -76,9 +76,9 @@ impl Control {
         let joining = Joining {
             id: instance.clone(),
             group: group.clone(),
-            hostname: cut(&request.hostname),
-            version: cut(&request.version),
-            address: cut(&request.address),
+            hostname: cut_fact(&request.hostname),
+            version: cut_fact(&request.version),
+            address: cut_fact(&request.address),
             certificate_expires_at: certificate.expires_at,
             at: self.now(),
         };
@@ -178,6 +178,7 @@ impl Control {
     }
 }
 
-fn cut(text: &str) -> String {
+/// What an instance says of itself, as much of it as is kept.
+pub fn cut_fact(text: &str) -> String {
     text.chars().take(MAX_FACT_CHARACTERS).collect()
 }

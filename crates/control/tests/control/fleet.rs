@@ -183,6 +183,8 @@ async fn deleting_a_group_shuts_its_instances_out() {
 
 fn heartbeat(plane: &Plane, joined: &Joined, revision: u64) -> Heartbeat {
     Heartbeat {
+        hostname: "moved".into(),
+        version: "9.9.9".into(),
         id: joined.instance.clone(),
         group: joined.group.clone(),
         at: control::Clock::now(&*plane.clock),

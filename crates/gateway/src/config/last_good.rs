@@ -33,6 +33,12 @@ pub(super) enum LastGoodError {
     Refused { file: &'static str, reason: String },
 }
 
+/// Reads all records there are.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_records(mut bytes: &[u8]) {
+    while let Ok(Some(_)) = read_record(&mut bytes) {}
+}
+
 /// The two files.
 pub(super) struct LastGood {
     snapshot: PathBuf,

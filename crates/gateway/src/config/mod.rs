@@ -20,6 +20,8 @@ mod sync;
 mod token;
 mod verify;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use last_good::read_records;
 pub use run::{ConfigError, ConfigSettings, run};
 pub use status::{Status, StatusRefusal};
 pub use token::{JoinToken, TokenError};

@@ -37,6 +37,9 @@ pub(crate) use body::UpstreamBody;
 pub(crate) use live::Live;
 pub(crate) use response::ResponseBody;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use normalise::normalised;
+
 /// How a request ends when no upstream answers it.
 pub(crate) enum Stop {
     /// A plugin answers.

@@ -44,6 +44,13 @@ fn adopt_authority(exchange: &mut Exchange) {
     }
 }
 
+/// A path as routes match it; `None` when it is refused.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn normalised(path: &str) -> Option<String> {
+    let normalised = normalise_path(path).ok()?;
+    Some(normalised.map_or_else(|| path.to_owned(), String::from))
+}
+
 /// Whether a path as a client wrote it comes to `matched`.
 pub(super) fn means(written: &str, matched: &str) -> bool {
     match normalise_path(written) {

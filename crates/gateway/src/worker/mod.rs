@@ -27,6 +27,8 @@ use crate::upstream::Connector;
 use connection::ClientFacts;
 use counters::WorkerCounters;
 pub(crate) use executor::OnWorker;
+#[cfg(feature = "fuzzing")]
+pub(crate) use head_guard::HeadGuard;
 pub(crate) use listener::{bind, listen};
 use local::Local;
 

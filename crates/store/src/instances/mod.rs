@@ -50,6 +50,10 @@ pub struct Heartbeat {
     pub group: GroupId,
     /// When, in unix seconds.
     pub at: i64,
+    /// The host it runs on; it may have moved since it joined.
+    pub hostname: String,
+    /// Its version; it may have been upgraded.
+    pub version: String,
     /// What it serves from; `None` when it has nothing yet.
     pub applied: Option<(Revision, Digest)>,
     /// The refusal that still stands.

@@ -196,7 +196,7 @@ fn update(heartbeat: &Heartbeat) -> Result<Query, StoreError> {
     let applied = heartbeat.applied.as_ref();
     Ok(Query::new(
         "UPDATE instances SET last_heartbeat = $3, applied_revision = $4, applied_digest = $5, nack = $6, \
-         counters = $7 WHERE id = $1 AND group_id = $2 AND revoked_at IS NULL",
+         counters = $7, hostname = $8, version = $9 WHERE id = $1 AND group_id = $2 AND revoked_at IS NULL",
         args![
             &heartbeat.id,
             &heartbeat.group,
@@ -205,6 +205,8 @@ fn update(heartbeat: &Heartbeat) -> Result<Query, StoreError> {
             applied.map(|(_, digest)| digest.0.to_vec()),
             nack.map_err(|error| StoreError::corrupt("refusal", error))?,
             heartbeat.counters.to_string(),
+            heartbeat.hostname.as_str(),
+            heartbeat.version.as_str(),
         ],
     ))
 }

@@ -62,6 +62,8 @@ fn joining(id: &str, in_group: &str, at: i64) -> Joining {
 
 fn heartbeat(id: &str, at: i64, applied: Option<(u64, Digest)>) -> Heartbeat {
     Heartbeat {
+        hostname: format!("host-{id}"),
+        version: "0.2.0".into(),
         id: id.parse().unwrap(),
         group: group("g"),
         at,
@@ -106,6 +108,7 @@ pub(crate) async fn instances_tell_how_they_are(f: Fixture) {
     assert_eq!(status("lost").await, InstanceStatus::LostConnection);
     assert_eq!(status("off").await, InstanceStatus::Offline);
     let seen = f.store.instances().get(&"refused".parse().unwrap(), NOW).await.unwrap();
+    assert_eq!((&*seen.hostname, &*seen.version), ("host-refused", "0.2.0"), "as it says now, not as it joined");
     assert_eq!((seen.nack, seen.counters, seen.head_revision), (Some(nack), json!({ "requests": 5 }), 1));
 
     let counts = f.store.instances().count_by_status(Some(&g), NOW).await.unwrap();

@@ -1,0 +1,17 @@
+//! The parsers of untrusted bytes, opened for the fuzz targets.
+
+/// The rule that a connection breaks which comes in these pieces; `None` when it breaks none.
+pub fn framing(pieces: &[&[u8]]) -> Option<&'static str> {
+    let mut guard = crate::worker::HeadGuard::new();
+    pieces.iter().find_map(|piece| guard.feed(piece).err()).map(|violation| violation.rule)
+}
+
+/// A path as routes match it; `None` when it is refused.
+pub fn normalise(path: &str) -> Option<String> {
+    crate::request::normalised(path)
+}
+
+/// Reads a last good file.
+pub fn last_good(bytes: &[u8]) {
+    crate::config::read_records(bytes);
+}

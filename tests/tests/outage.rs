@@ -1,0 +1,92 @@
+//! PostgreSQL goes away for ten seconds: the API says so, traffic goes on, and soon after all is well again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{Api, ControlPlane, Process, client, command, directory, gateway, get, soon, upstream};
+use testkit::postgres::Postgres;
+
+/// How long the database is away.
+const OUTAGE: Duration = Duration::from_secs(10);
+/// How soon after its return every instance must be at the head.
+const BACK_IN_SYNC: Duration = Duration::from_secs(5);
+
+fn control_plane_on(database: &str, dir: &std::path::Path) -> ControlPlane {
+    let any = "127.0.0.1:0";
+    let mut command = command(&["control-plane", "--api-http-listen", any, "--channel-listen", any]);
+    command.args(["--api-https-listen", any, "--data-dir"]).arg(dir).env("FLOTILLA_DATABASE", database);
+    command.env("FLOTILLA_MASTER_KEY", "5a".repeat(32));
+    ControlPlane::of(Process::start(command))
+}
+
+/// What `flotilla status` tells of the group `default`.
+fn status(api: &Api, token: &str) -> Value {
+    let mut command = command(&["status", "--output", "json", "--server", &api.base]);
+    let output = command.env("FLOTILLA_TOKEN", token).output().expect("ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("json")
+}
+
+async fn token_of(api: &Api) -> String {
+    let token = api.call("POST", "/api/tokens", Some(json!({ "name": "status", "expires_at": 0 }))).await;
+    token.pointer("/value/token").and_then(Value::as_str).expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn traffic_goes_on_without_the_database_and_all_is_in_sync_after_it() {
+    let dir = directory();
+    let mut postgres = Postgres::start().expect("a server");
+    let control = control_plane_on(&postgres.database().expect("a database"), &dir.path().join("control"));
+    let (one, two) = (upstream("one").await, upstream("two").await);
+    control.api.route("default", "/x", one).await;
+    let token = control.api.join_token("default").await;
+    let instances = ["g1", "g2"].map(|name| gateway(&dir.path().join(name), &control.channel, Some(&token)));
+    let http = client();
+    for instance in &instances {
+        soon(&http, instance.http(), "/x", (200, "one")).await;
+    }
+
+    postgres.stop().expect("stopped");
+    let gone = Instant::now();
+    let mut refused = 0;
+    while gone.elapsed() < OUTAGE {
+        for instance in &instances {
+            assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())), "traffic goes on");
+        }
+        let body = json!({ "name": "lost", "paths": ["/lost"], "service_id": "s" });
+        let written =
+            control.api.try_call("PUT", "/apisix/admin/routes/lost?gateway_group_id=default", Some(body)).await;
+        let (status, answer) = written.expect("the API answers");
+        assert_eq!(status, 503, "{answer}");
+        assert!(answer["error_msg"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+        refused += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(refused > 0);
+
+    postgres.start_again().expect("started");
+    let back = Instant::now();
+    let changed = loop {
+        let upstream = json!({ "name": "s", "upstream": { "nodes": { two.to_string(): 1 } } });
+        let path = "/apisix/admin/services/s?gateway_group_id=default";
+        if matches!(control.api.try_call("PUT", path, Some(upstream)).await, Ok((200..300, _))) {
+            break back.elapsed();
+        }
+        assert!(back.elapsed() < BACK_IN_SYNC, "the API does not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for instance in &instances {
+        soon(&http, instance.http(), "/x", (200, "two")).await;
+    }
+    let token = token_of(&control.api).await;
+    let in_sync = |status: &Value| status[0]["in_sync"] == 2 && status[0]["lost"] == 0;
+    while !in_sync(&status(&control.api, &token)) {
+        assert!(back.elapsed() < BACK_IN_SYNC, "writable after {changed:?}, {}", status(&control.api, &token));
+    }
+    let lost = control.api.try_call("GET", "/apisix/admin/routes/lost?gateway_group_id=default", None).await;
+    assert_eq!(lost.expect("an answer").0, 404, "what was refused was not done");
+}
