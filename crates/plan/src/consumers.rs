@@ -108,9 +108,9 @@ pub(crate) fn compile(
         has_plugins: !chain.entries().is_empty(),
     });
     let mut proofs = Vec::new();
-    collect_proofs(&mut proofs, registry, &info, None, &consumer.plugins);
+    collect_proofs(&mut proofs, registry, &info, None, &consumer.plugins)?;
     for (id, credential) in credentials {
-        collect_proofs(&mut proofs, registry, &info, Some(id), &credential.plugins);
+        collect_proofs(&mut proofs, registry, &info, Some(id), &credential.plugins)?;
     }
     Ok(CompiledConsumer { info, chain, proofs })
 }
@@ -125,7 +125,7 @@ fn collect_proofs(
     info: &Arc<ConsumerInfo>,
     credential: Option<&str>,
     plugins: &Plugins,
-) {
+) -> Result<(), Fault> {
     for (name, conf) in plugins {
         let Some(plugin) = registry.get(name).filter(|plugin| plugin.is_authentication()) else {
             continue;
@@ -133,11 +133,14 @@ fn collect_proofs(
         let Some(key) = plugin.credential_key(conf) else {
             continue;
         };
+        let pointer = format!("/plugins/{name}");
         let entry = ConsumerEntry {
             consumer: info.clone(),
             credential_id: credential.map(Into::into),
             conf: Arc::new(conf.clone()),
+            prepared: plugin.prepare_credential(conf).map_err(|fault| fault.under(&pointer))?,
         };
-        proofs.push(Proof { plugin: plugin.name(), key: key.into(), entry, pointer: format!("/plugins/{name}") });
+        proofs.push(Proof { plugin: plugin.name(), key: key.into(), entry, pointer });
     }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A request and its response as phases see them.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -119,7 +120,12 @@ pub struct ConsumerEntry {
     pub credential_id: Option<Arc<str>>,
     /// The authentication plugin's part of the credential.
     pub conf: Arc<Value>,
+    /// What the plugin made of it when the plan was compiled; see [`crate::PluginType::prepare_credential`].
+    pub prepared: Option<Prepared>,
 }
+
+/// What an authentication plugin made of a credential: parsed keys, say. Opaque to all but the plugin.
+pub type Prepared = Arc<dyn Any + Send + Sync>;
 
 /// What is known of a consumer.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -17,7 +17,9 @@ pub mod testing;
 pub mod var;
 
 pub use condition::Condition;
-pub use exchange::{ChosenUpstream, Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, RouteInfo, Target};
+pub use exchange::{
+    ChosenUpstream, Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Prepared, RouteInfo, Target,
+};
 pub use kept::Kept;
 pub use plugin::{
     BodyNeed, Chunk, CompileInput, Flow, InlineUpstream, Phases, Plugin, PluginType, UpstreamCompiler, Verdict,

@@ -11,7 +11,7 @@ use model::Fault;
 use model::resource::Upstream;
 use serde_json::Value;
 
-use crate::{Exchange, Reply};
+use crate::{Exchange, Prepared, Reply};
 
 /// A plugin by name: one value per built-in, listed in the registry.
 pub trait PluginType: Send + Sync {
@@ -42,6 +42,15 @@ pub trait PluginType: Send + Sync {
     /// The text by which a consumer of this credential is found: the key of `key-auth`, the user name of `basic-auth`.
     fn credential_key<'v>(&self, _credential: &'v Value) -> Option<&'v str> {
         None
+    }
+
+    /// Reads a credential once, when the plan is compiled, so that requests need not: keys parsed, texts decoded.
+    /// Requests find the result in [`crate::ConsumerEntry::prepared`].
+    ///
+    /// # Errors
+    /// What the schema cannot say, with its pointer within the credential.
+    fn prepare_credential(&self, _credential: &Value) -> Result<Option<Prepared>, Fault> {
+        Ok(None)
     }
 
     /// Names of fields that are secret, in its configuration and in its consumer part.

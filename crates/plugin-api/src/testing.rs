@@ -15,8 +15,8 @@ use model::Fault;
 use model::resource::Upstream;
 
 use crate::{
-    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, InlineUpstream, Kept, Target,
-    UpstreamCompiler,
+    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, InlineUpstream, Kept, PluginType,
+    Target, UpstreamCompiler,
 };
 
 /// A GET of `target` on host `gateway.test`, from `192.0.2.7:40000`.
@@ -78,8 +78,23 @@ impl Consumers {
         let consumer = Arc::new(consumer);
         self.by_name.insert(consumer.username.to_string(), consumer.clone());
         let credential_id = credential.map(Arc::from);
-        let entry = ConsumerEntry { consumer, credential_id, conf: Arc::new(Value::Null) };
+        let entry = ConsumerEntry { consumer, credential_id, conf: Arc::new(Value::Null), prepared: None };
         self.by_key.insert((plugin.to_owned(), key.to_owned()), entry);
+        self
+    }
+
+    /// Adds a consumer with a credential of `plugin`, as a plan reads it.
+    ///
+    /// # Panics
+    /// When the plugin refuses the credential or finds no key in it.
+    #[allow(clippy::expect_used, reason = "a test's own mistake")]
+    pub fn with_credential(mut self, plugin: &dyn PluginType, consumer: ConsumerInfo, conf: Value) -> Self {
+        let consumer = Arc::new(consumer);
+        self.by_name.insert(consumer.username.to_string(), consumer.clone());
+        let key = plugin.credential_key(&conf).expect("a key").to_owned();
+        let prepared = plugin.prepare_credential(&conf).expect("a credential that can be read");
+        let entry = ConsumerEntry { consumer, credential_id: None, conf: Arc::new(conf), prepared };
+        self.by_key.insert((plugin.name().to_owned(), key), entry);
         self
     }
 }

@@ -66,7 +66,8 @@ fn what_the_gateway_found_out_is_told_too() {
     request.params.push((7, 8));
     let consumer =
         Arc::new(ConsumerInfo { username: "jack".into(), group_id: Some("g1".into()), ..ConsumerInfo::default() });
-    request.consumer = Some(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Arc::default() });
+    request.consumer =
+        Some(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Arc::default(), prepared: None });
     request.outcome.upstream_addr = Some("10.0.0.1:8080".into());
     request.outcome.upstream_status.extend([502, 200]);
     request.outcome.upstream_latency = Some(Duration::from_micros(42_900));
