@@ -3,6 +3,11 @@
 use http::header::{HeaderName, HeaderValue};
 use plugin_api::{ConsumerEntry, Exchange};
 
+pub(crate) mod credentials;
+pub(crate) mod doorkeeper;
+
+pub(crate) use doorkeeper::Doorkeeper;
+
 static USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 static CREDENTIAL: HeaderName = HeaderName::from_static("x-credential-identifier");
 static CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
@@ -14,7 +19,7 @@ const CUSTOM_ID_LABEL: &str = "custom_id";
 /// headers is replaced or removed.
 ///
 /// Source: `attach_consumer` of APISIX's `consumer.lua`.
-pub(crate) fn attach(exchange: &mut Exchange, entry: ConsumerEntry) {
+fn attach(exchange: &mut Exchange, entry: ConsumerEntry) {
     let consumer = &entry.consumer;
     set(exchange, &USERNAME, Some(&consumer.username));
     set(exchange, &CREDENTIAL, entry.credential_id.as_deref());
@@ -31,9 +36,9 @@ fn set(exchange: &mut Exchange, name: &HeaderName, value: Option<&str>) {
 }
 
 /// The consumer that stands for callers without a credential.
-pub(crate) fn anonymous(exchange: &Exchange, username: &str) -> Option<ConsumerEntry> {
+fn anonymous(exchange: &Exchange, username: &str) -> Option<ConsumerEntry> {
     let consumer = exchange.consumers.by_name(username)?.clone();
-    Some(ConsumerEntry { consumer, credential_id: None, conf: Default::default() })
+    Some(ConsumerEntry { consumer, credential_id: None, conf: Default::default(), prepared: None })
 }
 
 #[cfg(test)]
@@ -51,7 +56,7 @@ mod tests {
         let consumer = Arc::new(ConsumerInfo { username: username.into(), ..ConsumerInfo::default() });
         attach(
             &mut exchange,
-            ConsumerEntry { consumer, credential_id: credential.map(Arc::from), conf: Arc::default() },
+            ConsumerEntry { consumer, credential_id: credential.map(Arc::from), conf: Arc::default(), prepared: None },
         );
         exchange
     }

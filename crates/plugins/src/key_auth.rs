@@ -8,16 +8,14 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use http::{StatusCode, Uri};
+use http::header::HeaderName;
 use model::Fault;
-use percent_encoding::percent_decode_str;
 use plugin_api::schema::with_meta;
-use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
+use plugin_api::{CompileInput, ConsumerEntry, Exchange, Flow, Phases, Plugin, PluginType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::consumer;
+use crate::consumer::{Doorkeeper, credentials, doorkeeper};
 
 /// The plugin by name.
 pub(crate) struct KeyAuth;
@@ -61,8 +59,8 @@ impl PluginType for KeyAuth {
                     "header": { "type": "string", "default": "apikey" },
                     "query": { "type": "string", "default": "apikey" },
                     "hide_credentials": { "type": "boolean", "default": false },
-                    "realm": { "type": "string", "default": "key" },
-                    "anonymous_consumer": { "type": "string", "minLength": 1 },
+                    "realm": doorkeeper::realm("key"),
+                    "anonymous_consumer": doorkeeper::anonymous_consumer(),
                 },
             }))
         });
@@ -95,13 +93,11 @@ impl PluginType for KeyAuth {
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
         let name = |_| Fault::new("/header", format!("{:?} must be a header's name", conf.header));
-        let challenge = format!("apikey realm=\"{}\"", conf.realm.replace(['"', '\\'], ""));
         Ok(Arc::new(Compiled {
             header: HeaderName::try_from(conf.header.as_str()).map_err(name)?,
             query: conf.query,
             hide_credentials: conf.hide_credentials,
-            challenge: HeaderValue::try_from(challenge).map_err(|_| Fault::new("/realm", "must be printable ASCII"))?,
-            anonymous_consumer: conf.anonymous_consumer,
+            doorkeeper: Doorkeeper::new("apikey", &conf.realm, conf.anonymous_consumer)?,
         }))
     }
 }
@@ -110,8 +106,7 @@ struct Compiled {
     header: HeaderName,
     query: String,
     hide_credentials: bool,
-    challenge: HeaderValue,
-    anonymous_consumer: Option<String>,
+    doorkeeper: Doorkeeper,
 }
 
 impl Plugin for Compiled {
@@ -120,21 +115,19 @@ impl Plugin for Compiled {
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        match self.find(exchange) {
-            Ok(entry) => {
-                consumer::attach(exchange, entry);
-                if self.hide_credentials {
-                    self.hide(exchange);
-                }
-                Flow::CONTINUE
-            }
-            Err(message) => self.without_consumer(exchange, message),
+        let found = self.find(exchange);
+        if self.hide_credentials && found.is_ok() {
+            self.hide(exchange);
+        }
+        match self.doorkeeper.admit(exchange, found) {
+            Ok(()) => Flow::CONTINUE,
+            Err(reply) => Flow::reply(reply),
         }
     }
 }
 
 impl Compiled {
-    fn find(&self, exchange: &Exchange) -> Result<plugin_api::ConsumerEntry, &'static str> {
+    fn find(&self, exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
         let in_header = exchange.headers.get(&self.header).and_then(|value| value.to_str().ok()).map(Cow::Borrowed);
         let key = in_header.or_else(|| exchange.query_argument(&self.query));
         let key = key.ok_or("Missing API key in request")?;
@@ -142,46 +135,19 @@ impl Compiled {
         found.cloned().ok_or("Invalid API key in request")
     }
 
-    fn without_consumer<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
-        let Some(username) = &self.anonymous_consumer else {
-            let reply = Reply::message(StatusCode::UNAUTHORIZED, message);
-            return Flow::reply(reply.with_header(WWW_AUTHENTICATE, self.challenge.clone()));
-        };
-        match consumer::anonymous(exchange, username) {
-            Some(entry) => {
-                consumer::attach(exchange, entry);
-                Flow::CONTINUE
-            }
-            None => {
-                tracing::error!(username, "the anonymous consumer does not exist");
-                let reply = Reply::message(StatusCode::UNAUTHORIZED, "Invalid user authorization");
-                Flow::reply(reply.with_header(WWW_AUTHENTICATE, self.challenge.clone()))
-            }
-        }
-    }
-
     /// Takes the key out of what the upstream sees, from where it was read.
     fn hide(&self, exchange: &mut Exchange) {
-        if exchange.headers.remove(&self.header).is_some() {
-            return;
-        }
-        let Some(query) = exchange.uri.query() else { return };
-        // Compared decoded, as it was found: `%61pikey` is the key too.
-        let is_key = |pair: &&str| {
-            let name = pair.split('=').next().unwrap_or_default().replace('+', " ");
-            percent_decode_str(&name).decode_utf8_lossy() == self.query
-        };
-        let kept: Vec<_> = query.split('&').filter(|pair| !is_key(pair)).collect();
-        let question = if kept.is_empty() { "" } else { "?" };
-        let target = format!("{}{question}{}", exchange.uri.path(), kept.join("&"));
-        if let Ok(uri) = target.parse::<Uri>() {
-            exchange.uri = uri;
+        if exchange.headers.remove(&self.header).is_none() {
+            credentials::hide_query_argument(exchange, &self.query);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use plugin_api::Reply;
+
     use super::*;
     use crate::testing::{self, compile, reply_of};
 

@@ -1,15 +1,22 @@
 //! The built-in plugins, one file or folder each, and the registry that names them all.
 
 mod consumer;
+mod consumer_restriction;
 mod header_edits;
+mod ip_restriction;
+mod ip_set;
 mod key_auth;
 mod limit_count;
+mod pattern;
 pub mod prometheus;
 mod proxy_rewrite;
+mod referer_restriction;
 mod replacement;
 mod response_rewrite;
 #[cfg(test)]
 mod testing;
+mod ua_restriction;
+mod uri_blocker;
 
 use std::sync::LazyLock;
 
@@ -21,14 +28,19 @@ use serde_json::Value;
 /// All built-in plugins.
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
-        let all: [&'static dyn PluginType; 5] = [
+        let all: &[&'static dyn PluginType] = &[
+            &consumer_restriction::ConsumerRestriction,
+            &ip_restriction::IpRestriction,
             &key_auth::KeyAuth,
             &limit_count::LimitCount,
             &prometheus::Prometheus,
             &proxy_rewrite::ProxyRewrite,
+            &referer_restriction::RefererRestriction,
             &response_rewrite::ResponseRewrite,
+            &ua_restriction::UaRestriction,
+            &uri_blocker::UriBlocker,
         ];
-        Registry::new(all)
+        Registry::new(all.iter().copied())
     });
     &REGISTRY
 }

@@ -39,3 +39,17 @@ pub(crate) fn reply_of(flow: Flow<'_>) -> Option<Reply> {
         Flow::Wait(_) => panic!("waits"),
     }
 }
+
+/// Status and body of the reply of a phase that did not wait.
+pub(crate) fn answer_of(flow: Flow<'_>) -> Option<(u16, String)> {
+    let reply = reply_of(flow)?;
+    Some((reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned()))
+}
+
+/// Why a configuration is refused, by schema or beyond it, in APISIX's words without the words before them.
+pub(crate) fn refusal_of(plugin: &'static dyn PluginType, conf: &serde_json::Value) -> String {
+    let checked = crate::registry().check(plugin.name(), conf);
+    let fault = checked.and_then(|()| plugin.compile(&input(conf)).map(drop)).expect_err("a refusal");
+    let before = format!("failed to check the configuration of plugin {} err: ", plugin.name());
+    fault.message.strip_prefix(&before).unwrap_or(&fault.message).to_owned()
+}

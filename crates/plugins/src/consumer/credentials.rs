@@ -1,0 +1,66 @@
+//! Taking credentials out of what the upstream sees.
+
+use http::Uri;
+use http::header::{COOKIE, HeaderValue};
+use percent_encoding::percent_decode_str;
+use plugin_api::Exchange;
+
+/// Removes a query argument, wherever it stands.
+pub(crate) fn hide_query_argument(exchange: &mut Exchange, name: &str) {
+    let Some(query) = exchange.uri.query() else { return };
+    // Compared decoded, as it was found: `%61pikey` is the key too.
+    let is_it = |pair: &&str| {
+        let key = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        percent_decode_str(&key).decode_utf8_lossy() == name
+    };
+    let kept: Vec<_> = query.split('&').filter(|pair| !is_it(pair)).collect();
+    let question = if kept.is_empty() { "" } else { "?" };
+    let target = format!("{}{question}{}", exchange.uri.path(), kept.join("&"));
+    if let Ok(uri) = target.parse::<Uri>() {
+        exchange.uri = uri;
+    }
+}
+
+/// Removes a cookie and leaves the others; the header goes with its last cookie.
+pub(crate) fn hide_cookie(exchange: &mut Exchange, name: &str) {
+    let is_it = |pair: &&str| pair.split('=').next() == Some(name);
+    let all = exchange.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let kept: Vec<_> = all.flat_map(|text| text.split(';')).map(str::trim).filter(|pair| !is_it(pair)).collect();
+    let kept = HeaderValue::try_from(kept.join("; ")).ok().filter(|value| !value.is_empty());
+    match kept {
+        Some(kept) => exchange.headers.insert(COOKIE, kept),
+        None => exchange.headers.remove(COOKIE),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn only_the_named_argument_goes() {
+        let cases = [
+            ("/a?b=1&apikey=x&c=2", "/a?b=1&c=2"),
+            ("/a?apikey=x", "/a"),
+            ("/a?%61pikey=x&b", "/a?b"),
+            ("/a?apikeys=x", "/a?apikeys=x"),
+            ("/a", "/a"),
+        ];
+        for (given, left) in cases {
+            let mut exchange = testing::exchange(given, &[]);
+            hide_query_argument(&mut exchange, "apikey");
+            assert_eq!(exchange.uri, left, "{given}");
+        }
+    }
+
+    #[test]
+    fn only_the_named_cookie_goes() {
+        let cases = [("a=1; jwt=x;b=2", Some("a=1; b=2")), ("jwt=x", None), ("jwts=x", Some("jwts=x"))];
+        for (given, left) in cases {
+            let mut exchange = testing::exchange("/", &[("cookie", given)]);
+            hide_cookie(&mut exchange, "jwt");
+            assert_eq!(exchange.header("cookie"), left, "{given}");
+        }
+    }
+}
