@@ -2,7 +2,9 @@
 //!
 //! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
 //! (who calls), `endpoints` (one file per endpoint), `input` and `shape` (JSON in and out), `error` (the one error).
+//! `apisix_admin` says the same in the words of Apache APISIX's Admin API (port 9180).
 
+mod apisix_admin;
 mod auth;
 mod docs;
 mod edge;

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::apisix_admin;
 use crate::router;
 use crate::tls::{self, TlsError};
 
@@ -41,6 +42,8 @@ pub struct ApiSettings {
     pub http: Option<SocketAddr>,
     /// Address for HTTPS; port 0 takes a free one.
     pub https: Option<SocketAddr>,
+    /// Address of the Apache APISIX Admin API; port 0 takes a free one.
+    pub apisix_admin: Option<SocketAddr>,
     /// Certificate of the HTTPS listener.
     pub certificate: ServerCertificate,
     /// Longest request body in bytes; a longer one is answered 413.
@@ -56,6 +59,7 @@ impl Default for ApiSettings {
         Self {
             http: None,
             https: None,
+            apisix_admin: None,
             certificate: ServerCertificate::OwnCa,
             body_limit_bytes: 8 * 1024 * 1024,
             request_deadline: Duration::from_secs(30),
@@ -110,6 +114,8 @@ pub struct Running {
     pub http: Option<SocketAddr>,
     /// Where HTTPS is served.
     pub https: Option<SocketAddr>,
+    /// Where the Apache APISIX Admin API is served.
+    pub apisix_admin: Option<SocketAddr>,
     listeners: Vec<JoinHandle<()>>,
 }
 
@@ -135,8 +141,8 @@ pub async fn serve(
 ) -> Result<Running, ServeError> {
     let tasks = TaskTracker::new();
     let router = router::build(&settings, control.clone(), tasks.clone());
-    let mut running = Running { http: None, https: None, listeners: Vec::new() };
-    let endpoint = |listener, tls| Endpoint {
+    let mut running = Running { http: None, https: None, apisix_admin: None, listeners: Vec::new() };
+    let endpoint = |listener, tls, router: &Router| Endpoint {
         listener,
         tls,
         router: router.clone(),
@@ -147,13 +153,19 @@ pub async fn serve(
     if let Some(address) = settings.http {
         let listener = bind(address).await?;
         running.http = listener.local_addr().ok();
-        running.listeners.push(tokio::spawn(endpoint(listener, None).run()));
+        running.listeners.push(tokio::spawn(endpoint(listener, None, &router).run()));
     }
     if let Some(address) = settings.https {
         let acceptor = tls::acceptor(&settings.certificate, &control)?;
         let listener = bind(address).await?;
         running.https = listener.local_addr().ok();
-        running.listeners.push(tokio::spawn(endpoint(listener, Some(acceptor)).run()));
+        running.listeners.push(tokio::spawn(endpoint(listener, Some(acceptor), &router).run()));
+    }
+    if let Some(address) = settings.apisix_admin {
+        let admin = apisix_admin::router(&settings, control.clone(), tasks.clone());
+        let listener = bind(address).await?;
+        running.apisix_admin = listener.local_addr().ok();
+        running.listeners.push(tokio::spawn(endpoint(listener, None, &admin).run()));
     }
     Ok(running)
 }

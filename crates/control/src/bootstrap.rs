@@ -14,7 +14,7 @@ use crate::secret;
 
 /// Stands in the settings once the first start is through, so that what an operator deleted stays deleted.
 const DONE: &str = "first-start-done";
-const DEFAULT_GROUP: &str = "default";
+pub(crate) const DEFAULT_GROUP: &str = "default";
 const ADMIN: &str = "admin";
 
 /// A control plane that has taken up work.

@@ -31,6 +31,8 @@ pub struct ControlSettings {
     pub store_deadline: Duration,
     /// Password of the first admin; generated when `None`. It counts on the first start only.
     pub first_admin_password: Option<String>,
+    /// A key that is good for the group `default` alone, for clients of the Apache APISIX Admin API that have one.
+    pub apisix_admin_key: Option<String>,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -52,6 +54,7 @@ impl Default for ControlSettings {
             idle_group_after: HOUR / 2,
             store_deadline: Duration::from_secs(10),
             first_admin_password: None,
+            apisix_admin_key: None,
         }
     }
 }

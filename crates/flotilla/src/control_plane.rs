@@ -42,6 +42,9 @@ pub(crate) struct Overrides {
     /// Address of the API over HTTP. [default: 127.0.0.1:7080]
     #[arg(long, env = "FLOTILLA_API_HTTP_LISTEN", value_name = "ADDRESS")]
     api_http_listen: Option<SocketAddr>,
+    /// Address of the Apache APISIX Admin API. [default: 127.0.0.1:9180]
+    #[arg(long, env = "FLOTILLA_APISIX_ADMIN_LISTEN", value_name = "ADDRESS")]
+    apisix_admin_listen: Option<SocketAddr>,
     /// Address of the config channel, where instances join. [default: 0.0.0.0:7943]
     #[arg(long, env = "FLOTILLA_CHANNEL_LISTEN", value_name = "ADDRESS")]
     channel_listen: Option<SocketAddr>,
@@ -80,6 +83,7 @@ struct SettingsFile {
 struct ListenSection {
     https: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    apisix_admin: Option<SocketAddr>,
     channel: Option<SocketAddr>,
 }
 
@@ -105,6 +109,7 @@ impl Overrides {
             database: self.database.or(file.database),
             api_https_listen: self.api_https_listen.or(file.listen.https),
             api_http_listen: self.api_http_listen.or(file.listen.http),
+            apisix_admin_listen: self.apisix_admin_listen.or(file.listen.apisix_admin),
             channel_listen: self.channel_listen.or(file.listen.channel),
             server_names: self.server_names.or(file.server_names),
             certificate: self.certificate.or(file.certificate.chain),
@@ -136,7 +141,10 @@ impl Overrides {
     fn control_settings(&self) -> ControlSettings {
         let mut settings = ControlSettings::default();
         settings.server_names.extend(self.server_names.clone().unwrap_or_default());
-        settings.first_admin_password = std::env::var("FLOTILLA_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty());
+        // Secrets come by the environment: every user of the machine can read arguments.
+        let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        settings.first_admin_password = secret("FLOTILLA_ADMIN_PASSWORD");
+        settings.apisix_admin_key = secret("FLOTILLA_APISIX_ADMIN_KEY");
         settings
     }
 
@@ -151,6 +159,7 @@ impl Overrides {
         Ok(ApiSettings {
             http: Some(self.api_http_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7080)))),
             https: Some(self.api_https_listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 7443)))),
+            apisix_admin: Some(self.apisix_admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)))),
             certificate,
             body_limit_bytes: self.body_limit.unwrap_or(defaults.body_limit_bytes),
             ..defaults
@@ -228,5 +237,8 @@ fn announce(control_plane: &ControlPlane) {
     let address = |scheme: &str, address: Option<SocketAddr>| address.map(|address| format!("{scheme}://{address}"));
     let api = [address("https", control_plane.api.https), address("http", control_plane.api.http)];
     let api: Vec<_> = api.into_iter().flatten().collect();
-    println!("ready api={} channel=https://{}", api.join(","), control_plane.channel_address);
+    let apisix_admin =
+        address("http", control_plane.api.apisix_admin).map(|address| format!(" apisix-admin={address}"));
+    let channel = control_plane.channel_address;
+    println!("ready api={}{} channel=https://{channel}", api.join(","), apisix_admin.unwrap_or_default());
 }

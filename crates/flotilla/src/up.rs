@@ -121,6 +121,7 @@ impl Up {
             // Secrets of the control plane are none of the instance's business.
             .env_remove("FLOTILLA_MASTER_KEY")
             .env_remove("FLOTILLA_ADMIN_PASSWORD")
+            .env_remove("FLOTILLA_APISIX_ADMIN_KEY")
             .env_remove("FLOTILLA_DATABASE")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -151,15 +151,24 @@ pub enum Kind {
     PluginMetadata,
     /// Plugins that routes share by reference.
     PluginConfig,
+    /// Plugins that consumers share by reference.
+    ConsumerGroup,
+    /// A protocol buffer definition, for plugins that speak gRPC.
+    Proto,
+    /// Where secrets that are referred to are kept; the id is the manager's name and the own one: `vault.1`.
+    Secret,
 }
 
 impl Kind {
     /// Every kind, in the order in which references point backwards (referenced before referring).
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 13] = [
         Kind::PluginMetadata,
+        Kind::Secret,
+        Kind::Proto,
         Kind::Ssl,
         Kind::Upstream,
         Kind::PluginConfig,
+        Kind::ConsumerGroup,
         Kind::Service,
         Kind::Route,
         Kind::StreamRoute,
@@ -181,6 +190,9 @@ impl Kind {
             Kind::GlobalRule => "global_rule",
             Kind::PluginMetadata => "plugin_metadata",
             Kind::PluginConfig => "plugin_config",
+            Kind::ConsumerGroup => "consumer_group",
+            Kind::Proto => "proto",
+            Kind::Secret => "secret",
         }
     }
 
@@ -197,6 +209,9 @@ impl Kind {
             Kind::GlobalRule => "global_rules",
             Kind::PluginMetadata => "plugin_metadata",
             Kind::PluginConfig => "plugin_configs",
+            Kind::ConsumerGroup => "consumer_groups",
+            Kind::Proto => "protos",
+            Kind::Secret => "secrets",
         }
     }
 }

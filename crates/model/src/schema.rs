@@ -83,6 +83,9 @@ fn generate(kind: Kind) -> Schema {
         Kind::GlobalRule => schema_of::<resource::GlobalRule>(),
         Kind::PluginMetadata => schema_of::<resource::PluginMetadata>(),
         Kind::PluginConfig => schema_of::<resource::PluginConfig>(),
+        Kind::ConsumerGroup => schema_of::<resource::ConsumerGroup>(),
+        Kind::Proto => schema_of::<resource::Proto>(),
+        Kind::Secret => schema_of::<resource::Secret>(),
     }
 }
 

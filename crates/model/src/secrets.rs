@@ -16,6 +16,7 @@ pub fn pointers<'f>(key: &ResourceKey, body: &Value, fields_of: &dyn Fn(&str) ->
         Kind::Ssl => look(&["key", "keys"]),
         Kind::Upstream => look(&["tls.client_key"]),
         Kind::PluginMetadata => look(fields_of(key.id.as_str())),
+        Kind::Secret => look(&["token", "secret_access_key", "session_token", "auth_config"]),
         _ => look(&["upstream.tls.client_key"]),
     }
     if key.kind != Kind::PluginMetadata {

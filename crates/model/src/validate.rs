@@ -136,6 +136,9 @@ fn read(kind: Kind, body: &Value) -> Result<Resource, Faults> {
         Kind::GlobalRule => Resource::GlobalRule(typed(body)?),
         Kind::PluginMetadata => Resource::PluginMetadata(typed(body)?),
         Kind::PluginConfig => Resource::PluginConfig(typed(body)?),
+        Kind::ConsumerGroup => Resource::ConsumerGroup(typed(body)?),
+        Kind::Proto => Resource::Proto(typed(body)?),
+        Kind::Secret => Resource::Secret(typed(body)?),
     })
 }
 

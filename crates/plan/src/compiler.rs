@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::change::Body;
-use model::resource::{Consumer, Credential, GlobalRule, PluginConfig, PluginMetadata, Route, Service, Ssl, Upstream};
+use model::resource::{
+    Consumer, ConsumerGroup, Credential, GlobalRule, PluginConfig, PluginMetadata, Route, Service, Ssl, Upstream,
+};
 use model::{Change, Fault, GroupState, Kind, ResourceId, ResourceKey};
 use plugin_api::Registry;
 use serde_json::Value;
@@ -151,10 +153,22 @@ impl Compiler {
                 Kind::PluginConfig => {
                     dirty.routes.extend(self.routes_of_plugin_config.get(&key.id).into_iter().flatten().cloned());
                 }
+                Kind::ConsumerGroup => {
+                    dirty.consumers.extend(self.consumers_of_group(&key.id));
+                }
                 _ => {}
             }
         }
         dirty
+    }
+
+    /// Consumer groups change rarely, so their members are looked for, not kept.
+    fn consumers_of_group(&self, group: &ResourceId) -> impl Iterator<Item = ResourceId> {
+        let is_member = |body: &Body| {
+            let consumer: Option<Consumer> = serde_json::from_slice(body).ok();
+            consumer.is_some_and(|consumer| consumer.group_id.as_ref() == Some(group))
+        };
+        self.state.of_kind(Kind::Consumer).filter(move |(_, body)| is_member(body)).map(|(key, _)| key.id.clone())
     }
 
     /// A service whose inline upstream alone changed does not concern its routes: they hold its slot.
@@ -292,15 +306,23 @@ impl Compiler {
                 continue;
             };
             let credentials = self.credentials(&key.id)?;
+            let group = self.consumer_group(&key, &consumer)?;
             let slot = self.slot(&format!("consumer/{}", key.id));
             let metadata = self.metadata();
             let builder = ChainBuilder::new(self.registry, &metadata);
-            consumers::compile(slot, &consumer, &credentials, self.registry, builder)
+            consumers::compile(slot, &consumer, group.as_ref(), &credentials, self.registry, builder)
                 .and_then(|compiled| consumers.insert(compiled))
                 .map_err(|fault| Rejection::new(&key, fault))?;
         }
         stage.consumers = Some(consumers);
         Ok(())
+    }
+
+    fn consumer_group(&self, key: &ResourceKey, consumer: &Consumer) -> Result<Option<ConsumerGroup>, Rejection> {
+        let Some(id) = &consumer.group_id else { return Ok(None) };
+        let group = self.read::<ConsumerGroup>(&ResourceKey::new(Kind::ConsumerGroup, id.clone()))?;
+        let missing = || Fault::new("/group_id", format!("must name an existing object, {id:?} is none"));
+        group.map(Some).ok_or_else(|| Rejection::new(key, missing()))
     }
 
     fn credentials(&self, consumer: &ResourceId) -> Result<Vec<(String, Credential)>, Rejection> {
@@ -444,8 +466,8 @@ impl Dirty {
             Kind::Ssl => drop(self.ssls.insert(id())),
             Kind::GlobalRule => self.global = true,
             Kind::PluginConfig => drop(self.plugin_configs.insert(id())),
-            // Streams are not served yet; metadata makes others dirty.
-            Kind::StreamRoute | Kind::PluginMetadata => {}
+            // Streams are not served yet, protos and secrets not used; the others make those dirty that use them.
+            Kind::StreamRoute | Kind::Proto | Kind::Secret | Kind::PluginMetadata | Kind::ConsumerGroup => {}
         }
     }
 }

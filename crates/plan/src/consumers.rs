@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::Fault;
-use model::resource::{Consumer, Credential, Plugins};
+use model::resource::{Consumer, ConsumerGroup, Credential, Plugins};
 use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Registry};
 use serde_json::Value;
 
@@ -92,18 +92,23 @@ impl ConsumerIndex for Consumers {
 pub(crate) fn compile(
     slot: u32,
     consumer: &Consumer,
+    group: Option<&ConsumerGroup>,
     credentials: &[(String, Credential)],
     registry: &Registry,
     mut builder: ChainBuilder<'_>,
 ) -> Result<CompiledConsumer, Fault> {
     let is_proof = |name: &str| registry.get(name).is_some_and(|plugin| plugin.is_authentication());
     let own: Plugins = consumer.plugins.iter().filter(|(name, _)| !is_proof(name)).map(clone_pair).collect();
+    // A member counts for itself, so the group's plugins are compiled for each.
+    if let Some(group) = group {
+        builder.add(&format!("consumer/{}/group", consumer.username), &group.plugins)?;
+    }
     builder.add(&format!("consumer/{}", consumer.username), &own)?;
     let chain = Arc::new(builder.finish());
     let info = Arc::new(ConsumerInfo {
         slot,
         username: consumer.username.as_str().into(),
-        group_id: None,
+        group_id: consumer.group_id.as_ref().map(|id| id.as_str().into()),
         labels: consumer.labels.clone(),
         has_plugins: !chain.entries().is_empty(),
     });

@@ -38,18 +38,18 @@ fn meta() -> Value {
 
 /// A compiled schema.
 #[derive(Debug)]
-pub(crate) struct Schema(Result<Validator, String>);
+pub struct Schema(Result<Validator, String>);
 
 impl Schema {
     /// A schema that is itself wrong refuses everything and says so.
-    pub(crate) fn compile(schema: &Value) -> Self {
+    pub fn compile(schema: &Value) -> Self {
         let compiled = jsonschema::options().with_draft(Draft::Draft7).build(schema);
         Self(compiled.map_err(|error| error.to_string()))
     }
 
     /// # Errors
     /// The first fault, with its pointer within `value` and APISIX's text.
-    pub(crate) fn check(&self, value: &Value) -> Result<(), Fault> {
+    pub fn check(&self, value: &Value) -> Result<(), Fault> {
         let validator = self.0.as_ref().map_err(|error| Fault::new("", format!("the schema is wrong: {error}")))?;
         validator.validate(value).map_err(|error| fault(&error))
     }

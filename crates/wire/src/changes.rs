@@ -107,6 +107,9 @@ fn kind_to_wire(kind: Kind) -> v1::Kind {
         Kind::GlobalRule => v1::Kind::GlobalRule,
         Kind::PluginMetadata => v1::Kind::PluginMetadata,
         Kind::PluginConfig => v1::Kind::PluginConfig,
+        Kind::ConsumerGroup => v1::Kind::ConsumerGroup,
+        Kind::Proto => v1::Kind::Proto,
+        Kind::Secret => v1::Kind::Secret,
     }
 }
 

@@ -52,7 +52,17 @@ mod tests {
         let key = ResourceKey::new(kind, ResourceId::new("x").expect("id"));
         let body = model::json::canonical(body).into();
         let (labels, name) = (Labels::new(), String::new());
-        read(&StoredResource { key, body, labels, name, created_at: 1, updated_at: 2, revision: 3 }).expect("read")
+        read(&StoredResource {
+            key,
+            body,
+            labels,
+            name,
+            created_at: 1,
+            updated_at: 2,
+            revision: 3,
+            created_revision: 3,
+        })
+        .expect("read")
     }
 
     #[test]

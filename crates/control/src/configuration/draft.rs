@@ -182,7 +182,8 @@ impl<'g> Draft<'g> {
     }
 
     fn check_deleted(&mut self, index: usize, key: &ResourceKey) {
-        if !matches!(key.kind, Kind::Upstream | Kind::PluginConfig | Kind::Service | Kind::Ssl) {
+        let named = [Kind::Upstream, Kind::PluginConfig, Kind::ConsumerGroup, Kind::Service, Kind::Ssl];
+        if !named.contains(&key.kind) {
             return;
         }
         let target = Target { kind: key.kind, id: key.id.clone() };

@@ -76,6 +76,7 @@ struct Fields {
     service_id: Option<ResourceId>,
     upstream_id: Option<ResourceId>,
     plugin_config_id: Option<ResourceId>,
+    group_id: Option<ResourceId>,
     tls: Option<Tls>,
     upstream: Option<Inline>,
 }
@@ -95,7 +96,7 @@ struct Tls {
 /// What a resource refers to. References within plugins (traffic-split's upstreams) are not among them: clients
 /// create such upstreams after the routes that name them.
 pub(super) fn links(key: &ResourceKey, body: &[u8]) -> Vec<Link> {
-    if !matches!(key.kind, Kind::Service | Kind::Route | Kind::StreamRoute | Kind::Upstream) {
+    if !matches!(key.kind, Kind::Service | Kind::Route | Kind::StreamRoute | Kind::Upstream | Kind::Consumer) {
         return Vec::new();
     }
     let fields: Fields = serde_json::from_slice(body).unwrap_or_default();
@@ -104,6 +105,7 @@ pub(super) fn links(key: &ResourceKey, body: &[u8]) -> Vec<Link> {
         (Kind::Service, fields.service_id, "/service_id"),
         (Kind::Upstream, fields.upstream_id, "/upstream_id"),
         (Kind::PluginConfig, fields.plugin_config_id, "/plugin_config_id"),
+        (Kind::ConsumerGroup, fields.group_id, "/group_id"),
         (Kind::Ssl, client_cert(fields.tls), "/tls/client_cert_id"),
         (Kind::Ssl, client_cert(fields.upstream.and_then(|inline| inline.tls)), "/upstream/tls/client_cert_id"),
     ];

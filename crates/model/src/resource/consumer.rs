@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Plugins;
+use crate::id::ResourceId;
 use crate::label::Labels;
 
 /// A consumer; its id is its username.
@@ -15,6 +16,9 @@ pub struct Consumer {
     /// Unique in the group.
     #[schemars(length(min = 1, max = 100), regex(pattern = r"^[a-zA-Z0-9_\-.]+$"))]
     pub username: String,
+    /// The consumer group whose plugins it takes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<ResourceId>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]

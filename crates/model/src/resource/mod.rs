@@ -5,7 +5,9 @@
 mod checks;
 mod consumer;
 mod plugin_sets;
+mod proto;
 mod route;
+mod secret;
 mod service;
 mod ssl;
 mod stream_route;
@@ -21,8 +23,10 @@ pub use checks::{
     PassiveUnhealthy,
 };
 pub use consumer::{Consumer, Credential};
-pub use plugin_sets::{GlobalRule, PluginConfig, PluginMetadata};
+pub use plugin_sets::{ConsumerGroup, GlobalRule, PluginConfig, PluginMetadata};
+pub use proto::Proto;
 pub use route::{HostPattern, Method, RemoteAddr, Route};
+pub use secret::Secret;
 pub(crate) use service::DEFAULT_UPSTREAM_NAME;
 pub use service::{Service, ServiceType};
 pub use ssl::{Ssl, SslClient, SslProtocol, SslType};
@@ -158,6 +162,12 @@ pub enum Resource {
     PluginMetadata(PluginMetadata),
     /// See [`PluginConfig`].
     PluginConfig(PluginConfig),
+    /// See [`ConsumerGroup`].
+    ConsumerGroup(ConsumerGroup),
+    /// See [`Proto`].
+    Proto(Proto),
+    /// See [`Secret`].
+    Secret(Secret),
 }
 
 impl Resource {
@@ -177,6 +187,9 @@ impl Resource {
             Kind::GlobalRule => Resource::GlobalRule(serde_json::from_slice(body)?),
             Kind::PluginMetadata => Resource::PluginMetadata(serde_json::from_slice(body)?),
             Kind::PluginConfig => Resource::PluginConfig(serde_json::from_slice(body)?),
+            Kind::ConsumerGroup => Resource::ConsumerGroup(serde_json::from_slice(body)?),
+            Kind::Proto => Resource::Proto(serde_json::from_slice(body)?),
+            Kind::Secret => Resource::Secret(serde_json::from_slice(body)?),
         })
     }
 
@@ -199,6 +212,9 @@ impl Resource {
             Resource::GlobalRule(r) => serde_json::to_value(r),
             Resource::PluginMetadata(r) => serde_json::to_value(r),
             Resource::PluginConfig(r) => serde_json::to_value(r),
+            Resource::ConsumerGroup(r) => serde_json::to_value(r),
+            Resource::Proto(r) => serde_json::to_value(r),
+            Resource::Secret(r) => serde_json::to_value(r),
         }
     }
 
@@ -215,6 +231,9 @@ impl Resource {
             Resource::GlobalRule(_) => Kind::GlobalRule,
             Resource::PluginMetadata(_) => Kind::PluginMetadata,
             Resource::PluginConfig(_) => Kind::PluginConfig,
+            Resource::ConsumerGroup(_) => Kind::ConsumerGroup,
+            Resource::Proto(_) => Kind::Proto,
+            Resource::Secret(_) => Kind::Secret,
         }
     }
 
@@ -228,7 +247,12 @@ impl Resource {
             Resource::Credential(r) => Some(&r.plugins),
             Resource::GlobalRule(r) => Some(&r.plugins),
             Resource::PluginConfig(r) => Some(&r.plugins),
-            Resource::Upstream(_) | Resource::Ssl(_) | Resource::PluginMetadata(_) => None,
+            Resource::ConsumerGroup(r) => Some(&r.plugins),
+            Resource::Upstream(_)
+            | Resource::Ssl(_)
+            | Resource::PluginMetadata(_)
+            | Resource::Proto(_)
+            | Resource::Secret(_) => None,
         }
     }
 }

@@ -41,3 +41,24 @@ pub struct PluginConfig {
     /// The plugins.
     pub plugins: Plugins,
 }
+
+/// Plugins that consumers share by `group_id`.
+///
+/// Source: <https://apisix.apache.org/docs/apisix/admin-api/#consumer-group>
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsumerGroup {
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 65536))]
+    pub desc: Option<String>,
+    /// Labels to select by.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// The plugins.
+    pub plugins: Plugins,
+}

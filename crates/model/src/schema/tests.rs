@@ -100,6 +100,9 @@ fn defaults_that_clients_fill_in_are_stored_and_no_others() {
         ("global_rule", Kind::GlobalRule, json!({ "plugins": { "prometheus": {} } })),
         ("plugin_metadata", Kind::PluginMetadata, json!({ "any": { "thing": 1 } })),
         ("plugin_config", Kind::PluginConfig, json!({ "plugins": {} })),
+        ("consumer_group", Kind::ConsumerGroup, json!({ "plugins": {} })),
+        ("proto", Kind::Proto, json!({ "content": "x" })),
+        ("secret", Kind::Secret, json!({ "uri": "https://vault.test", "prefix": "kv", "token": "t" })),
     ];
     let told: Vec<_> = core().as_object().expect("schemas").keys().cloned().collect();
     assert!(told.iter().all(|name| cases.iter().any(|case| case.0 == name)), "{told:?}");

@@ -25,7 +25,9 @@ pub(super) fn check(resource: &Resource) -> Vec<Fault> {
         Resource::Credential(credential) => check_credential(credential, &mut faults),
         Resource::Ssl(ssl) => check_ssl(ssl, &mut faults),
         Resource::PluginConfig(config) => check_labels(&config.labels, &mut faults),
-        Resource::GlobalRule(_) | Resource::PluginMetadata(_) => {}
+        Resource::ConsumerGroup(group) => check_labels(&group.labels, &mut faults),
+        Resource::Proto(proto) => check_labels(&proto.labels, &mut faults),
+        Resource::GlobalRule(_) | Resource::PluginMetadata(_) | Resource::Secret(_) => {}
     }
     faults
 }

@@ -228,6 +228,9 @@ fn what_is_stored_reads_back_the_same_and_has_its_defaults() {
         (Kind::Credential, json!({ "plugins": { "key-auth": { "key": "\u{e4}\u{1F6A2}\n" } } })),
         (Kind::GlobalRule, json!({ "plugins": { "prometheus": {} } })),
         (Kind::PluginConfig, json!({ "plugins": {}, "desc": "d" })),
+        (Kind::ConsumerGroup, json!({ "plugins": {}, "labels": { "plan": "gold" } })),
+        (Kind::Proto, json!({ "content": "syntax = \"proto3\";" })),
+        (Kind::Secret, json!({ "auth_config": { "client_email": "a@b", "private_key": "k" }, "ssl_verify": true })),
     ];
     assert!(Kind::ALL.iter().all(|kind| cases.iter().any(|case| case.0 == *kind)));
     for (kind, body) in cases {

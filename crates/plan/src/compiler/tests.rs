@@ -257,3 +257,25 @@ fn a_hundred_thousand_routes() {
     assert!(per_route < 4096, "{per_route} bytes a route");
     assert!(one.as_millis() < 5, "{one:?} a change");
 }
+
+/// Source: APISIX, "Terminology: plugin", merging precedence: consumer over consumer group over route.
+#[test]
+fn a_consumer_takes_on_its_group_s_plugins_and_follows_their_changes() {
+    let mut compiler = compiled(&[
+        put("consumer_group/gold", json!({ "plugins": { "mark": { "from": "group" }, "other": { "from": "group" } } })),
+        put("consumer/jack", json!({ "username": "jack", "group_id": "gold", "plugins": { "mark": {} } })),
+        put("consumer/ann", json!({ "username": "ann" })),
+    ]);
+    let names = |compiler: &Compiler, username: &str| {
+        let plan = compiler.plan();
+        let consumer = plan.consumer(username).expect("a consumer");
+        let names: Vec<_> = consumer.chain.entries().iter().map(|entry| entry.name).collect();
+        (names.join(" "), consumer.info.group_id.clone())
+    };
+    assert_eq!(names(&compiler, "jack"), ("other mark".into(), Some("gold".into())));
+    assert_eq!(names(&compiler, "ann"), (String::new(), None));
+    compiler.apply(&[put("consumer_group/gold", json!({ "plugins": {} }))]).expect("a change");
+    assert_eq!(names(&compiler, "jack").0, "mark");
+    let gone = compiler.apply(&[put("consumer/ann", json!({ "username": "ann", "group_id": "none" }))]);
+    assert_eq!(gone.expect_err("a missing group").pointer, "/group_id");
+}

@@ -152,6 +152,7 @@ impl Step<'_> {
             labels.map_err(|error| StoreError::corrupt(format!("labels of {key}"), error))?,
             self.sealer.seal(&Place::resource(self.group.as_str(), parts), body)?,
             self.revision,
+            self.revision,
             self.now,
             self.now,
         ])
@@ -186,7 +187,7 @@ impl Step<'_> {
     }
 }
 
-const RESOURCE_COLUMNS: [&str; 12] = [
+const RESOURCE_COLUMNS: [&str; 13] = [
     "group_id",
     "path",
     "kind",
@@ -197,6 +198,7 @@ const RESOURCE_COLUMNS: [&str; 12] = [
     "labels",
     "body",
     "revision",
+    "created_revision",
     "created_at_ms",
     "updated_at_ms",
 ];

@@ -66,6 +66,8 @@ pub struct StoredResource {
     pub updated_at: i64,
     /// The revision that put it.
     pub revision: Revision,
+    /// The revision that put it first; 0 when that was before it was kept.
+    pub created_revision: Revision,
 }
 
 /// Under which parent resources are wanted.

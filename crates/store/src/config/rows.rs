@@ -67,6 +67,7 @@ pub(super) fn read_resource(row: &Row, group: &GroupId, sealer: &Sealer) -> Resu
         created_at: row.seconds("created_at_ms")?,
         updated_at: row.seconds("updated_at_ms")?,
         revision: row.unsigned("revision")?,
+        created_revision: row.unsigned("created_revision")?,
         key,
     })
 }

@@ -1,0 +1,72 @@
+//! How a resource looks in this API: `{"key": ..., "value": ..., "createdIndex": ..., "modifiedIndex": ...}`.
+
+use model::{Kind, ResourceKey};
+use serde_json::{Map, Value, json};
+use store::config::StoredResource;
+
+use super::refusal::Refusal;
+use crate::shape;
+
+/// etcd's path of a resource.
+pub(super) fn path(key: &ResourceKey) -> String {
+    let plural = key.kind.plural();
+    match (key.kind, &key.parent) {
+        (Kind::Credential, Some(consumer)) => format!("/apisix/consumers/{consumer}/credentials/{}", key.id),
+        (Kind::Secret, _) => format!("/apisix/secrets/{}", key.id.as_str().replacen('.', "/", 1)),
+        _ => format!("/apisix/{plural}/{}", key.id),
+    }
+}
+
+/// Key and value, as a write is answered.
+pub(super) fn written(stored: &StoredResource) -> Result<Value, Refusal> {
+    Ok(json!({ "key": path(&stored.key), "value": value(stored)? }))
+}
+
+/// With the revisions that made it what it is, as a read is answered.
+pub(super) fn read(stored: &StoredResource) -> Result<Value, Refusal> {
+    let mut entry = written(stored)?;
+    entry["createdIndex"] = stored.created_revision.into();
+    entry["modifiedIndex"] = stored.revision.into();
+    Ok(entry)
+}
+
+/// The resource in APISIX's names, without what only API7 knows.
+pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
+    let mut value = shape::read(stored)?;
+    let Some(fields) = value.as_object_mut() else { return Ok(value) };
+    if stored.key.kind == Kind::PluginMetadata {
+        return Ok(value);
+    }
+    for name in ["created_at", "updated_at"] {
+        fields.remove(name);
+    }
+    match stored.key.kind {
+        Kind::Consumer => drop(fields.remove("id")),
+        Kind::Secret => drop(fields.insert("id".into(), stored.key.id.as_str().replacen('.', "/", 1).into())),
+        Kind::Route => rename(fields, "paths", "uris"),
+        Kind::Service => without_api7(fields),
+        _ => {}
+    }
+    Ok(value)
+}
+
+fn rename(fields: &mut Map<String, Value>, from: &str, to: &str) {
+    if let Some(value) = fields.remove(from) {
+        fields.insert(to.to_owned(), value);
+    }
+}
+
+/// Fields of a service that say nothing beyond APISIX's service.
+fn without_api7(fields: &mut Map<String, Value>) {
+    if fields.get("type").and_then(Value::as_str) == Some("http") {
+        fields.remove("type");
+    }
+    if !fields.contains_key("path_prefix") {
+        fields.remove("strip_path_prefix");
+    }
+    let upstream = fields.get_mut("upstream").and_then(Value::as_object_mut);
+    if let Some(upstream) = upstream.filter(|upstream| upstream.get("name").and_then(Value::as_str) == Some("default"))
+    {
+        upstream.remove("name");
+    }
+}

@@ -1,0 +1,22 @@
+//! Arguments of a request.
+
+use axum::extract;
+use http::Uri;
+
+/// The arguments, in order.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    pub(super) fn of(uri: &Uri) -> Self {
+        let pairs = extract::Query::<Vec<(String, String)>>::try_from_uri(uri);
+        Self(pairs.map(|extract::Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+}
