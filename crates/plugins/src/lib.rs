@@ -1,7 +1,9 @@
 //! The built-in plugins, one file or folder each, and the registry that names them all.
 
+mod basic_auth;
 mod consumer;
 mod consumer_restriction;
+mod cors;
 mod header_edits;
 mod ip_restriction;
 mod ip_set;
@@ -29,7 +31,9 @@ use serde_json::Value;
 pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let all: &[&'static dyn PluginType] = &[
+            &basic_auth::BasicAuth,
             &consumer_restriction::ConsumerRestriction,
+            &cors::Cors,
             &ip_restriction::IpRestriction,
             &key_auth::KeyAuth,
             &limit_count::LimitCount,

@@ -6,10 +6,12 @@ use super::*;
 fn priorities_are_those_of_apisix() {
     let order: Vec<_> = registry().by_priority().iter().map(|plugin| (plugin.name(), plugin.priority())).collect();
     let expected = [
+        ("cors", 4000),
         ("ip-restriction", 3000),
         ("ua-restriction", 2999),
         ("referer-restriction", 2990),
         ("uri-blocker", 2900),
+        ("basic-auth", 2520),
         ("key-auth", 2500),
         ("consumer-restriction", 2400),
         ("proxy-rewrite", 1008),

@@ -1,9 +1,28 @@
-//! Taking credentials out of what the upstream sees.
+//! Reading credentials, and taking them out of what the upstream sees.
 
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::Uri;
 use http::header::{COOKIE, HeaderValue};
 use percent_encoding::percent_decode_str;
 use plugin_api::Exchange;
+
+/// Clients write padding or leave it out.
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+
+/// Decodes base64; `None` when it is none.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
+/// Decodes base64 with the alphabet for URLs; `None` when it is none.
+pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL.decode(text).ok()
+}
 
 /// Removes a query argument, wherever it stands.
 pub(crate) fn hide_query_argument(exchange: &mut Exchange, name: &str) {
