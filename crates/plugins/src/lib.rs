@@ -7,6 +7,7 @@ mod cors;
 mod header_edits;
 mod ip_restriction;
 mod ip_set;
+mod jwt_auth;
 mod key_auth;
 mod limit_count;
 mod pattern;
@@ -35,6 +36,7 @@ pub fn registry() -> &'static Registry {
             &consumer_restriction::ConsumerRestriction,
             &cors::Cors,
             &ip_restriction::IpRestriction,
+            &jwt_auth::JwtAuth,
             &key_auth::KeyAuth,
             &limit_count::LimitCount,
             &prometheus::Prometheus,

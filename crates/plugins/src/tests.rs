@@ -12,6 +12,7 @@ fn priorities_are_those_of_apisix() {
         ("referer-restriction", 2990),
         ("uri-blocker", 2900),
         ("basic-auth", 2520),
+        ("jwt-auth", 2510),
         ("key-auth", 2500),
         ("consumer-restriction", 2400),
         ("proxy-rewrite", 1008),
