@@ -5,6 +5,7 @@ mod consumer;
 mod consumer_restriction;
 mod cors;
 mod header_edits;
+mod hmac_auth;
 mod ip_restriction;
 mod ip_set;
 mod jwt_auth;
@@ -35,6 +36,7 @@ pub fn registry() -> &'static Registry {
             &basic_auth::BasicAuth,
             &consumer_restriction::ConsumerRestriction,
             &cors::Cors,
+            &hmac_auth::HmacAuth,
             &ip_restriction::IpRestriction,
             &jwt_auth::JwtAuth,
             &key_auth::KeyAuth,

@@ -11,6 +11,7 @@ fn priorities_are_those_of_apisix() {
         ("ua-restriction", 2999),
         ("referer-restriction", 2990),
         ("uri-blocker", 2900),
+        ("hmac-auth", 2530),
         ("basic-auth", 2520),
         ("jwt-auth", 2510),
         ("key-auth", 2500),
