@@ -119,10 +119,7 @@ impl Plugin for Compiled {
         if self.hide_credentials && found.is_ok() {
             self.hide(exchange);
         }
-        match self.doorkeeper.admit(exchange, found) {
-            Ok(()) => Flow::CONTINUE,
-            Err(reply) => Flow::reply(reply),
-        }
+        Flow::Done(self.doorkeeper.admit(exchange, found))
     }
 }
 

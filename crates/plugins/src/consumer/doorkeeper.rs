@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use model::Fault;
-use plugin_api::{ConsumerEntry, Exchange, Reply};
+use plugin_api::{ConsumerEntry, Exchange, Reply, Verdict};
 use serde_json::{Value, json};
 
 /// The challenge of a refusal, and the consumer that stands for callers who proved nothing.
@@ -32,18 +32,15 @@ impl Doorkeeper {
         Ok(Self { challenge, anonymous_consumer })
     }
 
-    /// Attaches the consumer that was found, or else the anonymous one.
-    ///
-    /// # Errors
-    /// The answer for a caller that is neither: 401 with this message.
-    pub(crate) fn admit(
-        &self,
-        exchange: &mut Exchange,
-        found: Result<ConsumerEntry, &'static str>,
-    ) -> Result<(), Reply> {
-        let entry = found.or_else(|message| self.stand_in(exchange).ok_or_else(|| self.refusal(message)));
-        super::attach(exchange, entry?);
-        Ok(())
+    /// Attaches the consumer that was found, or else the anonymous one; whoever is neither gets 401 with the message.
+    pub(crate) fn admit(&self, exchange: &mut Exchange, found: Result<ConsumerEntry, &'static str>) -> Verdict {
+        match found.or_else(|message| self.stand_in(exchange).ok_or(message)) {
+            Ok(entry) => {
+                super::attach(exchange, entry);
+                Verdict::Continue
+            }
+            Err(message) => Verdict::Reply(self.refusal(message)),
+        }
     }
 
     fn stand_in(&self, exchange: &Exchange) -> Option<ConsumerEntry> {
@@ -65,19 +62,21 @@ impl Doorkeeper {
 
 #[cfg(test)]
 mod tests {
+    use plugin_api::Flow;
+
     use super::*;
     use crate::testing;
 
-    fn admit(anonymous: Option<&str>) -> (Exchange, Result<(), Reply>) {
+    fn admit(anonymous: Option<&str>) -> (Exchange, Option<Reply>) {
         let doorkeeper = Doorkeeper::new("Basic", "a \"b\"", anonymous.map(str::to_owned)).expect("realm");
         let mut exchange = testing::exchange("/", &[]);
-        let admitted = doorkeeper.admit(&mut exchange, Err("no"));
-        (exchange, admitted)
+        let verdict = doorkeeper.admit(&mut exchange, Err("no"));
+        (exchange, testing::reply_of(Flow::Done(verdict)))
     }
 
     #[test]
     fn a_stranger_is_challenged_and_the_realm_cannot_break_out() {
-        let reply = admit(None).1.expect_err("a refusal");
+        let reply = admit(None).1.expect("a refusal");
         assert_eq!((reply.status.as_u16(), &reply.body[..]), (401, &b"{\"message\":\"no\"}\n"[..]));
         assert_eq!(reply.headers["www-authenticate"], "Basic realm=\"a b\"");
         assert_eq!(Doorkeeper::new("Basic", "a\nb", None).expect_err("a fault").pointer, "/realm");
@@ -85,10 +84,10 @@ mod tests {
 
     #[test]
     fn the_anonymous_consumer_stands_in_where_it_exists() {
-        let (exchange, admitted) = admit(Some("ann"));
-        assert!(admitted.is_ok());
+        let (exchange, reply) = admit(Some("ann"));
+        assert!(reply.is_none());
         assert_eq!(exchange.header("x-consumer-username"), Some("ann"));
-        let reply = admit(Some("nobody")).1.expect_err("a refusal");
+        let reply = admit(Some("nobody")).1.expect("a refusal");
         assert_eq!(reply.body, "{\"message\":\"Invalid user authorization\"}\n");
     }
 }

@@ -20,7 +20,7 @@ fn told<'e>(exchange: &'e Exchange, name: &str) -> Option<&'e str> {
 }
 
 /// What a caller from `origin` is told: allowed origin, timing, Vary.
-fn origins<'e>(exchange: &'e Exchange) -> (Option<&'e str>, Option<&'e str>, Option<&'e str>) {
+fn origins(exchange: &Exchange) -> (Option<&str>, Option<&str>, Option<&str>) {
     let told = |name| told(exchange, name);
     (told("access-control-allow-origin"), told("timing-allow-origin"), told("vary"))
 }

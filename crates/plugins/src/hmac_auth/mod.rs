@@ -213,13 +213,10 @@ impl Plugin for Compiled {
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let found = self.find(exchange);
-        if let Err(reply) = self.doorkeeper.admit(exchange, found) {
-            return Flow::reply(reply);
-        }
         if self.conf.hide_credentials {
             exchange.headers.remove(AUTHORIZATION);
         }
-        Flow::CONTINUE
+        Flow::Done(self.doorkeeper.admit(exchange, found))
     }
 }
 

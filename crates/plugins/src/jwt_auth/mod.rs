@@ -125,10 +125,7 @@ impl Plugin for Compiled {
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let found = self.find(exchange);
-        match self.doorkeeper.admit(exchange, found) {
-            Ok(()) => Flow::CONTINUE,
-            Err(reply) => Flow::reply(reply),
-        }
+        Flow::Done(self.doorkeeper.admit(exchange, found))
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Verifier {
 }
 
 enum Key {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
     /// No key could be read: APISIX stores such a credential too, and no token is ever right.
     Unreadable,
@@ -72,7 +72,7 @@ impl Verifier {
 impl Key {
     fn of(credential: &Credential) -> Result<Self, Fault> {
         if let Some(algorithm) = by_secret(&credential.algorithm) {
-            return secret(credential).map(|secret| Key::Secret(hmac::Key::new(algorithm, &secret)));
+            return secret(credential).map(|secret| Key::Secret(Box::new(hmac::Key::new(algorithm, &secret))));
         }
         let pem = credential.public_key.as_deref().ok_or_else(|| Fault::new("", "missing valid public key"))?;
         let key = by_public_key(&credential.algorithm).and_then(|algorithm| public_key(algorithm, pem));
