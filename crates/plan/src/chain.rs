@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Fault;
 use model::resource::Plugins;
+use plugin_api::registry::in_plugin;
 use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, Registry, Reply};
 use serde_json::Value;
 
@@ -99,12 +100,8 @@ impl<'a> ChainBuilder<'a> {
         }
         let filter = meta_field("filter").map(Condition::compile).transpose();
         let metadata = (self.metadata)(name);
-        let plugin = plugin_type.compile(&CompileInput {
-            conf,
-            metadata: metadata.as_deref(),
-            owner,
-            upstreams: &InlineUpstreams { owner },
-        })?;
+        let input = CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams: &InlineUpstreams { owner } };
+        let plugin = plugin_type.compile(&input).map_err(|fault| in_plugin(name, fault))?;
         let priority = meta_field("priority").and_then(Value::as_i64).and_then(|priority| priority.try_into().ok());
         self.entries.push(Entry {
             name: plugin_type.name(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Fault;
 use model::resource::{Consumer, ConsumerGroup, Credential, Plugins};
+use plugin_api::registry::in_plugin;
 use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Registry};
 use serde_json::Value;
 
@@ -143,7 +144,7 @@ fn collect_proofs(
             consumer: info.clone(),
             credential_id: credential.map(Into::into),
             conf: Arc::new(conf.clone()),
-            prepared: plugin.prepare_credential(conf).map_err(|fault| fault.under(&pointer))?,
+            prepared: plugin.prepare_credential(conf).map_err(|fault| in_plugin(name, fault).under(&pointer))?,
         };
         proofs.push(Proof { plugin: plugin.name(), key: key.into(), entry, pointer });
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use http::header::HOST;
 use model::{Change, Fault, Kind, ResourceId, ResourceKey};
 use plugin_api::testing::{exchange, with_header};
-use plugin_api::{CompileInput, Exchange, Phases, Plugin, PluginType, Registry};
+use plugin_api::{CompileInput, Exchange, Phases, Plugin, PluginType, Prepared, Registry};
 use serde_json::Value;
 use smallvec::SmallVec;
 
@@ -60,11 +60,21 @@ impl PluginType for Fake {
         credential.get("key")?.as_str()
     }
 
+    fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
+        refuse_failing(credential)?;
+        Ok(Some(Arc::new(credential.clone())))
+    }
+
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
-        match input.conf.get("fail").and_then(Value::as_str) {
-            Some(why) => Err(Fault::new("/fail", why)),
-            None => Ok(Arc::new(Compiled)),
-        }
+        refuse_failing(input.conf)?;
+        Ok(Arc::new(Compiled))
+    }
+}
+
+fn refuse_failing(conf: &Value) -> Result<(), Fault> {
+    match conf.get("fail").and_then(Value::as_str) {
+        Some(why) => Err(Fault::new("/fail", why)),
+        None => Ok(()),
     }
 }
 

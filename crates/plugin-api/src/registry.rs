@@ -100,7 +100,9 @@ fn check_meta(conf: &Value) -> Result<(), Fault> {
     }
 }
 
-fn in_plugin(name: &str, fault: Fault) -> Fault {
+/// A fault in a plugin's configuration with the words that APISIX puts before it, whether the schema or
+/// [`PluginType::compile`] found it.
+pub fn in_plugin(name: &str, fault: Fault) -> Fault {
     let message = format!("failed to check the configuration of plugin {name} err: {}", fault.message);
     Fault { message, ..fault }
 }

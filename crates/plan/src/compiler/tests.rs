@@ -35,6 +35,11 @@ fn a_refused_batch_leaves_everything_as_it_was() {
             "route/bad",
             "/plugins/mark/fail",
         ),
+        (
+            put("consumer/bad", json!({ "username": "bad", "plugins": { "auth": { "key": "z", "fail": "no" } } })),
+            "consumer/bad",
+            "/plugins/auth/fail",
+        ),
         (put("route/bad", json!({ "uri": "/", "plugins": { "a/b": {} } })), "route/bad", "/plugins/a~1b"),
         (put("global_rule/z", json!({ "plugins": { "nope": {} } })), "global_rule/z", "/plugins/nope"),
         (
@@ -50,6 +55,30 @@ fn a_refused_batch_leaves_everything_as_it_was() {
         assert_eq!(compiler.state().digest(), digest);
     }
     compiler.apply(&good).expect("without the bad one it is served");
+}
+
+#[test]
+fn what_a_plugin_refuses_is_worded_as_its_schema_would() {
+    let mut compiler = compiled(&[]);
+    let refused = [
+        put("route/r", json!({ "uri": "/", "plugins": { "mark": { "fail": "no" } } })),
+        put("consumer/c", json!({ "username": "c", "plugins": { "auth": { "key": "z", "fail": "no" } } })),
+    ];
+    for (change, plugin) in refused.into_iter().zip(["mark", "auth"]) {
+        let rejection = compiler.apply(&[change]).expect_err("refused").to_string();
+        let words = format!("failed to check the configuration of plugin {plugin} err: no");
+        assert!(rejection.ends_with(&words), "{rejection}");
+    }
+}
+
+#[test]
+fn a_credential_is_prepared_once_and_found_so() {
+    let auth = json!({ "auth": { "key": "k" } });
+    let compiler = compiled(&[put("consumer/jack", json!({ "username": "jack", "plugins": auth }))]);
+    let plan = compiler.plan();
+    let entry = plan.find("auth", "k").expect("an entry");
+    let prepared = entry.prepared.as_ref().and_then(|prepared| prepared.downcast_ref::<Value>());
+    assert_eq!(prepared, Some(&json!({ "key": "k" })));
 }
 
 #[test]
