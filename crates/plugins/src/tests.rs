@@ -90,3 +90,19 @@ fn credentials_and_metadata_have_schemas_of_their_own() {
     let limit = json!({ "count": 1, "time_window": 0 });
     assert!(registry().check_consumer("limit-count", &limit).is_err(), "configured as on a route");
 }
+
+#[test]
+fn the_examples_of_the_documents_are_taken() {
+    let text = include_str!("../../../docs/PLUGINS.md");
+    let mut taken = 0;
+    for block in text.split("```json").skip(1).filter_map(|rest| rest.split("```").next()) {
+        let example: Value = serde_json::from_str(block).expect("json");
+        for (name, conf) in example.as_object().expect("an object") {
+            let Some(plugin) = registry().get(name) else { continue };
+            assert_eq!(registry().check(name, conf), Ok(()), "{name}");
+            assert!(plugin.compile(&plugin_api::testing::input(conf)).is_ok(), "{name}");
+            taken += 1;
+        }
+    }
+    assert!(taken >= 9, "hardly any example was found");
+}
