@@ -9,6 +9,7 @@ use socket2::Socket;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::health;
 use crate::plan_slot::Plans;
 use crate::settings::Settings;
 use crate::worker::counters::Counters;
@@ -70,6 +71,7 @@ impl Bound {
         };
         let (http_addresses, https_addresses) = (addresses(&http), addresses(&https));
         let stop = CancellationToken::new();
+        health::probe(plans.health.clone(), stop.clone())?;
         let mut per_worker = of_each_worker(http, https, self.settings.workers);
         let counters = self.counters;
         let spawn = |(number, ((http, https), counters))| {

@@ -1,7 +1,7 @@
 //! The data plane: a gateway instance.
 //!
 //! [`instance`] starts and stops it. `worker` is one thread with its listeners; `request` is a request's
-//! way through it; `upstream` are the connections to nodes; `config` brings the configuration in, and
+//! way through it; `upstream` are the connections to nodes; `health` probes nodes; `config` brings the configuration in, and
 //! `plan_slot` puts the plan compiled from it where the workers find it.
 
 mod access_log;
@@ -11,6 +11,7 @@ mod fault;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod health;
 pub mod instance;
 mod plan_slot;
 mod request;

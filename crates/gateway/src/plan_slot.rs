@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use wire::Refusal;
 
 use crate::config::PlanSink;
+use crate::health::HealthBook;
 
 /// Compiles configurations and swaps plans in. Belongs to the thread of the configuration, never to a worker.
 pub struct PlanSlot {
@@ -23,6 +24,8 @@ pub struct Plans {
     pub(crate) current: Arc<ArcSwapOption<Plan>>,
     /// How many routes are served; `None` before the first plan.
     routes: watch::Sender<Option<usize>>,
+    /// The health of nodes, which outlives plans.
+    pub(crate) health: Arc<HealthBook>,
 }
 
 impl Plans {
@@ -41,7 +44,7 @@ impl Plans {
 impl PlanSlot {
     /// A slot without a plan.
     pub fn new(registry: &'static Registry) -> Self {
-        let plans = Plans { current: Arc::default(), routes: watch::Sender::new(None) };
+        let plans = Plans { current: Arc::default(), routes: watch::Sender::new(None), health: Arc::default() };
         Self { compiler: Compiler::new(registry), plans }
     }
 

@@ -152,6 +152,9 @@ impl View {
     }
 
     fn status_page(&self, path: &str) -> Option<Answer> {
+        if let Some(answer) = crate::health::page(&self.plans, path) {
+            return Some(answer);
+        }
         let ready = self.serving.load(Ordering::Acquire);
         let status = match path {
             "/status/ready" if !ready => StatusCode::SERVICE_UNAVAILABLE,
@@ -202,6 +205,7 @@ impl View {
             requests_now,
             config_revision: status.applied.as_ref().map(|applied| applied.revision),
             config_reachable: status.is_connected(),
+            upstreams: crate::health::statuses(&self.plans),
         }
     }
 }

@@ -22,4 +22,4 @@ pub use consumers::CompiledConsumer;
 pub use plan::Plan;
 pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
 pub use tls::{ClientAuth, TlsHost, TlsMap};
-pub use upstream::{CompiledNode, CompiledUpstream, HostHeader, Timeouts};
+pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use http::HeaderName;
 use http::HeaderValue;
 use model::Fault;
-use model::resource::{Balancer, KeepalivePool, Node, PassHost, Scheme, Timeout, Upstream};
-use plugin_api::{InlineUpstream, UpstreamCompiler};
+use model::resource::{Balancer, HashOn, HealthChecks, KeepalivePool, Node, PassHost, Scheme, Timeout, Upstream};
+use plugin_api::{Exchange, InlineUpstream, Template, UpstreamCompiler, Var};
 
 /// Nodes and how to reach them.
 pub struct CompiledUpstream {
@@ -20,6 +21,10 @@ pub struct CompiledUpstream {
     pub nodes: Box<[CompiledNode]>,
     /// How to choose among them.
     pub balancer: Balancer,
+    /// What a consistent hash is made over.
+    pub hash_key: HashKey,
+    /// Health checks.
+    pub checks: Option<Arc<HealthChecks>>,
     /// What they speak.
     pub scheme: Scheme,
     /// Which Host header they see.
@@ -53,6 +58,51 @@ pub struct CompiledNode {
     pub priority: i32,
     /// Host header for `pass_host: node`.
     pub host_header: HeaderValue,
+}
+
+/// What a consistent hash is made over.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HashKey {
+    /// A variable, header or cookie.
+    Var(Var),
+    /// Several variables in a text.
+    Combination(Template),
+    /// The consumer's name.
+    Consumer,
+    /// The client's address, which also stands in where the others have no value.
+    Client,
+}
+
+impl HashKey {
+    fn new(upstream: &Upstream) -> Self {
+        let Some(key) = upstream.key.as_deref() else {
+            return if upstream.hash_on == HashOn::Consumer { Self::Consumer } else { Self::Client };
+        };
+        match upstream.hash_on {
+            HashOn::Vars => Self::Var(Var::parse(key)),
+            HashOn::Header => HeaderName::try_from(key).map_or(Self::Client, |name| Self::Var(Var::Header(name))),
+            HashOn::Cookie => Self::Var(Var::Cookie(key.into())),
+            HashOn::Consumer => Self::Consumer,
+            HashOn::VarsCombinations => Self::Combination(Template::parse(key)),
+        }
+    }
+
+    /// Gives the key's bytes to `hash`.
+    pub fn with<T>(&self, exchange: &Exchange, hash: impl FnOnce(&[u8]) -> T) -> T {
+        let text = match self {
+            Self::Var(var) => var.get(exchange),
+            Self::Consumer => exchange.consumer.as_ref().map(|entry| (*entry.consumer.username).into()),
+            Self::Combination(template) => match template.render_counted(exchange) {
+                (_, 0) => None,
+                (text, _) => Some(text.into()),
+            },
+            Self::Client => None,
+        };
+        match text {
+            Some(text) => hash(text.as_bytes()),
+            None => hash(exchange.client.remote.ip().to_string().as_bytes()),
+        }
+    }
 }
 
 /// Which Host header a node sees.
@@ -100,13 +150,15 @@ pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<Com
         .map(|node| compile_node(node, upstream.scheme))
         .collect::<Result<Vec<_>, _>>()?;
     nodes.sort_by_key(|node| std::cmp::Reverse(node.priority));
-    let default_retries = nodes.len().saturating_sub(1) as u32;
+    let default_retries = list.len().saturating_sub(1) as u32;
     let retry_timeout = Some(duration(upstream.retry_timeout)).filter(|_| f64::from(upstream.retry_timeout) > 0.0);
     Ok(CompiledUpstream {
         slot,
         owner: owner.into(),
         nodes: nodes.into(),
         balancer: upstream.balancer,
+        hash_key: HashKey::new(upstream),
+        checks: upstream.checks.clone().map(Arc::new),
         scheme: upstream.scheme,
         host_header: host_header(upstream)?,
         timeouts: Timeouts::new(&upstream.timeout.unwrap_or_default()),

@@ -19,6 +19,7 @@ use super::live::Live;
 use super::normalise;
 use super::upgrade;
 use crate::fault::Fault;
+use crate::health::Seen;
 use crate::upstream::{Lease, Pool};
 use crate::worker::local::LocalUpstream;
 
@@ -36,6 +37,12 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
         let outcome = attempt(live, &upstream, &mut tried, &uri, &mut body, timeouts).await;
         let fault = match outcome {
             Ok(response) => {
+                if let Some(at) = tried.last() {
+                    upstream.report(*at, Seen::Status(response.status().as_u16()));
+                }
+                if let Some(in_flight) = &mut live.in_flight {
+                    in_flight.answered = true;
+                }
                 live.exchange.outcome.upstream_status.push(response.status().as_u16());
                 live.exchange.outcome.upstream_latency = Some(started.elapsed());
                 return Ok(response);
@@ -43,11 +50,16 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
             Err(fault) => fault,
         };
         if !matches!(fault, Fault::NoNode(_)) {
+            if let (Some(at), Some(seen)) = (tried.last(), seen(&fault)) {
+                upstream.report(*at, seen);
+            }
             tracing::warn!(upstream = %compiled.owner, %fault, "a try failed");
             live.exchange.outcome.upstream_status.push(fault.reply().status.as_u16());
         }
         let in_time = compiled.retry_timeout.is_none_or(|limit| started.elapsed() < limit);
-        let again = tried.len() <= compiled.retries as usize && tried.len() < compiled.nodes.len();
+        // As in APISIX an only node is asked again, when retries are asked for.
+        let is_another = tried.len() < compiled.nodes.len() || compiled.nodes.len() == 1;
+        let again = tried.len() <= compiled.retries as usize && is_another;
         if !(fault.allows_retry(is_idempotent) && in_time && again && body.is_left()) {
             live.exchange.outcome.upstream_latency = Some(started.elapsed());
             return Err(fault.into());
@@ -110,7 +122,7 @@ fn escape(path: &str) -> String {
 /// One try: the next node, a connection to it, the request on it.
 async fn attempt(
     live: &mut Live,
-    upstream: &LocalUpstream,
+    upstream: &Rc<LocalUpstream>,
     tried: &mut SmallVec<[usize; 4]>,
     uri: &Uri,
     body: &mut RequestBody,
@@ -118,12 +130,13 @@ async fn attempt(
 ) -> Result<Response<Incoming>, Fault> {
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
-    let at = upstream.choose(tried).ok_or_else(no_node)?;
+    let at = upstream.choose(tried, &live.exchange).ok_or_else(no_node)?;
     tried.push(at);
     let (Some(node), Some(pool)) = (compiled.nodes.get(at), upstream.pool(at)) else {
         return Err(no_node());
     };
     live.exchange.outcome.upstream_addr = Some(node.address.clone());
+    live.in_flight = upstream.begin(at);
     loop {
         let mut lease = lease(live, pool, &node.address, timeouts).await?;
         let bounds = Bounds {
@@ -155,6 +168,15 @@ async fn attempt(
             Err(fault) if lease.reused && is_stale(&fault, live.exchange.method.is_idempotent()) && body.is_left() => {}
             Err(fault) => return Err(fault),
         }
+    }
+}
+
+/// What a fault says of the node; nothing when the client was at fault.
+fn seen(fault: &Fault) -> Option<Seen> {
+    match fault {
+        Fault::Connect { .. } | Fault::Broken { .. } => Some(Seen::Failure),
+        Fault::Timeout { .. } => Some(Seen::Timeout),
+        _ => None,
     }
 }
 

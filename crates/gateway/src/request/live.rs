@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::log;
 use crate::upstream::Lease;
 use crate::worker::connection::Connection;
-use crate::worker::local::Local;
+use crate::worker::local::{InFlight, Local};
 
 /// A request under way.
 pub(crate) struct Live {
@@ -29,6 +29,8 @@ pub(crate) struct Live {
     pub(crate) lease: Option<Lease>,
     /// The protocol to switch to, when the client asks for one and the route allows it.
     pub(crate) upgrade: Option<HeaderValue>,
+    /// The request as its upstream's algorithm counts it.
+    pub(crate) in_flight: Option<InFlight>,
     /// Whether a response's head has been made.
     pub(crate) answered: bool,
 }
@@ -76,6 +78,7 @@ impl Live {
                 merged: None,
                 lease: None,
                 upgrade: None,
+                in_flight: None,
                 answered: false,
             }),
             body,

@@ -4,7 +4,7 @@ mod connect;
 mod multiplexed;
 mod pool;
 mod resolve;
-mod trust;
+pub(crate) mod trust;
 
 pub(crate) use connect::{Connector, Target};
 pub(crate) use pool::{Lease, Pool};

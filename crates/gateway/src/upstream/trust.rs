@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 /// Believes those that the system's authorities vouch for. The authorities are read on first use and off
 /// the worker: most instances never need them, and they take a megabyte.
-pub(super) async fn verifying() -> io::Result<Arc<ClientConfig>> {
+pub(crate) async fn verifying() -> io::Result<Arc<ClientConfig>> {
     static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
     let read = || async {
         let roots = tokio::task::spawn_blocking(system_roots).await.map_err(io::Error::other)?;
@@ -23,7 +23,7 @@ pub(super) async fn verifying() -> io::Result<Arc<ClientConfig>> {
 }
 
 /// Believes whoever answers.
-pub(super) fn trusting() -> io::Result<Arc<ClientConfig>> {
+pub(crate) fn trusting() -> io::Result<Arc<ClientConfig>> {
     static CONFIG: LazyLock<Result<Arc<ClientConfig>, rustls::Error>> = LazyLock::new(|| {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = Arc::new(TrustAnyCertificate(provider.clone()));

@@ -8,12 +8,14 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use arc_swap::cache::Cache;
-use balance::SmoothWeighted;
+use balance::{Algorithm, Balancer, Share, Turn};
 use foldhash::fast::RandomState;
-use model::resource::KeepalivePool;
+use model::resource::{Balancer as Type, KeepalivePool};
 use plan::{Chain, CompiledConsumer, CompiledUpstream, Plan};
+use plugin_api::Exchange;
 
 use crate::access_log::AccessLogWriter;
+use crate::health::{HealthBook, Seen, Watched};
 use crate::plan_slot::Plans;
 use crate::settings::Limits;
 use crate::upstream::{Connector, Pool, Target};
@@ -38,6 +40,7 @@ pub(crate) struct Local {
     upstreams: RefCell<FastMap<u32, Rc<LocalUpstream>>>,
     pools: RefCell<FastMap<Target, std::rc::Weak<Pool>>>,
     merged: RefCell<FastMap<(usize, usize), Merged>>,
+    health: Arc<HealthBook>,
     pub(crate) connector: Connector,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) limits: Limits,
@@ -56,7 +59,9 @@ struct Merged {
 /// An upstream as this worker uses it.
 pub(crate) struct LocalUpstream {
     pub(crate) compiled: Arc<CompiledUpstream>,
-    balancer: RefCell<SmoothWeighted>,
+    balancer: RefCell<Balancer>,
+    health: Option<Arc<Watched>>,
+    since: Instant,
     pools: Box<[Rc<Pool>]>,
     used: Cell<bool>,
 }
@@ -70,6 +75,7 @@ impl Local {
         counters: Arc<WorkerCounters>,
     ) -> Rc<Self> {
         Rc::new(Self {
+            health: plans.health,
             plans: RefCell::new(Cache::new(plans.current)),
             current: RefCell::default(),
             upstreams: RefCell::default(),
@@ -111,12 +117,12 @@ impl Local {
     }
 
     fn new_upstream(&self, compiled: &Arc<CompiledUpstream>) -> LocalUpstream {
-        let mut balancer = SmoothWeighted::new(compiled.nodes.iter().map(|node| (node.weight, node.priority)));
-        balancer.skip(rand::random_range(0..=compiled.nodes.len()));
         let pools = compiled.nodes.iter().map(|node| self.pool(Target::of(compiled, node), compiled.keepalive));
         LocalUpstream {
             compiled: compiled.clone(),
-            balancer: RefCell::new(balancer),
+            balancer: RefCell::new(balancer(compiled)),
+            health: self.health.watch(compiled),
+            since: Instant::now(),
             pools: pools.collect(),
             used: Cell::new(true),
         }
@@ -174,12 +180,92 @@ impl Local {
 }
 
 impl LocalUpstream {
-    /// The next node by weight among those not yet tried.
-    pub(crate) fn choose(&self, tried: &[usize]) -> Option<usize> {
-        self.balancer.borrow_mut().next(|at| !tried.contains(&at))
+    /// The next node among the healthy that were not yet tried. As in APISIX, an only node serves whatever is
+    /// known of it, and so do all nodes when none is healthy.
+    pub(crate) fn choose(&self, tried: &[usize], exchange: &Exchange) -> Option<usize> {
+        if self.compiled.nodes.len() == 1 {
+            return Some(0);
+        }
+        let turn = RequestTurn { exchange, upstream: self };
+        let mut balancer = self.balancer.borrow_mut();
+        let Some(health) = self.health.as_deref().filter(|health| health.any_serves()) else {
+            return balancer.next(&turn, |at| !tried.contains(&at));
+        };
+        balancer.next(&turn, |at| !tried.contains(&at) && health.serves(at))
+    }
+
+    /// Counts a request towards the node until what it gives is dropped; `None` when the algorithm does not ask.
+    pub(crate) fn begin(self: &Rc<Self>, node: usize) -> Option<InFlight> {
+        let mut balancer = self.balancer.borrow_mut();
+        if !balancer.watches_requests() {
+            return None;
+        }
+        balancer.begin(node);
+        Some(InFlight { upstream: self.clone(), node, began: Instant::now(), answered: false })
+    }
+
+    /// What the request saw of the node, for passive checks.
+    pub(crate) fn report(&self, node: usize, seen: Seen) {
+        if let Some(health) = &self.health {
+            health.report_passively(node, seen);
+        }
     }
 
     pub(crate) fn pool(&self, node: usize) -> Option<&Rc<Pool>> {
         self.pools.get(node)
     }
+}
+
+/// A request under way to a node, for algorithms that ask.
+pub(crate) struct InFlight {
+    upstream: Rc<LocalUpstream>,
+    node: usize,
+    began: Instant,
+    pub(crate) answered: bool,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let now = self.upstream.since.elapsed();
+        self.upstream.balancer.borrow_mut().end(self.node, now, self.began.elapsed(), self.answered);
+    }
+}
+
+struct RequestTurn<'a> {
+    exchange: &'a Exchange,
+    upstream: &'a LocalUpstream,
+}
+
+impl Turn for RequestTurn<'_> {
+    fn key(&self) -> u64 {
+        self.upstream.compiled.hash_key.with(self.exchange, balance::hash)
+    }
+
+    fn random(&self) -> u64 {
+        rand::random()
+    }
+
+    fn now(&self) -> std::time::Duration {
+        self.upstream.since.elapsed()
+    }
+}
+
+fn balancer(compiled: &CompiledUpstream) -> Balancer {
+    let nodes = compiled.nodes.iter().map(|node| Share {
+        address: &node.address,
+        weight: node.weight,
+        priority: node.priority,
+    });
+    let nodes: Vec<_> = nodes.collect();
+    let algorithm = match compiled.balancer {
+        Type::Roundrobin => Algorithm::RoundRobin,
+        Type::Chash => Algorithm::Hash,
+        Type::LeastConn => Algorithm::LeastConn,
+        Type::Ewma => Algorithm::Ewma,
+    };
+    let mut balancer = Balancer::new(algorithm, &nodes);
+    if let Balancer::RoundRobin(turns) = &mut balancer {
+        turns.skip(rand::random_range(0..=nodes.len()));
+    }
+    balancer
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod balancing;
 mod bodies;
 mod client_faults;
 mod connections;
@@ -9,6 +10,7 @@ mod drain;
 mod framing;
 mod grpc;
 mod headers;
+mod health;
 mod http2;
 mod logging;
 mod paths;

@@ -24,6 +24,8 @@ pub struct Gauges {
     pub config_revision: Option<u64>,
     /// Whether the config channel is open.
     pub config_reachable: bool,
+    /// Name, address, port and whether it serves, of every node with health checks.
+    pub upstreams: Vec<(String, String, u16, bool)>,
 }
 
 /// Sums over all workers, by the text of the labels.
@@ -92,6 +94,18 @@ fn write_gauges(out: &mut String, gauges: &Gauges) -> std::fmt::Result {
     if let Some(revision) = gauges.config_revision {
         head(out, "flotilla_config_revision", "gauge", "Revision of the configuration that is served")?;
         writeln!(out, "flotilla_config_revision {revision}")?;
+    }
+    write_upstreams(out, &gauges.upstreams)
+}
+
+fn write_upstreams(out: &mut String, upstreams: &[(String, String, u16, bool)]) -> std::fmt::Result {
+    if upstreams.is_empty() {
+        return Ok(());
+    }
+    head(out, "apisix_upstream_status", "gauge", "Upstream status from health check")?;
+    for (name, ip, port, serves) in upstreams {
+        let (name, ip, value) = (escape(name), escape(ip), u8::from(*serves));
+        writeln!(out, "apisix_upstream_status{{name=\"{name}\",ip=\"{ip}\",port=\"{port}\"}} {value}")?;
     }
     Ok(())
 }

@@ -86,6 +86,7 @@ fn a_route_that_was_renamed_is_counted_under_its_new_name() {
 #[test]
 fn every_metric_has_its_type_and_the_gauges_are_told() {
     let gauges = Gauges {
+        upstreams: vec![("/apisix/upstreams/1".into(), "10.0.0.1".into(), 80, false)],
         hostname: "box\"1".into(),
         requests_total: 7,
         connections_accepted: 5,
@@ -95,6 +96,7 @@ fn every_metric_has_its_type_and_the_gauges_are_told() {
         config_reachable: true,
     };
     let text = render(&gauges);
+    assert!(text.contains("apisix_upstream_status{name=\"/apisix/upstreams/1\",ip=\"10.0.0.1\",port=\"80\"} 0\n"));
     for line in [
         "apisix_http_requests_total 7",
         "apisix_nginx_http_current_connections{state=\"accepted\"} 5",

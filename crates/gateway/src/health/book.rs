@@ -1,0 +1,84 @@
+//! Where workers and prober find the state of nodes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::resource::HealthChecks;
+use plan::{CompiledNode, CompiledUpstream};
+use tokio::sync::Notify;
+
+use super::watched::{NodeHealth, Watched, WatchedNode};
+
+/// State that nobody uses is kept so long: a change that takes a node out and back finds it again.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// Every upstream with checks that is in use, and the state of every node of one.
+#[derive(Default)]
+pub(crate) struct HealthBook {
+    inner: Mutex<Inner>,
+    /// Wakes the prober when the first upstream comes.
+    pub(super) changed: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By the upstream's slot: the newest form of each.
+    watched: HashMap<u32, Arc<Watched>>,
+    nodes: HashMap<Key, (Arc<NodeHealth>, Instant)>,
+}
+
+/// What makes a node the same through changes: whose it is, where it is, how it is checked.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    owner: Box<str>,
+    address: Arc<str>,
+    checks: Arc<str>,
+}
+
+impl HealthBook {
+    /// The shared state of an upstream; `None` without checks. Not for the way of a request.
+    pub(crate) fn watch(&self, upstream: &Arc<CompiledUpstream>) -> Option<Arc<Watched>> {
+        let checks = upstream.checks.as_ref()?;
+        let mut inner = self.inner();
+        let same = inner.watched.get(&upstream.slot);
+        if let Some(same) = same.filter(|same| std::ptr::eq(same.upstream.as_ptr(), Arc::as_ptr(upstream))) {
+            return Some(same.clone());
+        }
+        let watched = Arc::new(Watched::new(upstream, checks, inner.nodes_of(upstream, checks)));
+        inner.watched.insert(upstream.slot, watched.clone());
+        drop(inner);
+        self.changed.notify_one();
+        Some(watched)
+    }
+
+    /// Those still in use, by their owners' names.
+    pub(super) fn all(&self) -> Vec<Arc<Watched>> {
+        let mut inner = self.inner();
+        inner.watched.retain(|_, watched| watched.upstream.strong_count() > 0);
+        let mut all: Vec<_> = inner.watched.values().cloned().collect();
+        all.sort_by(|a, b| a.owner.cmp(&b.owner));
+        all
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn nodes_of(&mut self, upstream: &CompiledUpstream, checks: &HealthChecks) -> Box<[WatchedNode]> {
+        let now = Instant::now();
+        self.nodes.retain(|_, (node, used)| Arc::strong_count(node) > 1 || now.duration_since(*used) < KEPT);
+        let settings: Arc<str> = serde_json::to_string(checks).unwrap_or_default().into();
+        let mut watch = |node: &CompiledNode| {
+            let key = Key { owner: upstream.owner.clone(), address: node.address.clone(), checks: settings.clone() };
+            let (health, used) = self.nodes.entry(key).or_insert_with(|| (Arc::default(), now));
+            *used = now;
+            let port = checks.active.port.unwrap_or(node.port);
+            let socket = node.socket.map(|socket| (socket.ip(), port).into());
+            WatchedNode { host: node.host.clone(), port, socket, health: health.clone() }
+        };
+        upstream.nodes.iter().map(&mut watch).collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! Active checks, on one thread of the instance with its own runtime.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use model::resource::{ActiveCheck, CheckType};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+
+use super::book::HealthBook;
+use super::watched::{Seen, Watched, WatchedNode};
+use crate::upstream::trust;
+
+/// How exactly intervals, which are whole seconds, are kept.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Starts the thread; it ends when told to stop.
+pub(crate) fn probe(book: Arc<HealthBook>, stop: CancellationToken) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("health".into()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = run(&book) => {}
+            }
+        });
+    })?;
+    Ok(())
+}
+
+async fn run(book: &HealthBook) {
+    let started = Instant::now();
+    loop {
+        let watched = book.all();
+        if watched.is_empty() {
+            book.changed.notified().await;
+            continue;
+        }
+        let now = started.elapsed().as_millis() as u64;
+        watched.iter().for_each(|upstream| probe_due(upstream, now));
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// Starts the probes that are due, as many as may run at once; the others' turn comes with the next tick.
+fn probe_due(upstream: &Arc<Watched>, now: u64) {
+    for (at, node) in upstream.nodes.iter().enumerate() {
+        if node.health.due.load(Relaxed) > now || node.health.is_probing.load(Relaxed) {
+            continue;
+        }
+        let Ok(permit) = upstream.probes.clone().try_acquire_owned() else {
+            return;
+        };
+        node.health.is_probing.store(true, Relaxed);
+        node.health.due.store(now + interval_ms(upstream, node), Relaxed);
+        let upstream = upstream.clone();
+        tokio::spawn(async move {
+            if let Some(node) = upstream.nodes.get(at) {
+                let seen = look(&upstream.checks.active, node).await;
+                upstream.report_actively(at, seen);
+                node.health.is_probing.store(false, Relaxed);
+            }
+            drop(permit);
+        });
+    }
+}
+
+fn interval_ms(upstream: &Watched, node: &WatchedNode) -> u64 {
+    let active = &upstream.checks.active;
+    let seconds = if node.health.get().serves() {
+        active.healthy.clone().unwrap_or_default().interval
+    } else {
+        active.unhealthy.clone().unwrap_or_default().interval
+    };
+    u64::from(seconds) * 1000
+}
+
+async fn look(check: &ActiveCheck, node: &WatchedNode) -> Seen {
+    let limit = Duration::from_secs_f64(f64::from(check.timeout).clamp(0.001, 86_400.0));
+    match tokio::time::timeout(limit, exchange(check, node)).await {
+        Err(_) => Seen::Timeout,
+        Ok(Err(_)) => Seen::Failure,
+        Ok(Ok(seen)) => seen,
+    }
+}
+
+async fn exchange(check: &ActiveCheck, node: &WatchedNode) -> io::Result<Seen> {
+    let stream = TcpStream::connect(address(node).await?).await?;
+    let name = check.host.as_deref().unwrap_or(&node.host);
+    match check.check_type {
+        CheckType::Tcp => Ok(Seen::Connected),
+        CheckType::Http => ask(stream, check, name).await,
+        CheckType::Https => {
+            let config = match check.https_verify_certificate {
+                true => trust::verifying().await?,
+                false => trust::trusting()?,
+            };
+            let server = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+            ask(TlsConnector::from(config).connect(server, stream).await?, check, name).await
+        }
+    }
+}
+
+async fn address(node: &WatchedNode) -> io::Result<SocketAddr> {
+    if let Some(socket) = node.socket {
+        return Ok(socket);
+    }
+    let mut addresses = tokio::net::lookup_host((&*node.host, node.port)).await?;
+    addresses.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+/// Sends the probe and reads no further than the status.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, check: &ActiveCheck, host: &str) -> io::Result<Seen> {
+    stream.write_all(request(check, host).as_bytes()).await?;
+    stream.flush().await?;
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await?;
+    let status = start.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..)?).ok());
+    let status = status.and_then(|digits| digits.parse().ok());
+    status.map(Seen::Status).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn request(check: &ActiveCheck, host: &str) -> String {
+    let ActiveCheck { http_method, http_path, http_req_body, req_headers, .. } = check;
+    let mut text = format!("{http_method} {http_path} HTTP/1.1\r\nConnection: close\r\n");
+    for header in req_headers {
+        text.push_str(header.trim());
+        text.push_str("\r\n");
+    }
+    if !http_req_body.is_empty() {
+        text.push_str(&format!("Content-Length: {}\r\n", http_req_body.len()));
+    }
+    text.push_str(&format!("Host: {host}\r\n\r\n{http_req_body}"));
+    text
+}
