@@ -4,6 +4,8 @@ use http::StatusCode;
 use plugin_api::Reply;
 use serde_json::json;
 
+use crate::upstream::is_unresolved;
+
 /// Why a request did not reach its upstream's answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
@@ -94,6 +96,8 @@ impl Fault {
             Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
+            // APISIX leaves such nodes out, and answers as when there is none.
+            Fault::Connect { source, .. } if is_unresolved(source) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Scheme(_)
             | Fault::UnwantedUpgrade

@@ -8,3 +8,4 @@ pub(crate) mod trust;
 
 pub(crate) use connect::{Connector, Target};
 pub(crate) use pool::{Lease, Pool};
+pub(crate) use resolve::is_unresolved;

@@ -12,6 +12,16 @@ const KEPT: Duration = Duration::from_secs(10);
 /// Names kept at most; more are looked up each time.
 const NAMES: usize = 4096;
 
+/// A name without an address. It travels inside an `io::Error`, for the answer is another than to a refused connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} has no address")]
+pub(crate) struct Unresolved(Box<str>);
+
+/// Whether a connection failed because the node's name has no address.
+pub(crate) fn is_unresolved(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|source| source.is::<Unresolved>())
+}
+
 /// Looks names up.
 #[derive(Default)]
 pub(crate) struct Resolver {
@@ -32,11 +42,9 @@ impl Resolver {
         }
         match tokio::net::lookup_host((host, port)).await {
             Ok(addresses) => self.learn(host, addresses.collect()),
-            Err(error) => {
-                self.known(host, port, true).ok_or(error)?;
-            }
+            Err(error) => tracing::warn!(host, %error, "a node's name cannot be looked up"),
         }
-        let none = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
+        let none = || io::Error::new(io::ErrorKind::NotFound, Unresolved(host.into()));
         self.known(host, port, true).ok_or_else(none)
     }
 

@@ -123,10 +123,10 @@ async fn an_early_answer_does_not_poison_the_pool() {
 }
 
 #[tokio::test]
-async fn a_host_name_that_nobody_knows_is_502_and_one_that_is_known_serves() {
+async fn a_host_name_that_nobody_knows_is_503_and_one_that_is_known_serves() {
     let echo = Echo::start().await;
     let gateway = to(json!({ "nodes": { "nowhere.invalid:80": 1 } }));
-    assert_eq!(get(gateway.http, "/").await.status, 502);
+    assert_eq!(get(gateway.http, "/").await.status, 503);
     gateway.stop().await;
     let gateway = to(json!({ "nodes": { format!("localhost:{}", echo.address.port()): 1 } }));
     assert_eq!(get(gateway.http, "/").await.status, 200);
