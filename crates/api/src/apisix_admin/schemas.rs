@@ -21,16 +21,40 @@ use crate::shape;
 /// Checks a body against the schema of its kind; APISIX's words when it does not fit.
 pub(super) fn check(kind: Kind, body: &Value) -> Result<(), String> {
     static COMPILED: LazyLock<Vec<(Kind, Schema)>> =
-        LazyLock::new(|| Kind::ALL.map(|kind| (kind, Schema::compile(&model::schema::of(kind)))).into());
+        LazyLock::new(|| Kind::ALL.map(|kind| (kind, Schema::compile(&schema_of(kind)))).into());
     let schema = COMPILED.iter().find(|(own, _)| *own == kind);
     schema.map_or(Ok(()), |(_, schema)| schema.check(body).map_err(|fault| fault.message))
+}
+
+/// The schema of a kind in APISIX's way: what may be left out may not be null.
+fn schema_of(kind: Kind) -> Value {
+    let mut schema = model::schema::of(kind);
+    without_null(&mut schema);
+    schema
+}
+
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    fields.insert("type".into(), only);
+                }
+            }
+            fields.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
 }
 
 /// `GET schema/route`
 pub(super) fn kind(name: &str) -> Answer {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
     let kind = kind.ok_or_else(|| Refusal::bad_request(format!("not found schema: {name}")))?;
-    Ok(answer_json(StatusCode::OK, &model::schema::of(kind)))
+    Ok(answer_json(StatusCode::OK, &schema_of(kind)))
 }
 
 /// `GET schema/plugins/{name}` and `GET plugins/{name}`

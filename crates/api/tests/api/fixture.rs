@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Name and password of the first admin.
 pub(crate) const ADMIN: (&str, &str) = ("admin", "correct horse battery staple");
+/// The key of the Apache APISIX Admin API for the group `default`.
+pub(crate) const APISIX_KEY: &str = "edd1c9f034335f136f87ad84b625c8f1";
 /// Small, so that tests of the limit are cheap.
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
 
@@ -19,6 +21,8 @@ pub(crate) struct Fixture {
     pub(crate) control: Control,
     pub(crate) http: String,
     pub(crate) https: String,
+    /// Root of the Apache APISIX Admin API.
+    pub(crate) apisix_admin: String,
     pub(crate) token: String,
     client: reqwest::Client,
     shutdown: CancellationToken,
@@ -48,15 +52,25 @@ impl Answer {
 
 impl Fixture {
     pub(crate) async fn start() -> Result<Self> {
+        Self::start_with(crate::plugins::registry()).await
+    }
+
+    /// With these plugins.
+    pub(crate) async fn start_with(plugins: &'static plugin_api::Registry) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
         let store = Store::open(&url, MasterKey::generate()?).await?;
-        let settings = ControlSettings { first_admin_password: Some(ADMIN.1.to_owned()), ..ControlSettings::default() };
-        let started = Control::start(store, crate::plugins::registry(), settings, Arc::new(SystemClock)).await?;
+        let settings = ControlSettings {
+            first_admin_password: Some(ADMIN.1.to_owned()),
+            apisix_admin_key: Some(APISIX_KEY.to_owned()),
+            ..ControlSettings::default()
+        };
+        let started = Control::start(store, plugins, settings, Arc::new(SystemClock)).await?;
         let loopback = "127.0.0.1:0".parse()?;
         let settings = ApiSettings {
             http: Some(loopback),
             https: Some(loopback),
+            apisix_admin: Some(loopback),
             body_limit_bytes: BODY_LIMIT,
             ..ApiSettings::default()
         };
@@ -66,6 +80,7 @@ impl Fixture {
             control: started.control,
             http: format!("http://{}", running.http.context("http")?),
             https: format!("https://{}", running.https.context("https")?),
+            apisix_admin: format!("http://{}/apisix/admin/", running.apisix_admin.context("apisix admin")?),
             token: String::new(),
             client: plain_client()?,
             shutdown,
@@ -116,6 +131,18 @@ impl Fixture {
             None => request,
         };
         read(request.send().await?).await
+    }
+
+    /// A request to the Apache APISIX Admin API.
+    pub(crate) async fn admin(&self, key: &str, method: &str, path: &str, body: Option<&Value>) -> Result<Response> {
+        let method = Method::from_bytes(method.as_bytes())?;
+        let request = self.client.request(method, format!("{}{path}", self.apisix_admin)).header("X-API-KEY", key);
+        Ok(match body {
+            Some(body) => request.json(body),
+            None => request,
+        }
+        .send()
+        .await?)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {

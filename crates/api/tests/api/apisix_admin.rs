@@ -1,0 +1,340 @@
+//! The Admin API of Apache APISIX: what its clients send and must get.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::fixture::{APISIX_KEY, Fixture};
+
+/// Sends it with the key of `default`; status and body.
+async fn ask(fixture: &Fixture, method: &str, path: &str, body: Option<Value>) -> Result<(u16, Value)> {
+    let response = fixture.admin(APISIX_KEY, method, path, body.as_ref()).await?;
+    let server = response.headers().get("server").context("a server header")?.to_str()?.to_owned();
+    ensure!(server.starts_with("APISIX/3."), "{server}");
+    let status = response.status().as_u16();
+    let text = response.text().await?;
+    Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+}
+
+/// One request after another: method, path, body, status, and what the answer holds at a pointer.
+type Step = (&'static str, &'static str, Option<Value>, u16, &'static str, Value);
+
+async fn walk(fixture: &Fixture, steps: Vec<Step>) -> Result<()> {
+    for (method, path, body, status, pointer, expected) in steps {
+        let (got, answer) = ask(fixture, method, path, body).await.with_context(|| format!("{method} {path}"))?;
+        let found = answer.pointer(pointer).cloned().unwrap_or_default();
+        ensure!((got, &found) == (status, &expected), "{method} {path}: {got} {answer}, not {status} {expected}");
+    }
+    Ok(())
+}
+
+fn nodes() -> Value {
+    json!({ "127.0.0.1:1980": 1 })
+}
+
+#[tokio::test]
+async fn a_resource_s_life() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let route = |uri: &str| {
+        Some(
+            json!({ "uri": uri, "name": "shop", "labels": { "env": "prod" }, "upstream": { "type": "roundrobin", "nodes": nodes() } }),
+        )
+    };
+    walk(
+        &fixture,
+        vec![
+            ("GET", "routes", None, 200, "/total", json!(0)),
+            ("PUT", "routes/1", route("/a"), 201, "/key", json!("/apisix/routes/1")),
+            ("PUT", "routes/1", route("/b"), 200, "/value/uri", json!("/b")),
+            ("GET", "routes/1", None, 200, "/value/id", json!("1")),
+            ("GET", "routes/1", None, 200, "/createdIndex", json!(1)),
+            ("GET", "routes/1", None, 200, "/modifiedIndex", json!(2)),
+            ("GET", "routes/1", None, 200, "/value/status", json!(1)),
+            ("GET", "routes/1", None, 200, "/value/upstream/nodes", nodes()),
+            ("PATCH", "routes/1", Some(json!({ "desc": "d", "name": null })), 200, "/value/desc", json!("d")),
+            ("GET", "routes/1", None, 200, "/value/name", Value::Null),
+            ("PATCH", "routes/1/methods", Some(json!(["GET", "POST"])), 200, "/value/methods", json!(["GET", "POST"])),
+            (
+                "PATCH",
+                "routes/1/upstream/nodes",
+                Some(json!({ "b:1": 2 })),
+                200,
+                "/value/upstream/nodes",
+                json!({ "b:1": 2 }),
+            ),
+            ("PATCH", "routes/1/uri/x", Some(json!(1)), 400, "/error_msg", json!("invalid sub-path: /uri/x")),
+            ("GET", "routes", None, 200, "/list/0/key", json!("/apisix/routes/1")),
+            ("DELETE", "routes/1", None, 200, "", json!({ "deleted": "1", "key": "/apisix/routes/1" })),
+            ("DELETE", "routes/1", None, 404, "", json!({ "message": "Key not found" })),
+            ("GET", "routes/1", None, 404, "", json!({ "message": "Key not found" })),
+            ("PATCH", "routes/1", Some(json!({ "desc": "d" })), 404, "/message", json!("Key not found")),
+        ],
+    )
+    .await?;
+    let (status, made) = ask(&fixture, "POST", "routes", route("/c")).await?;
+    ensure!(status == 201, "{made}");
+    let id = made["value"]["id"].as_str().context("an id")?;
+    ensure!(made["key"] == format!("/apisix/routes/{id}"), "{made}");
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_decide_who_may_and_for_which_group() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    for (key, why) in [("wrong", "wrong apikey"), ("", "missing apikey")] {
+        let query = if key.is_empty() { "routes" } else { "routes?api_key=wrong" };
+        let request = reqwest::Client::builder()
+            .tls_backend_preconfigured(no_tls()?)
+            .build()?
+            .get(format!("{}{query}", fixture.apisix_admin));
+        let answer = request.send().await?;
+        ensure!(answer.status() == 401, "{}", answer.status());
+        let body: Value = answer.json().await?;
+        ensure!(body == json!({ "error_msg": "failed to check token", "description": why }), "{body}");
+    }
+    let group = fixture.post("/api/gateway_groups", json!({ "name": "other" })).await?.good()?;
+    let group = group.body["value"]["id"].as_str().context("an id")?.to_owned();
+    let key = fixture.put(&format!("/api/gateway_groups/{group}/admin_key"), json!({})).await?.good()?;
+    let key = key.body["value"]["key"].as_str().context("a key")?.to_owned();
+    let body = json!({ "uri": "/other", "upstream": { "nodes": nodes() } });
+    ensure!(fixture.admin(&key, "PUT", "routes/1", Some(&body)).await?.status() == 201);
+    let (_, of_default) = ask(&fixture, "GET", "routes", None).await?;
+    ensure!(of_default["total"] == 0, "{of_default}");
+    let seen = fixture.get(&format!("/apisix/admin/routes/1?gateway_group_id={group}")).await?.good()?;
+    ensure!(seen.body["value"]["uri"] == "/other", "{}", seen.body);
+    // A personal token is good for the group default here.
+    ensure!(fixture.admin(&fixture.token, "GET", "routes", None).await?.status() == 200);
+    fixture.stop().await;
+    Ok(())
+}
+
+fn no_tls() -> Result<rustls::ClientConfig> {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let versions = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(versions.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+#[tokio::test]
+async fn every_kind_is_there() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let plugins = json!({ "limit-count": { "count": 1, "time_window": 60 } });
+    walk(
+        &fixture,
+        vec![
+            ("PUT", "upstreams/1", Some(json!({ "nodes": nodes() })), 201, "/value/type", json!("roundrobin")),
+            (
+                "PUT",
+                "services/1",
+                Some(json!({ "upstream_id": "1", "plugins": plugins })),
+                201,
+                "/value/type",
+                Value::Null,
+            ),
+            (
+                "PUT",
+                "plugin_configs/1",
+                Some(json!({ "plugins": plugins })),
+                201,
+                "/key",
+                json!("/apisix/plugin_configs/1"),
+            ),
+            (
+                "PUT",
+                "routes/1",
+                Some(json!({ "uri": "/x", "service_id": "1", "plugin_config_id": "1" })),
+                201,
+                "/value/service_id",
+                json!("1"),
+            ),
+            ("PUT", "consumer_groups/gold", Some(json!({ "plugins": plugins })), 201, "/value/id", json!("gold")),
+            (
+                "PUT",
+                "consumers",
+                Some(json!({ "username": "jack", "group_id": "gold" })),
+                201,
+                "/key",
+                json!("/apisix/consumers/jack"),
+            ),
+            (
+                "PUT",
+                "consumers/jack",
+                Some(json!({ "username": "jack", "group_id": "gold", "desc": "d" })),
+                200,
+                "/value/desc",
+                json!("d"),
+            ),
+            ("GET", "consumers/jack", None, 200, "/value/id", Value::Null),
+            (
+                "PUT",
+                "consumers/jack/credentials/c",
+                Some(json!({ "plugins": { "key-auth": { "key": "k" } } })),
+                201,
+                "/key",
+                json!("/apisix/consumers/jack/credentials/c"),
+            ),
+            ("GET", "consumers/jack/credentials", None, 200, "/total", json!(1)),
+            ("PUT", "global_rules/1", Some(json!({ "plugins": { "prometheus": {} } })), 201, "/value/id", json!("1")),
+            (
+                "PUT",
+                "plugin_metadata/limit-count",
+                Some(json!({ "limit_header": "X-L" })),
+                201,
+                "/value",
+                json!({ "limit_header": "X-L" }),
+            ),
+            ("PUT", "protos/1", Some(json!({ "content": "syntax = \"proto3\";" })), 201, "/value/id", json!("1")),
+            (
+                "PUT",
+                "secrets/vault/1",
+                Some(json!({ "uri": "http://v", "prefix": "kv", "token": "t" })),
+                201,
+                "/value/id",
+                json!("vault/1"),
+            ),
+            ("GET", "secrets/vault", None, 200, "/list/0/key", json!("/apisix/secrets/vault/1")),
+            ("GET", "secrets/aws", None, 200, "/total", json!(0)),
+            ("GET", "secrets/other/1", None, 400, "/error_msg", json!("wrong secret manager")),
+            (
+                "PUT",
+                "stream_routes/1",
+                Some(json!({ "server_port": 9100, "upstream": { "nodes": nodes(), "scheme": "tcp" } })),
+                201,
+                "/value/server_port",
+                json!(9100),
+            ),
+            ("GET", "ssls", None, 200, "/total", json!(0)),
+            ("GET", "nothing", None, 404, "/error_msg", json!("Unsupported resource type: nothing")),
+            // Those that others refer to stay, unless force is asked for.
+            (
+                "DELETE",
+                "upstreams/1",
+                None,
+                400,
+                "/error_msg",
+                json!("can not delete this upstream, service [1] is still using it now"),
+            ),
+            (
+                "DELETE",
+                "services/1",
+                None,
+                400,
+                "/error_msg",
+                json!("can not delete this service directly, route [1] is still using it now"),
+            ),
+            (
+                "DELETE",
+                "plugin_configs/1",
+                None,
+                400,
+                "/error_msg",
+                json!("can not delete this plugin config, route [1] is still using it now"),
+            ),
+            (
+                "DELETE",
+                "consumer_groups/gold",
+                None,
+                400,
+                "/error_msg",
+                json!("can not delete this consumer group, consumer [jack] is still using it now"),
+            ),
+            ("DELETE", "upstreams/1?force=true", None, 200, "/deleted", json!("1")),
+            ("GET", "services/1", None, 200, "/value/upstream_id", Value::Null),
+            ("DELETE", "routes/1", None, 200, "/deleted", json!("1")),
+            ("DELETE", "consumers/jack", None, 200, "/deleted", json!("1")),
+            ("DELETE", "consumer_groups/gold", None, 200, "/deleted", json!("1")),
+        ],
+    )
+    .await?;
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_apisix_words() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let with = |plugins: Value| Some(json!({ "uri": "/x", "plugins": plugins, "upstream": { "nodes": nodes() } }));
+    walk(&fixture, vec![
+        ("PUT", "routes/1", None, 400, "/error_msg", json!("missing configurations")),
+        ("PUT", "routes", Some(json!({ "uri": "/x" })), 400, "/error_msg", json!("missing route id")),
+        ("PUT", "routes/1", Some(json!({ "id": "2", "uri": "/x" })), 400, "/error_msg", json!("wrong route id")),
+        ("POST", "routes", Some(json!({ "id": "2", "uri": "/x" })), 400, "/error_msg", json!("wrong route id, do not need it")),
+        ("DELETE", "routes", None, 400, "/error_msg", json!("missing route id")),
+        ("POST", "consumers", Some(json!({ "username": "a" })), 405, "/error_msg", json!("not supported `POST` method for consumer")),
+        ("PATCH", "plugin_metadata/x", Some(json!({})), 405, "/error_msg", json!("not supported `PATCH` method for plugin_metadata")),
+        ("PUT", "consumers", Some(json!({})), 400, "/error_msg", json!("invalid configuration: property \"username\" is required")),
+        ("PUT", "routes/1", Some(json!({ "uri": 5 })), 400, "/error_msg", json!("invalid configuration: property \"uri\" validation failed: wrong type: expected string, got number")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "nope": 1 })), 400, "/error_msg", json!("invalid configuration: additional properties forbidden, found nope")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "service_id": "7" })), 400, "/error_msg", json!("failed to fetch service info by service id [7], response code: 404")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "upstream_id": "7" })), 400, "/error_msg", json!("failed to fetch upstream info by upstream id [7], response code: 404")),
+        ("PUT", "consumers", Some(json!({ "username": "a", "group_id": "g" })), 400, "/error_msg", json!("failed to fetch consumer group info by consumer group id [g], response code: 404")),
+        ("PUT", "routes/1", with(json!({ "nope": {} })), 400, "/error_msg", json!("unknown plugin [nope]")),
+        ("PUT", "routes/1", with(json!({ "limit-count": { "time_window": 1 } })), 400, "/error_msg", json!("failed to check the configuration of plugin limit-count err: value should match only one schema, but matches none: property \"count\" is required")),
+        ("GET", "routes?page=0", None, 400, "/error_msg", json!("page must be greater than or equal to 1")),
+        ("GET", "routes?page=1&page_size=5", None, 400, "/error_msg", json!("page_size must be between 10 and 500")),
+        ("GET", "schema/nothing", None, 400, "/error_msg", json!("not found schema: nothing")),
+        ("GET", "plugins/nope", None, 404, "/error_msg", json!("plugin not found in subsystem http")),
+        ("GET", "plugins?all=true&subsystem=x", None, 400, "/error_msg", json!("unsupported subsystem: x")),
+        ("POST", "schema/validate/routes", Some(json!({ "uri": 5 })), 400, "/error_msg", json!("property \"uri\" validation failed: wrong type: expected string, got number")),
+    ]).await?;
+    let response = fixture.admin(APISIX_KEY, "GET", "routes", None).await?;
+    ensure!(response.json::<Value>().await?["total"] == 0, "nothing of it was stored");
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_paged() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    for n in 0..25 {
+        let env = if n % 2 == 0 { "prod" } else { "test" };
+        let route = json!({ "uri": format!("/p{n}/*"), "name": format!("route-{n:02}"), "labels": { "env": env }, "upstream": { "nodes": nodes() } });
+        ensure!(ask(&fixture, "PUT", &format!("routes/r{n:02}"), Some(route)).await?.0 == 201);
+    }
+    let count = async |query: &str| -> Result<(usize, u64, String)> {
+        let (status, answer) = ask(&fixture, "GET", &format!("routes?{query}"), None).await?;
+        ensure!(status == 200, "{answer}");
+        let list = answer["list"].as_array().context("a list")?;
+        let first = list.first().and_then(|entry| entry["value"]["id"].as_str()).unwrap_or_default().to_owned();
+        Ok((list.len(), answer["total"].as_u64().context("a total")?, first))
+    };
+    ensure!(count("").await? == (25, 25, "r00".into()));
+    ensure!(count("page=2&page_size=10").await? == (10, 25, "r10".into()));
+    ensure!(count("page=3&page_size=10").await? == (5, 25, "r20".into()));
+    ensure!(count("name=route-1").await? == (10, 10, "r10".into()));
+    ensure!(count("uri=p24").await? == (1, 1, "r24".into()));
+    ensure!(count("label=env").await?.1 == 25);
+    ensure!(count("label=env:test").await? == (12, 12, "r01".into()));
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn schemas_and_plugins_are_told_and_whole_configurations_checked() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let bad = json!({ "routes": [{ "id": "1", "uri": "/a" }, { "id": "2", "uri": 5 }], "upstreams": [] });
+    walk(
+        &fixture,
+        vec![
+            ("GET", "schema/route", None, 200, "/properties/uri/type", json!("string")),
+            ("GET", "schema/plugins/limit-count", None, 200, "/properties/time_window/oneOf/0/type", json!("integer")),
+            ("GET", "plugins/key-auth?schema_type=consumer", None, 200, "/required", json!(["key"])),
+            ("GET", "plugins?all=true", None, 200, "/key-auth/priority", json!(2500)),
+            ("PUT", "plugins/reload", None, 200, "", json!("done")),
+            (
+                "POST",
+                "schema/validate/routes",
+                Some(json!({ "uri": "/x", "upstream": { "nodes": nodes() } })),
+                200,
+                "",
+                json!(""),
+            ),
+            ("POST", "configs/validate", Some(bad), 400, "/errors/0/resource_id", json!("2")),
+            ("GET", "routes", None, 200, "/total", json!(0)),
+        ],
+    )
+    .await?;
+    let (_, names) = ask(&fixture, "GET", "plugins/list", None).await?;
+    ensure!(names.as_array().is_some_and(|names| names.contains(&json!("key-auth"))), "{names}");
+    fixture.stop().await;
+    Ok(())
+}
