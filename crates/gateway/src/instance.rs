@@ -70,6 +70,9 @@ impl Bound {
             listeners.iter().filter_map(|of_workers| of_workers.first()?.local_addr().ok()).collect()
         };
         let (http_addresses, https_addresses) = (addresses(&http), addresses(&https));
+        if let Some(address) = https_addresses.first() {
+            plugin_api::instance::set_https_port(address.port());
+        }
         let stop = CancellationToken::new();
         health::probe(plans.health.clone(), stop.clone())?;
         let mut per_worker = of_each_worker(http, https, self.settings.workers);

@@ -6,6 +6,7 @@
 
 pub mod condition;
 pub mod exchange;
+pub mod instance;
 pub mod kept;
 pub mod plugin;
 pub mod registry;

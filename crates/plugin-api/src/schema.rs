@@ -42,6 +42,18 @@ pub struct Schema(Result<Validator, String>);
 
 impl Schema {
     /// A schema that is itself wrong refuses everything and says so.
+    /// A schema that a user gave.
+    ///
+    /// # Errors
+    /// Why it is no JSON Schema.
+    pub fn checked(schema: &Value) -> Result<Self, String> {
+        match Self::compile(schema) {
+            Self(Err(reason)) => Err(reason),
+            compiled => Ok(compiled),
+        }
+    }
+
+    /// A schema that is itself wrong refuses everything and says so.
     pub fn compile(schema: &Value) -> Self {
         let compiled = jsonschema::options().with_draft(Draft::Draft7).build(schema);
         Self(compiled.map_err(|error| error.to_string()))

@@ -1,24 +1,37 @@
 //! The built-in plugins, one file or folder each, and the registry that names them all.
 
 mod basic_auth;
+mod client_control;
 mod consumer;
 mod consumer_restriction;
 mod cors;
+mod echo;
+mod fault_injection;
+mod gzip;
 mod header_edits;
 mod hmac_auth;
 mod ip_restriction;
 mod ip_set;
 mod jwt_auth;
 mod key_auth;
+mod limit_conn;
 mod limit_count;
+mod limit_req;
+mod mocking;
 mod pattern;
 pub mod prometheus;
+mod proxy_control;
 mod proxy_rewrite;
+mod real_ip;
+mod redirect;
 mod referer_restriction;
 mod replacement;
+mod request_id;
+mod request_validation;
 mod response_rewrite;
 #[cfg(test)]
 mod testing;
+mod traffic_split;
 mod ua_restriction;
 mod uri_blocker;
 
@@ -34,17 +47,30 @@ pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let all: &[&'static dyn PluginType] = &[
             &basic_auth::BasicAuth,
+            &client_control::ClientControl,
             &consumer_restriction::ConsumerRestriction,
             &cors::Cors,
+            &echo::Echo,
+            &fault_injection::FaultInjection,
+            &gzip::Gzip,
             &hmac_auth::HmacAuth,
             &ip_restriction::IpRestriction,
             &jwt_auth::JwtAuth,
             &key_auth::KeyAuth,
+            &limit_conn::LimitConn,
             &limit_count::LimitCount,
+            &limit_req::LimitReq,
+            &mocking::Mocking,
             &prometheus::Prometheus,
+            &proxy_control::ProxyControl,
             &proxy_rewrite::ProxyRewrite,
+            &real_ip::RealIp,
+            &redirect::Redirect,
             &referer_restriction::RefererRestriction,
+            &request_id::RequestId,
+            &request_validation::RequestValidation,
             &response_rewrite::ResponseRewrite,
+            &traffic_split::TrafficSplit,
             &ua_restriction::UaRestriction,
             &uri_blocker::UriBlocker,
         ];

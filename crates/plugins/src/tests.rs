@@ -6,20 +6,33 @@ use super::*;
 fn priorities_are_those_of_apisix() {
     let order: Vec<_> = registry().by_priority().iter().map(|plugin| (plugin.name(), plugin.priority())).collect();
     let expected = [
+        ("real-ip", 23000),
+        ("client-control", 22000),
+        ("proxy-control", 21990),
+        ("request-id", 12015),
+        ("fault-injection", 11000),
+        ("mocking", 10900),
         ("cors", 4000),
         ("ip-restriction", 3000),
         ("ua-restriction", 2999),
         ("referer-restriction", 2990),
         ("uri-blocker", 2900),
+        ("request-validation", 2800),
         ("hmac-auth", 2530),
         ("basic-auth", 2520),
         ("jwt-auth", 2510),
         ("key-auth", 2500),
         ("consumer-restriction", 2400),
         ("proxy-rewrite", 1008),
+        ("limit-conn", 1003),
         ("limit-count", 1002),
+        ("limit-req", 1001),
+        ("gzip", 995),
+        ("traffic-split", 966),
+        ("redirect", 900),
         ("response-rewrite", 899),
         ("prometheus", 500),
+        ("echo", 412),
     ];
     assert_eq!(order, expected);
 }

@@ -32,7 +32,7 @@ pub(super) fn hashing() -> &'static RandomState {
 
 /// What counts together: a group, whoever uses it; else this configuration of this owner, so that a change of
 /// it begins afresh while a change elsewhere does not.
-pub(super) fn seed(group: Option<&str>, input: &CompileInput<'_>) -> u64 {
+pub(crate) fn seed(group: Option<&str>, input: &CompileInput<'_>) -> u64 {
     let mut hasher = hashing().build_hasher();
     match group {
         Some(group) => {
@@ -66,7 +66,8 @@ fn without_meta(conf: &Value) -> Value {
     conf
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since the first look.
+pub(crate) fn now_ms() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     START.elapsed().as_millis() as u64
 }

@@ -10,8 +10,8 @@
 //! Counters are kept in the instance (`policy: local`), in one table for all routes that outlives every plan.
 //! Source: <https://apisix.apache.org/docs/apisix/3.18/plugins/limit-count/>
 
-mod counters;
-mod rule;
+pub(crate) mod counters;
+pub(crate) mod rule;
 mod schema;
 
 use std::sync::Arc;

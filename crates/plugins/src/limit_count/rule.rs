@@ -26,7 +26,7 @@ pub(super) struct RuleConf {
 
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum KeyType {
+pub(crate) enum KeyType {
     #[default]
     Var,
     VarCombination,
@@ -52,7 +52,7 @@ pub(super) struct Due {
 }
 
 /// What is counted together.
-pub(super) enum Key {
+pub(crate) enum Key {
     /// `remote_addr`, which needs no text.
     Address,
     Var(Var),
@@ -113,7 +113,7 @@ impl Due {
 }
 
 impl Key {
-    pub(super) fn new(key_type: KeyType, text: &str) -> Self {
+    pub(crate) fn new(key_type: KeyType, text: &str) -> Self {
         match key_type {
             KeyType::Constant => Self::Constant(text.to_owned()),
             KeyType::VarCombination => Self::Combination(Template::parse(text)),
@@ -127,6 +127,16 @@ impl Key {
     /// A rule's key is a combination of variables.
     pub(super) fn of_rule(text: &str) -> Self {
         Self::new(KeyType::VarCombination, text)
+    }
+
+    /// The key with its owner's seed as one number; the client's address takes an empty key's place.
+    pub(crate) fn hashed(&self, seed: u64, exchange: &Exchange) -> u64 {
+        let mut hasher = counters::hashing().build_hasher();
+        hasher.write_u64(seed);
+        if !self.write(exchange, &mut hasher) {
+            write_address(exchange, &mut hasher);
+        }
+        hasher.finish()
     }
 
     /// Hashes the key; `false` when it has no value.

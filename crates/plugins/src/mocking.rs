@@ -1,0 +1,259 @@
+//! `mocking`: an answer made up here, before there is an upstream.
+//!
+//! ```json
+//! { "response_example": "{\"id\": 1}", "content_type": "application/json", "response_status": 200 }
+//! ```
+//! Source: <https://apisix.apache.org/docs/apisix/plugins/mocking/>
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use model::Fault;
+use plugin_api::schema::with_meta;
+use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, Template, Verdict};
+use rand::RngExt;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+static MOCK_BY: HeaderName = HeaderName::from_static("x-mock-by");
+static MOCKER: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
+
+/// The plugin by name.
+pub(crate) struct Mocking;
+
+#[derive(Deserialize)]
+struct Conf {
+    #[serde(default)]
+    delay: u64,
+    #[serde(default = "ok")]
+    response_status: u16,
+    #[serde(default = "json_type")]
+    content_type: String,
+    response_example: Option<String>,
+    #[serde(default)]
+    response_schema: Value,
+    #[serde(default = "yes")]
+    with_mock_header: bool,
+    #[serde(default)]
+    response_headers: Map<String, Value>,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+fn json_type() -> String {
+    "application/json;charset=utf8".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl PluginType for Mocking {
+    fn name(&self) -> &'static str {
+        "mocking"
+    }
+
+    fn priority(&self) -> i32 {
+        10900
+    }
+
+    fn schema(&self) -> &'static Value {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            with_meta(json!({
+                "type": "object",
+                "properties": {
+                    "delay": { "type": "integer", "default": 0 },
+                    "response_status": { "type": "integer", "default": 200, "minimum": 100 },
+                    "content_type": { "type": "string", "default": json_type() },
+                    "response_example": { "type": "string" },
+                    "response_schema": { "type": "object" },
+                    "with_mock_header": { "type": "boolean", "default": true },
+                    "response_headers": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "patternProperties": { "^[^:]+$": { "oneOf": [{ "type": "string" }, { "type": "number" }] } },
+                    },
+                },
+                "anyOf": [{ "required": ["response_example"] }, { "required": ["response_schema"] }],
+            }))
+        });
+        &SCHEMA
+    }
+
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        let conf: Conf = crate::read(input.conf)?;
+        let bare = conf.content_type.split(';').next().unwrap_or_default().trim();
+        let known = ["application/xml", "application/json", "text/plain", "text/html", "text/xml"];
+        if !known.contains(&bare) {
+            return Err(Fault::new("/content_type", "unsupported content type!"));
+        }
+        let status = StatusCode::from_u16(conf.response_status);
+        let headers = headers(&conf)?;
+        Ok(Arc::new(Compiled {
+            delay: Duration::from_secs(conf.delay),
+            status: status.map_err(|_| Fault::new("/response_status", "must be a status code from 100 to 999"))?,
+            body: match &conf.response_example {
+                Some(example) => Content::Example(Template::parse(example)),
+                None if bare.ends_with("/xml") => Content::Xml(conf.response_schema),
+                None => Content::Json(conf.response_schema),
+            },
+            headers,
+        }))
+    }
+}
+
+fn headers(conf: &Conf) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &conf.response_headers {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let pair = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(text).ok());
+        let (name, value) =
+            pair.ok_or_else(|| Fault::new("/response_headers", "must have headers' names and values"))?;
+        headers.insert(name, value);
+    }
+    let content_type = HeaderValue::try_from(conf.content_type.as_str());
+    headers.insert(CONTENT_TYPE, content_type.map_err(|_| Fault::new("/content_type", "unsupported content type!"))?);
+    if conf.with_mock_header {
+        headers.insert(&MOCK_BY, MOCKER.clone());
+    }
+    Ok(headers)
+}
+
+enum Content {
+    Example(Template),
+    /// Something that fits the schema, new each time.
+    Json(Value),
+    Xml(Value),
+}
+
+struct Compiled {
+    delay: Duration,
+    status: StatusCode,
+    body: Content,
+    headers: HeaderMap,
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        Phases::ACCESS
+    }
+
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let reply = self.reply(exchange);
+        if self.delay.is_zero() {
+            return Flow::reply(reply);
+        }
+        Flow::Wait(Box::pin(async move {
+            tokio::time::sleep(self.delay).await;
+            Verdict::Reply(reply)
+        }))
+    }
+}
+
+impl Compiled {
+    fn reply(&self, exchange: &Exchange) -> Reply {
+        let body = match &self.body {
+            Content::Example(example) => example.render(exchange),
+            Content::Json(schema) => made_up(schema).to_string(),
+            Content::Xml(schema) => xml("data", &made_up(schema)),
+        };
+        Reply { status: self.status, headers: self.headers.clone(), body: body.into() }
+    }
+}
+
+/// A value that fits a schema; its `example` where there is one.
+fn made_up(schema: &Value) -> Value {
+    let mut random = rand::rng();
+    let example = schema.get("example").cloned();
+    match schema.get("type").and_then(Value::as_str).unwrap_or("object").to_ascii_lowercase().as_str() {
+        "string" => example.filter(Value::is_string).unwrap_or_else(|| {
+            let length = random.random_range(1..=10);
+            (0..length).map(|_| char::from(random.random_range(b'a'..=b'z'))).collect::<String>().into()
+        }),
+        "number" => example.filter(Value::is_number).unwrap_or_else(|| json!(random.random_range(0.0..10_000.0))),
+        "integer" => {
+            let floor = |value: Value| value.as_f64().map(|number| json!(number.floor() as i64));
+            example.and_then(floor).unwrap_or_else(|| json!(random.random_range(1..=10_000)))
+        }
+        "boolean" => example.filter(Value::is_boolean).unwrap_or_else(|| json!(random.random::<bool>())),
+        "array" => match schema.get("items") {
+            Some(items) => (0..random.random_range(1..=3)).map(|_| made_up(items)).collect(),
+            None => Value::Null,
+        },
+        _ => {
+            let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+            Value::Object(properties.map(|(name, schema)| (name.clone(), made_up(schema))).collect())
+        }
+    }
+}
+
+/// An element with an element for each property; a list repeats its name.
+fn xml(name: &str, value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let inner: String = fields.iter().map(|(name, value)| xml(name, value)).collect();
+            format!("<{name}>{inner}</{name}>")
+        }
+        Value::Array(items) => items.iter().map(|item| xml(name, item)).collect(),
+        Value::Null => String::new(),
+        Value::String(text) => format!("<{name}>{}</{name}>", text.replace('&', "&amp;").replace('<', "&lt;")),
+        other => format!("<{name}>{other}</{name}>"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, compile, refusal_of, reply_of};
+
+    fn run(conf: Value) -> Reply {
+        let plugin = compile(&Mocking, &conf.to_string());
+        reply_of(plugin.access(&mut testing::exchange("/", &[]))).expect("a reply")
+    }
+
+    #[test]
+    fn examples_are_given_as_they_are() {
+        let reply = run(json!({ "response_example": "hello $remote_addr", "content_type": "text/plain" }));
+        assert_eq!((reply.status.as_u16(), &reply.body[..]), (200, &b"hello 192.0.2.7"[..]));
+        assert_eq!(reply.headers[CONTENT_TYPE], "text/plain");
+        assert!(reply.headers.contains_key("x-mock-by"));
+        let reply = run(json!({
+            "response_example": "", "response_status": 201, "with_mock_header": false, "response_headers": { "X-A": 1 },
+        }));
+        assert_eq!((reply.status.as_u16(), &reply.headers["x-a"]), (201, &"1".parse().unwrap()));
+        assert_eq!(reply.headers[CONTENT_TYPE], "application/json;charset=utf8");
+        assert!(!reply.headers.contains_key("x-mock-by"));
+    }
+
+    #[test]
+    fn schemas_give_values_that_fit() {
+        let schema = json!({ "type": "object", "properties": {
+            "s": { "type": "string", "example": "x<y" }, "n": { "type": "number", "example": 1.5 },
+            "i": { "type": "integer", "example": 2.7 }, "b": { "type": "boolean", "example": false },
+            "l": { "type": "array", "items": { "type": "integer" } },
+            "o": { "type": "object", "properties": { "t": { "type": "string" } } },
+        } });
+        let reply = run(json!({ "response_schema": schema }));
+        let made: Value = serde_json::from_slice(&reply.body).expect("json");
+        assert_eq!(
+            (&made["s"], &made["n"], &made["i"], &made["b"]),
+            (&"x<y".into(), &1.5.into(), &2.into(), &false.into())
+        );
+        assert!(made["l"].as_array().is_some_and(|list| list.iter().all(Value::is_i64)), "{made}");
+        assert!(made["o"]["t"].is_string());
+        let reply = run(
+            json!({ "response_schema": { "properties": { "s": { "type": "string", "example": "x<y" } } }, "content_type": "text/xml" }),
+        );
+        assert_eq!(&reply.body[..], b"<data><s>x&lt;y</s></data>");
+    }
+
+    #[test]
+    fn unknown_content_types_are_refused() {
+        let conf = json!({ "response_example": "", "content_type": "image/png" });
+        assert_eq!(refusal_of(&Mocking, &conf), "unsupported content type!");
+    }
+}

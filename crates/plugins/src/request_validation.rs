@@ -1,0 +1,227 @@
+//! `request-validation`: headers and body must fit JSON Schemas.
+//!
+//! ```json
+//! { "body_schema": { "type": "object", "required": ["name"] }, "rejected_code": 400, "rejected_msg": "no name" }
+//! ```
+//! Source: <https://apisix.apache.org/docs/apisix/plugins/request-validation/>
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use model::Fault;
+use percent_encoding::percent_decode_str;
+use plugin_api::schema::{Schema, with_meta};
+use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Most bytes of a body that is looked at. Source: `max_req_body_size` of APISIX 3.18.
+const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The plugin by name.
+pub(crate) struct RequestValidation;
+
+#[derive(Deserialize)]
+struct Conf {
+    header_schema: Option<Value>,
+    body_schema: Option<Value>,
+    #[serde(default = "bad_request")]
+    rejected_code: u16,
+    rejected_msg: Option<String>,
+    #[serde(default = "body_limit")]
+    max_req_body_size: usize,
+}
+
+fn bad_request() -> u16 {
+    400
+}
+
+fn body_limit() -> usize {
+    BODY_LIMIT
+}
+
+impl PluginType for RequestValidation {
+    fn name(&self) -> &'static str {
+        "request-validation"
+    }
+
+    fn priority(&self) -> i32 {
+        2800
+    }
+
+    fn schema(&self) -> &'static Value {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            with_meta(json!({
+                "type": "object",
+                "properties": {
+                    "header_schema": { "type": "object" },
+                    "body_schema": { "type": "object" },
+                    "rejected_code": { "type": "integer", "minimum": 200, "maximum": 599, "default": 400 },
+                    "rejected_msg": { "type": "string", "minLength": 1, "maxLength": 256 },
+                    "max_req_body_size": { "type": "integer", "exclusiveMinimum": 0, "default": BODY_LIMIT },
+                },
+                "anyOf": [{ "required": ["header_schema"] }, { "required": ["body_schema"] }],
+            }))
+        });
+        &SCHEMA
+    }
+
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        let conf: Conf = crate::read(input.conf)?;
+        let compile = |schema: &Option<Value>, pointer: &str| {
+            let compiled = schema.as_ref().map(Schema::checked).transpose();
+            compiled.map_err(|reason| Fault::new(pointer, reason))
+        };
+        let status = StatusCode::from_u16(conf.rejected_code);
+        Ok(Arc::new(Compiled {
+            headers: compile(&conf.header_schema, "/header_schema")?,
+            body: compile(&conf.body_schema, "/body_schema")?,
+            status: status.map_err(|_| Fault::new("/rejected_code", "must be a status code from 200 to 599"))?,
+            message: conf.rejected_msg,
+            limit: conf.max_req_body_size,
+        }))
+    }
+}
+
+struct Compiled {
+    headers: Option<Schema>,
+    body: Option<Schema>,
+    status: StatusCode,
+    message: Option<String>,
+    limit: usize,
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        Phases::REWRITE
+    }
+
+    fn request_body(&self) -> BodyNeed {
+        if self.body.is_some() { BodyNeed::Whole { limit: self.limit } } else { BodyNeed::Stream }
+    }
+
+    fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        match self.check(exchange) {
+            Ok(()) => Flow::CONTINUE,
+            Err(reason) => {
+                let text = self.message.clone().unwrap_or(reason);
+                Flow::reply(Reply::text(self.status, text))
+            }
+        }
+    }
+}
+
+impl Compiled {
+    fn check(&self, exchange: &Exchange) -> Result<(), String> {
+        if let Some(schema) = &self.headers {
+            schema.check(&headers(exchange)).map_err(|fault| fault.message)?;
+        }
+        if let Some(schema) = &self.body {
+            schema.check(&body(exchange)?).map_err(|fault| fault.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// Header names in lower case; several of one name are a list.
+fn headers(exchange: &Exchange) -> Value {
+    let text = |value: &http::HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let named = exchange.headers.keys().map(|name| {
+        let mut all: Vec<Value> = exchange.headers.get_all(name).iter().map(text).collect();
+        let value = if all.len() == 1 { all.swap_remove(0) } else { Value::Array(all) };
+        (name.as_str().to_owned(), value)
+    });
+    Value::Object(named.collect())
+}
+
+fn body(exchange: &Exchange) -> Result<Value, String> {
+    let body = exchange.request_body.as_deref().unwrap_or_default();
+    let is_form = exchange.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes()));
+    if is_form {
+        return Ok(form(&String::from_utf8_lossy(body)));
+    }
+    serde_json::from_slice(body).map_err(|error| format!("failed to decode the req body: {error}"))
+}
+
+/// A form's fields; several of one name are a list, one without a value is true.
+fn form(text: &str) -> Value {
+    let mut fields = Map::new();
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair
+            .split_once('=')
+            .map_or((pair, Value::Bool(true)), |(name, value)| (name, Value::String(decoded(value).into_owned())));
+        match fields.entry(decoded(name).into_owned()) {
+            serde_json::map::Entry::Vacant(entry) => drop(entry.insert(value)),
+            serde_json::map::Entry::Occupied(mut entry) => match entry.get_mut() {
+                Value::Array(all) => all.push(value),
+                first => *first = json!([first.take(), value]),
+            },
+        }
+    }
+    Value::Object(fields)
+}
+
+fn decoded(text: &str) -> Cow<'_, str> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::testing::{self, answer_of, compile, refusal_of};
+
+    fn run(conf: &Value, headers: &[(&str, &str)], body: &'static str) -> Option<(u16, String)> {
+        let mut exchange = testing::exchange("/", headers);
+        exchange.request_body = Some(Bytes::from_static(body.as_bytes()));
+        answer_of(compile(&RequestValidation, &conf.to_string()).rewrite(&mut exchange))
+    }
+
+    #[test]
+    fn bodies_must_fit() {
+        let schema = json!({
+            "type": "object", "required": ["required_payload"],
+            "properties": { "required_payload": { "type": "string" }, "n": { "type": "integer", "minimum": 1 } },
+        });
+        let conf = json!({ "body_schema": schema });
+        let refused = |text: &str| Some((400, text.to_owned()));
+        assert_eq!(run(&conf, &[], r#"{"required_payload": "hello"}"#), None);
+        assert_eq!(run(&conf, &[], r#"{"n": 1}"#), refused("property \"required_payload\" is required"));
+        let number =
+            refused("property \"required_payload\" validation failed: wrong type: expected string, got number");
+        assert_eq!(run(&conf, &[], r#"{"required_payload": 1}"#), number);
+        assert!(run(&conf, &[], "no json").is_some_and(|(status, _)| status == 400));
+        let is_form = [("content-type", "application/x-www-form-urlencoded")];
+        assert_eq!(run(&conf, &is_form, "required_payload=a+b%21"), None);
+        assert_eq!(run(&conf, &is_form, "other=1"), refused("property \"required_payload\" is required"));
+        let own = json!({ "body_schema": schema, "rejected_code": 505, "rejected_msg": "customize" });
+        assert_eq!(run(&own, &[], "{}"), Some((505, "customize".to_owned())));
+    }
+
+    #[test]
+    fn headers_must_fit() {
+        let conf =
+            json!({ "header_schema": { "required": ["test"], "properties": { "test": { "enum": ["a", "b"] } } } });
+        assert_eq!(run(&conf, &[("Test", "a")], ""), None);
+        let missing = Some((400, "property \"test\" is required".to_owned()));
+        assert_eq!(run(&conf, &[], ""), missing);
+        let other = Some((400, "property \"test\" validation failed: matches none of the enum values".to_owned()));
+        assert_eq!(run(&conf, &[("test", "c")], ""), other);
+    }
+
+    #[test]
+    fn forms_become_objects() {
+        assert_eq!(form("a=1&b&a=2&c=%20x"), json!({ "a": ["1", "2"], "b": true, "c": " x" }));
+    }
+
+    #[test]
+    fn schemas_are_checked_when_they_are_given() {
+        assert!(!refusal_of(&RequestValidation, &json!({ "body_schema": { "type": "nothing" } })).is_empty());
+        assert!(!refusal_of(&RequestValidation, &json!({})).is_empty());
+    }
+}
