@@ -66,7 +66,7 @@ impl Bound {
     /// When a socket cannot listen or a thread cannot start.
     pub fn serve(self, plans: &Plans) -> io::Result<Running> {
         let (http, https) = (listen(self.http)?, listen(self.https)?);
-        let addresses = |listeners: &[Vec<TcpListener>]| {
+        let addresses = |listeners: &[Vec<TcpListener>]| -> Vec<SocketAddr> {
             listeners.iter().filter_map(|of_workers| of_workers.first()?.local_addr().ok()).collect()
         };
         let (http_addresses, https_addresses) = (addresses(&http), addresses(&https));
