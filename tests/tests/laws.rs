@@ -63,5 +63,5 @@ fn the_model_knows_none_of_ours() {
 fn plugins_know_the_plugin_api_and_no_gateway() {
     let needed = needs("flotilla-plugins");
     assert!(needed.contains("flotilla-plugin-api"));
-    assert_none("flotilla-plugins", &["flotilla-gateway", "flotilla-plan", "flotilla-store", "tokio"]);
+    assert_none("flotilla-plugins", &["flotilla-gateway", "flotilla-plan", "flotilla-store"]);
 }

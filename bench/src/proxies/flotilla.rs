@@ -37,6 +37,7 @@ impl ControlPlane {
         let mut command = Command::new(program);
         command.arg("control-plane").arg("--data-dir").arg(dir.join("control-plane"));
         command.args(["--api-http-listen", &address.to_string(), "--api-https-listen", &free_address()?.to_string()]);
+        command.args(["--apisix-admin-listen", &free_address()?.to_string()]);
         command.args(["--channel-listen", &channel.to_string(), "--server-names", "127.0.0.1"]);
         command.env("FLOTILLA_ADMIN_PASSWORD", PASSWORD);
         let mut process = Process::start("control-plane", command, cpu, dir)?;

@@ -40,6 +40,9 @@ pub struct Serving<'a> {
     pub status: Status,
 }
 
+/// How long log entries may take to their sinks after the last request.
+const FLUSH_LOGS: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Runs an instance until `stop`. `on_serving` is called once traffic can flow.
 ///
 /// # Errors
@@ -87,6 +90,7 @@ pub async fn run(
     }
     view.serving.store(false, Ordering::Release);
     running.stop().await?;
+    plugins::flush_logs(FLUSH_LOGS).await;
     config_stop.cancel();
     Ok(())
 }

@@ -7,9 +7,11 @@ mod consumer_restriction;
 mod cors;
 mod echo;
 mod fault_injection;
+mod file_logger;
 mod gzip;
 mod header_edits;
 mod hmac_auth;
+mod http_logger;
 mod ip_restriction;
 mod ip_set;
 mod jwt_auth;
@@ -17,6 +19,7 @@ mod key_auth;
 mod limit_conn;
 mod limit_count;
 mod limit_req;
+mod log;
 mod mocking;
 mod pattern;
 pub mod prometheus;
@@ -52,8 +55,10 @@ pub fn registry() -> &'static Registry {
             &cors::Cors,
             &echo::Echo,
             &fault_injection::FaultInjection,
+            &file_logger::FileLogger,
             &gzip::Gzip,
             &hmac_auth::HmacAuth,
+            &http_logger::HttpLogger,
             &ip_restriction::IpRestriction,
             &jwt_auth::JwtAuth,
             &key_auth::KeyAuth,
@@ -77,6 +82,11 @@ pub fn registry() -> &'static Registry {
         Registry::new(all.iter().copied())
     });
     &REGISTRY
+}
+
+/// Brings log entries that are on their way to their sinks, but takes no longer than `limit`.
+pub async fn flush_logs(limit: std::time::Duration) {
+    log::courier::flush(limit).await;
 }
 
 /// A configuration with its defaults. Its schema was checked before, so this fails for a newer version's fields only.

@@ -33,6 +33,8 @@ fn priorities_are_those_of_apisix() {
         ("response-rewrite", 899),
         ("prometheus", 500),
         ("echo", 412),
+        ("http-logger", 410),
+        ("file-logger", 399),
     ];
     assert_eq!(order, expected);
 }

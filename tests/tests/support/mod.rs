@@ -34,6 +34,8 @@ fn binary() -> PathBuf {
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).env("FLOTILLA_ADMIN_PASSWORD", PASSWORD).env("FLOTILLA_LOG", "warn");
+    // Its default is a fixed port, and tests run side by side.
+    command.env("FLOTILLA_APISIX_ADMIN_LISTEN", "127.0.0.1:0");
     command
 }
 

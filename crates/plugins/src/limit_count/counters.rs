@@ -25,7 +25,7 @@ pub(crate) fn evicted() -> u64 {
 }
 
 /// Random per process, so that nobody can make keys collide on purpose.
-pub(super) fn hashing() -> &'static RandomState {
+pub(crate) fn hashing() -> &'static RandomState {
     static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
     &HASHING
 }

@@ -115,7 +115,9 @@ fn write_limits(out: &mut String) -> std::fmt::Result {
     head(out, "flotilla_metrics_overflow_total", "counter", "Requests not counted because there are too many series")?;
     writeln!(out, "flotilla_metrics_overflow_total {}", shard::overflowed())?;
     head(out, "flotilla_limit_evicted_total", "counter", "Rate-limit windows given up before their end")?;
-    writeln!(out, "flotilla_limit_evicted_total {}", crate::limit_count::evicted())
+    writeln!(out, "flotilla_limit_evicted_total {}", crate::limit_count::evicted())?;
+    head(out, "flotilla_log_entries_dropped_total", "counter", "Log entries that did not come to their sink")?;
+    writeln!(out, "flotilla_log_entries_dropped_total {}", crate::log::courier::dropped())
 }
 
 impl Sums {

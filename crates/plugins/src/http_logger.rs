@@ -1,0 +1,312 @@
+//! `http-logger`: entries in batches to a server.
+//!
+//! ```json
+//! { "uri": "http://logs.internal/entries", "batch_max_size": 100, "concat_method": "json" }
+//! ```
+//! Source: <https://apisix.apache.org/docs/apisix/plugins/http-logger/>
+
+use std::hash::{BuildHasher, Hasher};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use model::Fault;
+use plugin_api::schema::with_meta;
+use plugin_api::{BodyNeed, Chunk, CompileInput, Exchange, Phases, Plugin, PluginType};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::limit_count::counters::hashing;
+use crate::log::courier::{self, BatchRules, Sink};
+use crate::log::{self, EntryConf, Recorder};
+
+/// The plugin by name.
+pub(crate) struct HttpLogger;
+
+#[derive(Deserialize)]
+struct Conf {
+    uri: String,
+    auth_header: Option<String>,
+    #[serde(default = "three")]
+    timeout: u64,
+    #[serde(default)]
+    ssl_verify: bool,
+    #[serde(default)]
+    concat_method: Concat,
+    #[serde(default = "thousand")]
+    batch_max_size: usize,
+    #[serde(default = "five")]
+    inactive_timeout: u64,
+    #[serde(default = "sixty")]
+    buffer_duration: u64,
+    #[serde(default)]
+    max_retry_count: u32,
+    #[serde(default = "one")]
+    retry_delay: u64,
+    #[serde(flatten)]
+    entry: EntryConf,
+}
+
+#[derive(Deserialize, Default, Clone, Copy, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Concat {
+    #[default]
+    Json,
+    NewLine,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn three() -> u64 {
+    3
+}
+
+fn five() -> u64 {
+    5
+}
+
+fn sixty() -> u64 {
+    60
+}
+
+fn thousand() -> usize {
+    1000
+}
+
+impl PluginType for HttpLogger {
+    fn name(&self) -> &'static str {
+        "http-logger"
+    }
+
+    fn priority(&self) -> i32 {
+        410
+    }
+
+    fn schema(&self) -> &'static Value {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            let own = json!({
+                "uri": { "type": "string", "pattern": "^[^\\/]+:\\/\\/([\\da-zA-Z.-]+|\\[[\\da-fA-F:]+\\])(:\\d+)?" },
+                "auth_header": { "type": "string" },
+                "timeout": { "type": "integer", "minimum": 1, "default": three() },
+                "ssl_verify": { "type": "boolean", "default": false },
+                "concat_method": { "type": "string", "default": "json", "enum": ["json", "new_line"] },
+                "name": { "type": "string", "default": "http logger" },
+                "batch_max_size": { "type": "integer", "minimum": 1, "default": thousand() },
+                "inactive_timeout": { "type": "integer", "minimum": 1, "default": five() },
+                "buffer_duration": { "type": "integer", "minimum": 1, "default": sixty() },
+                "max_retry_count": { "type": "integer", "minimum": 0, "default": 0 },
+                "retry_delay": { "type": "integer", "minimum": 0, "default": one() },
+            });
+            let mut properties = log::properties();
+            properties.extend(own.as_object().cloned().unwrap_or_default());
+            with_meta(json!({ "type": "object", "properties": properties, "required": ["uri"] }))
+        });
+        &SCHEMA
+    }
+
+    fn metadata_schema(&self) -> Option<&'static Value> {
+        static SCHEMA: LazyLock<Value> = LazyLock::new(log::metadata_schema);
+        Some(&SCHEMA)
+    }
+
+    fn secret_fields(&self) -> &'static [&'static str] {
+        &["auth_header"]
+    }
+
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        let conf: Conf = crate::read(input.conf)?;
+        let mut hasher = hashing().build_hasher();
+        hasher.write(input.owner.as_bytes());
+        hasher.write(&model::json::canonical(input.conf));
+        let seconds = Duration::from_secs;
+        let server = Server {
+            key: hasher.finish(),
+            uri: conf.uri,
+            auth_header: conf.auth_header,
+            timeout: seconds(conf.timeout),
+            verify: conf.ssl_verify,
+            concat: conf.concat_method,
+            rules: BatchRules {
+                size: conf.batch_max_size,
+                inactive: seconds(conf.inactive_timeout),
+                buffer: seconds(conf.buffer_duration),
+                retries: conf.max_retry_count,
+                retry_delay: seconds(conf.retry_delay),
+            },
+        };
+        Ok(Arc::new(Compiled { sink: Arc::new(server), recorder: Recorder::new(conf.entry, input)? }))
+    }
+}
+
+struct Compiled {
+    sink: Arc<dyn Sink>,
+    recorder: Recorder,
+}
+
+impl Plugin for Compiled {
+    fn phases(&self) -> Phases {
+        self.recorder.phases()
+    }
+
+    fn request_body(&self) -> BodyNeed {
+        self.recorder.request_body()
+    }
+
+    fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
+        self.recorder.watch(self, exchange, chunk);
+    }
+
+    fn log(&self, exchange: &mut Exchange) {
+        let entry = self.recorder.entry(self, exchange).to_string();
+        courier::deliver(&self.sink, entry.into());
+    }
+}
+
+struct Server {
+    key: u64,
+    uri: String,
+    auth_header: Option<String>,
+    timeout: Duration,
+    verify: bool,
+    concat: Concat,
+    rules: BatchRules,
+}
+
+impl Sink for Server {
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    fn rules(&self) -> BatchRules {
+        self.rules
+    }
+
+    fn send(&self, entries: Vec<Bytes>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        let body = self.body(&entries);
+        Box::pin(async move {
+            let client = if self.verify { &VERIFYING } else { &TRUSTING };
+            let client = client.as_ref().map_err(Clone::clone)?;
+            let kind = if self.concat == Concat::NewLine { "text/plain" } else { "application/json" };
+            let mut request = client.post(&self.uri).timeout(self.timeout).header("content-type", kind).body(body);
+            if let Some(authorization) = &self.auth_header {
+                request = request.header("authorization", authorization);
+            }
+            let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+            match answer.status().as_u16() {
+                status @ 400.. => Err(format!("server returned status code[{status}]")),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl Server {
+    /// One entry as it is, several as a list, or a line each.
+    fn body(&self, entries: &[Bytes]) -> Vec<u8> {
+        match (self.concat, entries) {
+            (Concat::NewLine, entries) => entries.join(&b'\n'),
+            (Concat::Json, [only]) => only.to_vec(),
+            (Concat::Json, entries) => [&b"["[..], &entries.join(&b','), b"]"].concat(),
+        }
+    }
+}
+
+type Client = LazyLock<Result<reqwest::Client, String>>;
+
+static VERIFYING: Client = LazyLock::new(|| client(false));
+/// For `ssl_verify` off, which is APISIX's default: encrypted, but whoever answers is believed.
+static TRUSTING: Client = LazyLock::new(|| client(true));
+
+fn client(trusts_anyone: bool) -> Result<reqwest::Client, String> {
+    // There is one provider; whoever installs it first installs the same.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let builder = reqwest::Client::builder().tls_danger_accept_invalid_certs(trusts_anyone);
+    builder.build().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::testing::{self, compile, refusal_of};
+
+    /// A server that answers `status` to each request and gives its head and body.
+    async fn server(statuses: &'static [u16]) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (seen, requests) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            for status in statuses {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                let mut text = String::new();
+                let mut buffer = [0; 4096];
+                while !text.split_once("\r\n\r\n").is_some_and(|(head, body)| is_whole(head, body)) {
+                    let read = stream.read(&mut buffer).await.expect("a request");
+                    text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+                }
+                let _ = seen.send(text);
+                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        (format!("http://{address}/entries"), requests)
+    }
+
+    fn is_whole(head: &str, body: &str) -> bool {
+        let length =
+            head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        length.is_some_and(|length: usize| body.len() >= length)
+    }
+
+    fn log(conf: &Value, requests: usize) {
+        let plugin = compile(&HttpLogger, &conf.to_string());
+        for number in 0..requests {
+            plugin.log(&mut testing::exchange(&format!("/{number}"), &[]));
+        }
+    }
+
+    async fn next(requests: &mut tokio::sync::mpsc::UnboundedReceiver<String>) -> String {
+        tokio::time::timeout(Duration::from_secs(10), requests.recv()).await.expect("in time").expect("a request")
+    }
+
+    #[tokio::test]
+    async fn entries_go_in_batches() {
+        let (uri, mut requests) = server(&[200, 200]).await;
+        let format = json!({ "uri": "$uri" });
+        let conf = json!({ "uri": uri, "batch_max_size": 2, "log_format": format, "auth_header": "Bearer t" });
+        log(&conf, 2);
+        let request = next(&mut requests).await;
+        assert!(request.starts_with("POST /entries ") && request.contains("authorization: Bearer t"), "{request}");
+        assert!(request.ends_with(r#"[{"route_id":"r1","uri":"/0"},{"route_id":"r1","uri":"/1"}]"#), "{request}");
+        let lines = json!({ "uri": uri, "batch_max_size": 2, "log_format": format, "concat_method": "new_line" });
+        log(&lines, 2);
+        let request = next(&mut requests).await;
+        assert!(
+            request.ends_with("{\"route_id\":\"r1\",\"uri\":\"/0\"}\n{\"route_id\":\"r1\",\"uri\":\"/1\"}"),
+            "{request}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_fails_is_tried_again_and_then_given_up() {
+        let (uri, mut requests) = server(&[500, 200]).await;
+        log(&json!({ "uri": uri, "batch_max_size": 1, "max_retry_count": 1, "retry_delay": 0 }), 1);
+        next(&mut requests).await;
+        next(&mut requests).await;
+        let before = courier::dropped();
+        log(&json!({ "uri": "http://127.0.0.1:1/", "batch_max_size": 1 }), 3);
+        courier::flush(Duration::from_secs(10)).await;
+        assert!(courier::dropped() >= before + 3, "counted");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(refusal_of(&HttpLogger, &json!({})), "property \"uri\" is required");
+        assert!(!refusal_of(&HttpLogger, &json!({ "uri": "127.0.0.1" })).is_empty());
+    }
+}
