@@ -8,7 +8,7 @@ use plugin_api::{Condition, RouteInfo};
 
 use crate::chain::{Chain, ChainBuilder};
 use crate::router::{CompiledRoute, MethodSet, PathPattern, Place, UpstreamChoice};
-use crate::upstream::{self, Timeouts};
+use crate::upstream::{self, FindSsl, Timeouts};
 
 /// What a route takes from its service.
 pub(crate) struct CompiledService {
@@ -33,6 +33,8 @@ pub(crate) struct RouteContext<'a> {
     pub(crate) plugin_config: Option<&'a Chain>,
     /// Slot of the upstream that `upstream_id` names.
     pub(crate) upstream_slot: Option<u32>,
+    /// For the certificate that its own upstream is shown.
+    pub(crate) find_ssl: FindSsl<'a>,
 }
 
 /// Compiles a route. Pointers of faults are relative to it.
@@ -136,7 +138,8 @@ fn chain(route: &Route, context: &RouteContext<'_>, mut builder: ChainBuilder<'_
 fn upstream_choice(route: &Route, context: &RouteContext<'_>) -> Result<UpstreamChoice, Fault> {
     if let Some(own) = &route.upstream {
         let owner = format!("route/{}", context.id);
-        let compiled = upstream::compile(context.slot, &owner, own).map_err(|fault| fault.under("/upstream"))?;
+        let compiled =
+            upstream::compile(context.slot, &owner, own, context.find_ssl).map_err(|fault| fault.under("/upstream"))?;
         return Ok(UpstreamChoice::Own(Arc::new(compiled)));
     }
     let named = context.upstream_slot.map(UpstreamChoice::Shared);

@@ -153,6 +153,11 @@ impl Compiler {
                 Kind::PluginConfig => {
                     dirty.routes.extend(self.routes_of_plugin_config.get(&key.id).into_iter().flatten().cloned());
                 }
+                Kind::Ssl => self
+                    .state
+                    .iter()
+                    .filter(|(_, body)| names_client_cert(body, &key.id))
+                    .for_each(|(key, _)| dirty.add(key)),
                 Kind::ConsumerGroup => {
                     dirty.consumers.extend(self.consumers_of_group(&key.id));
                 }
@@ -211,7 +216,8 @@ impl Compiler {
     fn stage_upstream(&mut self, stage: &mut Stage, key: ResourceKey) -> Result<(), Rejection> {
         let owner = key.to_string();
         let slot = self.slot(&owner);
-        let compiled = self.read::<Upstream>(&key)?.map(|resource| upstream::compile(slot, &owner, &resource));
+        let compiled =
+            self.read::<Upstream>(&key)?.map(|resource| upstream::compile(slot, &owner, &resource, &|id| self.ssl(id)));
         let compiled = compiled.transpose().map_err(|fault| Rejection::new(&key, fault))?;
         stage.upstreams.push((slot, key, compiled.map(Arc::new)));
         Ok(())
@@ -236,7 +242,8 @@ impl Compiler {
             stage.services.insert(key.id, None);
             return Ok(());
         };
-        let own = service.upstream.as_ref().map(|own| upstream::compile(slot, &owner, own)).transpose();
+        let own = service.upstream.as_ref().map(|own| upstream::compile(slot, &owner, own, &|id| self.ssl(id)));
+        let own = own.transpose();
         let own = own.map_err(|fault| Rejection::new(&key, fault.under("/upstream")))?;
         let upstream = match (&own, &service.upstream_id) {
             (Some(_), _) => UpstreamChoice::Shared(slot),
@@ -269,6 +276,7 @@ impl Compiler {
                 staged.map_or_else(|| self.plugin_configs.get(id), Option::as_ref).map(Arc::as_ref)
             })?,
             upstream_slot,
+            find_ssl: &|id| self.ssl(id),
         };
         let metadata = self.metadata();
         let builder = ChainBuilder::new(self.registry, &metadata);
@@ -336,6 +344,10 @@ impl Compiler {
         let compiled = compiled.map_err(|fault| Rejection::new(&key, fault))?.flatten();
         stage.ssls.push((key.id, compiled));
         Ok(())
+    }
+
+    fn ssl(&self, id: &ResourceId) -> Option<Ssl> {
+        serde_json::from_slice(self.state.get(&ResourceKey::new(Kind::Ssl, id.clone()))?).ok()
     }
 
     fn global_chain(&self) -> Result<Chain, Rejection> {
@@ -470,6 +482,17 @@ impl Dirty {
             Kind::StreamRoute | Kind::Proto | Kind::Secret | Kind::PluginMetadata | Kind::ConsumerGroup => {}
         }
     }
+}
+
+/// Whether a resource has an upstream that shows this certificate. Hardly any has one, so the text is asked first.
+fn names_client_cert(body: &[u8], id: &ResourceId) -> bool {
+    const FIELD: &[u8] = b"client_cert_id";
+    if !body.windows(FIELD.len()).any(|window| window == FIELD) {
+        return false;
+    }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let named = ["/tls/client_cert_id", "/upstream/tls/client_cert_id"].map(|pointer| body.pointer(pointer));
+    named.into_iter().flatten().any(|named| named.as_str() == Some(id.as_str()))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &ResourceKey, body: &[u8]) -> Result<T, Rejection> {

@@ -21,5 +21,5 @@ pub use compiler::{Compiler, Rejection};
 pub use consumers::CompiledConsumer;
 pub use plan::Plan;
 pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
-pub use tls::{ClientAuth, TlsHost, TlsMap};
+pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap};
 pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};

@@ -1,6 +1,7 @@
 //! Certificates by server name.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use model::Fault;
@@ -29,6 +30,50 @@ pub struct TlsHost {
     pub config: Arc<ServerConfig>,
     /// What clients must show; `None` when they need not show anything.
     pub client_auth: Option<ClientAuth>,
+}
+
+/// A certificate with its key, to be shown to nodes; two are the same when their certificates are.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// What TLS signs with.
+    pub certified: Arc<CertifiedKey>,
+}
+
+impl ClientIdentity {
+    /// # Errors
+    /// When a text is no PEM, or the key is not the certificate's; the pointers say where they stand.
+    pub(crate) fn new(cert: &str, key: &str, cert_pointer: &str, key_pointer: &str) -> Result<Self, Fault> {
+        let certified = certified_key(cert, key, cert_pointer, key_pointer, &aws_lc_rs::default_provider())?;
+        Ok(Self { certified: Arc::new(certified) })
+    }
+}
+
+impl PartialEq for ClientIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.certified.cert == other.certified.cert
+    }
+}
+
+impl Eq for ClientIdentity {}
+
+impl Hash for ClientIdentity {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.certified.cert.hash(state);
+    }
+}
+
+fn certified_key(
+    cert: &str,
+    key: &str,
+    cert_pointer: &str,
+    key_pointer: &str,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, Fault> {
+    let chain = certificates(cert, cert_pointer)?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|_| Fault::new(key_pointer, "must be a private key in PEM form"))?;
+    CertifiedKey::from_der(chain, key, provider)
+        .map_err(|error| Fault::new(key_pointer, format!("must be the key of the certificate: {error}")))
 }
 
 /// How to shake hands, by the server name that the client asks for.
@@ -105,12 +150,7 @@ fn certified_keys(ssl: &Ssl, provider: &CryptoProvider) -> Result<Vec<Arc<Certif
         let pointer = |one: &str| {
             if n == 0 { format!("/{one}") } else { format!("/{one}s/{}", n - 1) }
         };
-        let chain = certificates(cert, &pointer("cert"))?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-            .map_err(|_| Fault::new(pointer("key"), "must be a private key in PEM form"))?;
-        let certified = CertifiedKey::from_der(chain, key, provider)
-            .map_err(|error| Fault::new(pointer("key"), format!("must be the key of the certificate: {error}")))?;
-        Ok(Arc::new(certified))
+        certified_key(cert, key, &pointer("cert"), &pointer("key"), provider).map(Arc::new)
     });
     keys.collect()
 }

@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 use http::HeaderValue;
-use model::Fault;
-use model::resource::{Balancer, HashOn, HealthChecks, KeepalivePool, Node, PassHost, Scheme, Timeout, Upstream};
+use model::resource::{
+    Balancer, HashOn, HealthChecks, KeepalivePool, Node, PassHost, Scheme, Ssl, Timeout, Upstream, UpstreamTls,
+};
+use model::{Fault, ResourceId};
 use plugin_api::{Exchange, InlineUpstream, Template, UpstreamCompiler, Var};
+
+use crate::tls::ClientIdentity;
 
 /// Nodes and how to reach them.
 pub struct CompiledUpstream {
@@ -39,6 +43,8 @@ pub struct CompiledUpstream {
     pub keepalive: KeepalivePool,
     /// Whether a node's certificate is checked.
     pub verify_certificate: bool,
+    /// What is shown to nodes that ask for a certificate.
+    pub client_identity: Option<ClientIdentity>,
 }
 
 /// One node.
@@ -140,8 +146,16 @@ fn duration(seconds: impl Into<f64>) -> Duration {
     Duration::from_secs_f64(seconds.into().clamp(0.001, LONGEST))
 }
 
+/// Finds the ssl resource that `client_cert_id` names.
+pub(crate) type FindSsl<'a> = &'a dyn Fn(&ResourceId) -> Option<Ssl>;
+
 /// Compiles an upstream. Pointers of faults are relative to it.
-pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<CompiledUpstream, Fault> {
+pub(crate) fn compile(
+    slot: u32,
+    owner: &str,
+    upstream: &Upstream,
+    find_ssl: FindSsl<'_>,
+) -> Result<CompiledUpstream, Fault> {
     let list = upstream.nodes.as_ref().map_or(Ok(Vec::new()), |nodes| nodes.to_list());
     let list = list.map_err(|message| Fault::new("/nodes", message))?;
     let mut nodes = list
@@ -166,6 +180,7 @@ pub(crate) fn compile(slot: u32, owner: &str, upstream: &Upstream) -> Result<Com
         retry_timeout,
         keepalive: upstream.keepalive_pool.unwrap_or_default(),
         verify_certificate: upstream.tls.as_ref().and_then(|tls| tls.verify).unwrap_or(false),
+        client_identity: upstream.tls.as_ref().map(|tls| client_identity(tls, find_ssl)).transpose()?.flatten(),
     })
 }
 
@@ -179,8 +194,22 @@ impl UpstreamCompiler for InlineUpstreams<'_> {
         /// Above all slots of resources, which count from 1.
         static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
         let slot = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(InlineUpstream(Arc::new(compile(slot, self.owner, upstream)?)))
+        // Such an upstream brings its certificate with it; a reference would not be followed when that changes.
+        Ok(InlineUpstream(Arc::new(compile(slot, self.owner, upstream, &|_| None)?)))
     }
+}
+
+/// The pair that stands here, else the one of the ssl resource named.
+fn client_identity(tls: &UpstreamTls, find_ssl: FindSsl<'_>) -> Result<Option<ClientIdentity>, Fault> {
+    if let (Some(cert), Some(key)) = (&tls.client_cert, &tls.client_key) {
+        return ClientIdentity::new(cert, key, "/tls/client_cert", "/tls/client_key").map(Some);
+    }
+    let Some(id) = &tls.client_cert_id else { return Ok(None) };
+    let pointer = "/tls/client_cert_id";
+    let missing = || Fault::new(pointer, format!("must name an existing ssl of type client, {id:?} is none"));
+    let ssl = find_ssl(id).ok_or_else(missing)?;
+    let (cert, key) = ssl.pairs().next().ok_or_else(missing)?;
+    ClientIdentity::new(cert, key, pointer, pointer).map(Some)
 }
 
 fn host_header(upstream: &Upstream) -> Result<HostHeader, Fault> {

@@ -11,7 +11,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::TokioIo;
 use model::resource::Scheme;
-use plan::{CompiledNode, CompiledUpstream, HostHeader};
+use plan::{ClientIdentity, CompiledNode, CompiledUpstream, HostHeader};
+use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -40,6 +41,8 @@ pub(crate) struct Target {
 pub(crate) struct TlsTarget {
     pub(crate) server_name: Box<str>,
     pub(crate) verify: bool,
+    /// What we show when asked.
+    pub(crate) identity: Option<ClientIdentity>,
 }
 
 impl Target {
@@ -49,7 +52,8 @@ impl Target {
             HostHeader::Fixed(host) => host.to_str().unwrap_or(&node.host).into(),
             HostHeader::Client | HostHeader::Node => node.host.clone(),
         };
-        let tls = TlsTarget { server_name, verify: upstream.verify_certificate };
+        let tls =
+            TlsTarget { server_name, verify: upstream.verify_certificate, identity: upstream.client_identity.clone() };
         Self {
             host: node.host.clone(),
             port: node.port,
@@ -125,6 +129,10 @@ impl Connector {
 
     async fn encrypt(stream: TcpStream, tls: &TlsTarget, http2: bool) -> io::Result<TlsStream<TcpStream>> {
         let mut config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
+        if let Some(identity) = &tls.identity {
+            let shown = SingleCertAndKey::from(identity.certified.clone());
+            Arc::make_mut(&mut config).client_auth_cert_resolver = Arc::new(shown);
+        }
         if http2 {
             Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
         }

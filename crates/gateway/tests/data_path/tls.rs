@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::json;
@@ -183,5 +184,73 @@ async fn each_name_gets_its_certificate_and_unknown_names_get_none() {
     let get = |name, trusted| soon("a handshake", through_tls(gateway.https, name, trusted));
     assert!(get("shop.test", &renewed).await.is_ok(), "a new certificate serves at once");
     assert!(get("shop.test", &shop).await.is_err());
+    gateway.stop().await;
+}
+
+/// A node that answers 200 to clients which show a certificate of the authority, and shakes no hands with others.
+async fn node_that_asks(authority: &Authority) -> SocketAddr {
+    let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.own.der().clone()).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().expect("a verifier");
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
+    let config = config.expect("versions").with_client_cert_verifier(verifier);
+    let config = config.with_single_cert(vec![own.cert.der().clone()], key).expect("a certificate");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let answer = hyper::service::service_fn(|_| async {
+                Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from_static(b"known"))))
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    });
+    address
+}
+
+fn armoured(label: &str, der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+#[tokio::test]
+async fn nodes_are_shown_the_certificate_of_their_upstream() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let node = node_that_asks(&authority).await;
+    let pem = |own: &Own| {
+        let certificates: String = own.0.iter().map(|der| armoured("CERTIFICATE", der)).collect();
+        (certificates, armoured("PRIVATE KEY", own.1.secret_der()))
+    };
+    let upstream = |tls: serde_json::Value| json!({ "scheme": "https", "nodes": { node.to_string(): 1 }, "tls": tls });
+    let ssl = |own: &Own| {
+        let (cert, key) = pem(own);
+        put("ssl/own", json!({ "type": "client", "cert": cert, "key": key }))
+    };
+    let (cert, key) = pem(&authority.client(0));
+    let routes = |upstreams: [(&str, serde_json::Value); 3]| {
+        upstreams
+            .map(|(id, tls)| put(&format!("route/{id}"), json!({ "uri": format!("/{id}"), "upstream": upstream(tls) })))
+    };
+    let mut changes = vec![ssl(&other.client(0))];
+    changes.extend(routes([
+        ("inline", json!({ "client_cert": cert, "client_key": key })),
+        ("named", json!({ "client_cert_id": "own" })),
+        ("none", json!({})),
+    ]));
+    let mut gateway = Gateway::start(changes);
+    let status = async |gateway: &Gateway, path: &str| crate::support::get(gateway.http, path).await.status.as_u16();
+    assert_eq!(status(&gateway, "/inline").await, 200);
+    assert_eq!(status(&gateway, "/none").await, 502);
+    assert_eq!(status(&gateway, "/named").await, 502, "another authority's");
+    gateway.apply(vec![ssl(&authority.client(0))]);
+    assert_eq!(status(&gateway, "/named").await, 200, "the upstream follows its certificate");
     gateway.stop().await;
 }

@@ -6,7 +6,7 @@ use super::{CompiledUpstream, HostHeader, compile};
 
 fn compiled(body: Value) -> CompiledUpstream {
     let upstream = serde_json::from_value(body).expect("an upstream");
-    compile(1, "upstream/u", &upstream).unwrap_or_else(|fault| panic!("{fault}"))
+    compile(1, "upstream/u", &upstream, &|_| None).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 fn addresses(body: Value) -> Vec<String> {
