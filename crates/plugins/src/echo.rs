@@ -9,12 +9,13 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue};
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{Chunk, CompileInput, Exchange, Phases, Plugin, PluginType};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::header_json;
 
 /// The plugin by name.
 pub(crate) struct Echo;
@@ -61,13 +62,7 @@ impl PluginType for Echo {
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in &conf.headers {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let pair = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(text).ok());
-            let (name, value) = pair.ok_or_else(|| Fault::new("/headers", "must have headers' names and values"))?;
-            headers.insert(name, value);
-        }
+        let headers = header_json::parse(&conf.headers, "/headers")?;
         let bytes = |text: Option<String>| text.map(Bytes::from);
         let (before, instead, after) = (bytes(conf.before_body), bytes(conf.body), bytes(conf.after_body));
         Ok(Arc::new(Compiled { before, instead, after, headers }))

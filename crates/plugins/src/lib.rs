@@ -10,6 +10,7 @@ mod fault_injection;
 mod file_logger;
 mod gzip;
 mod header_edits;
+mod header_json;
 mod hmac_auth;
 mod http_logger;
 mod ip_restriction;

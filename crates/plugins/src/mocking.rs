@@ -17,6 +17,8 @@ use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::header_json;
+
 static MOCK_BY: HeaderName = HeaderName::from_static("x-mock-by");
 static MOCKER: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
 
@@ -107,14 +109,7 @@ impl PluginType for Mocking {
 }
 
 fn headers(conf: &Conf) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &conf.response_headers {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let pair = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(text).ok());
-        let (name, value) =
-            pair.ok_or_else(|| Fault::new("/response_headers", "must have headers' names and values"))?;
-        headers.insert(name, value);
-    }
+    let mut headers = header_json::parse(&conf.response_headers, "/response_headers")?;
     let content_type = HeaderValue::try_from(conf.content_type.as_str());
     headers.insert(CONTENT_TYPE, content_type.map_err(|_| Fault::new("/content_type", "unsupported content type!"))?);
     if conf.with_mock_header {

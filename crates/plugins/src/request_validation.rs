@@ -17,6 +17,8 @@ use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginT
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::header_json;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Most bytes of a body that is looked at. Source: `max_req_body_size` of APISIX 3.18.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
@@ -117,24 +119,13 @@ impl Plugin for Compiled {
 impl Compiled {
     fn check(&self, exchange: &Exchange) -> Result<(), String> {
         if let Some(schema) = &self.headers {
-            schema.check(&headers(exchange)).map_err(|fault| fault.message)?;
+            schema.check(&header_json::of(&exchange.headers)).map_err(|fault| fault.message)?;
         }
         if let Some(schema) = &self.body {
             schema.check(&body(exchange)?).map_err(|fault| fault.message)?;
         }
         Ok(())
     }
-}
-
-/// Header names in lower case; several of one name are a list.
-fn headers(exchange: &Exchange) -> Value {
-    let text = |value: &http::HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let named = exchange.headers.keys().map(|name| {
-        let mut all: Vec<Value> = exchange.headers.get_all(name).iter().map(text).collect();
-        let value = if all.len() == 1 { all.swap_remove(0) } else { Value::Array(all) };
-        (name.as_str().to_owned(), value)
-    });
-    Value::Object(named.collect())
 }
 
 fn body(exchange: &Exchange) -> Result<Value, String> {

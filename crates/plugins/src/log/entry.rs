@@ -10,6 +10,8 @@ use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases, Tem
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::header_json;
+
 /// Most bytes of a body that are logged.
 const BODY_BYTES: usize = 512 * 1024;
 
@@ -213,13 +215,13 @@ fn whole(exchange: &Exchange) -> Value {
             "url": format!("{}://{}:{port}{target}", exchange.scheme(), exchange.host()),
             "uri": target,
             "method": exchange.method.as_str(),
-            "headers": headers(&exchange.headers),
+            "headers": header_json::of(&exchange.headers),
             "querystring": arguments(exchange),
             "size": outcome.bytes_received,
         },
         "response": {
             "status": exchange.response.status.as_u16(),
-            "headers": headers(&exchange.response.headers),
+            "headers": header_json::of(&exchange.response.headers),
             "size": outcome.bytes_sent,
         },
         "server": { "hostname": Template::parse("$hostname").render(exchange), "version": env!("CARGO_PKG_VERSION") },
@@ -237,17 +239,6 @@ fn whole(exchange: &Exchange) -> Value {
         entry["consumer"] = json!({ "username": consumer.consumer.username });
     }
     entry
-}
-
-/// Names in lower case; several of one name are a list.
-fn headers(headers: &http::HeaderMap) -> Value {
-    let text = |value: &http::HeaderValue| Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let named = headers.keys().map(|name| {
-        let mut all: Vec<Value> = headers.get_all(name).iter().map(text).collect();
-        let value = if all.len() == 1 { all.swap_remove(0) } else { Value::Array(all) };
-        (name.as_str().to_owned(), value)
-    });
-    Value::Object(named.collect())
 }
 
 fn arguments(exchange: &Exchange) -> Value {
