@@ -41,7 +41,6 @@ fn meta() -> Value {
 pub struct Schema(Result<Validator, String>);
 
 impl Schema {
-    /// A schema that is itself wrong refuses everything and says so.
     /// A schema that a user gave.
     ///
     /// # Errors
@@ -63,13 +62,38 @@ impl Schema {
     /// The first fault, with its pointer within `value` and APISIX's text.
     pub fn check(&self, value: &Value) -> Result<(), Fault> {
         let validator = self.0.as_ref().map_err(|error| Fault::new("", format!("the schema is wrong: {error}")))?;
-        validator.validate(value).map_err(|error| fault(&error))
+        match validator.iter_errors(value).min_by_key(|error| turn(error.schema_path().as_str())) {
+            Some(error) => Err(fault(&error)),
+            None => Ok(()),
+        }
     }
 }
 
+/// When APISIX's validator would come to it: fields one by one, then what is forbidden, then what combines schemas.
+fn turn(schema_path: &str) -> usize {
+    const TURNS: [&[&str]; 8] = [
+        &["type", "properties", "required"],
+        &["dependencies"],
+        &["additionalProperties", "patternProperties"],
+        &["allOf"],
+        &["anyOf"],
+        &["oneOf"],
+        &["not"],
+        &["then", "else"],
+    ];
+    let keyword = schema_path.split('/').nth(1).unwrap_or_default();
+    TURNS.iter().position(|keywords| keywords.contains(&keyword)).unwrap_or_default()
+}
+
 fn fault(error: &ValidationError<'_>) -> Fault {
-    let (path, keyword) = split_schema_path(error.schema_path().as_str());
-    let (pointer, text) = reason(error, &keyword);
+    let (mut path, keyword) = split_schema_path(error.schema_path().as_str());
+    let (pointer, mut text) = reason(error, &keyword);
+    // Of a clause APISIX says no more than that it does not hold.
+    let clause = path.iter().enumerate().find(|(_, part)| *part == "then" || *part == "else");
+    if let Some((at, clause)) = clause {
+        text = format!("{clause} clause did not match");
+        path.truncate(at);
+    }
     Fault::new(pointer, format!("{}{text}", place(&path, error.instance_path().as_str())))
 }
 
@@ -166,17 +190,14 @@ fn reason(error: &ValidationError<'_>, keyword: &str) -> (String, String) {
     (at.to_owned(), text)
 }
 
-/// APISIX stops at "matches none"; where a field is missing, its name is what the user needs.
+/// APISIX says "matches none"; where a field is missing, the pointer names it.
 fn none_of(context: &[Vec<ValidationError<'_>>], at: &str) -> (String, String) {
-    const NONE: &str = "value should match only one schema, but matches none";
     let missing = context
         .first()
         .and_then(|errors| errors.first())
         .filter(|error| matches!(error.kind(), ValidationErrorKind::Required { .. }));
-    match missing.map(|error| reason(error, "required")) {
-        Some((pointer, text)) => (pointer, format!("{NONE}: {text}")),
-        None => (at.to_owned(), NONE.to_owned()),
-    }
+    let pointer = missing.map_or_else(|| at.to_owned(), |error| reason(error, "required").0);
+    (pointer, "value should match only one schema, but matches none".to_owned())
 }
 
 fn both_of(context: &[Vec<ValidationError<'_>>]) -> String {
