@@ -20,7 +20,7 @@ pub(crate) struct ClientArguments {
     #[arg(long, env = "FLOTILLA_SERVER", value_name = "URL")]
     server: Option<String>,
     /// Personal token or group admin key. Better given in the environment: others see a process's arguments.
-    #[arg(long, env = "FLOTILLA_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "FLOTILLA_TOKEN", hide_env_values = true, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
     /// Certificate authority to trust, a PEM file.
     #[arg(long, env = "FLOTILLA_CA_FILE", value_name = "FILE")]

@@ -21,7 +21,7 @@ pub(crate) struct GatewayArguments {
     #[arg(long, env = "FLOTILLA_CONTROL_PLANE", value_delimiter = ',', required = true, value_name = "URL")]
     control_plane: Vec<String>,
     /// Join token; needed for the first start only. Better given in the environment: others see a process's arguments.
-    #[arg(long, env = "FLOTILLA_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "FLOTILLA_JOIN_TOKEN", hide_env_values = true, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
     /// A file that holds the join token.
     #[arg(long, env = "FLOTILLA_JOIN_TOKEN_FILE", conflicts_with = "token", value_name = "FILE")]

@@ -23,6 +23,12 @@ fn referring(kind: Kind) -> &'static [(Kind, &'static str)] {
     }
 }
 
+/// Whether those that refer to it may rely on it for their protection: without a plugin config a route could lose its
+/// authentication, without a consumer group its members their limits. Nobody is to lose these unseen.
+fn guards(kind: Kind) -> bool {
+    matches!(kind, Kind::PluginConfig | Kind::ConsumerGroup)
+}
+
 /// Removes a resource. `force` removes it though others refer to it: they lose the reference, and what stands below a
 /// service goes with it.
 pub(super) async fn delete(asked: &Asked, target: &Target) -> Answer {
@@ -31,7 +37,8 @@ pub(super) async fn delete(asked: &Asked, target: &Target) -> Answer {
     let (actor, group) = (&asked.caller.actor, &asked.caller.group);
     asked.control.get_resource(actor, group, &key).await?;
     let referrers = referrers(asked, &key).await?;
-    if let Some((stored, _)) = referrers.first().filter(|_| !asked.query.is_true("force")) {
+    let is_forced = asked.query.is_true("force") && !guards(key.kind);
+    if let Some((stored, _)) = referrers.first().filter(|_| !is_forced) {
         return Err(Refusal::bad_request(in_use(&key, stored)));
     }
     let freed = referrers.into_iter().filter(|_| key.kind != Kind::Service);

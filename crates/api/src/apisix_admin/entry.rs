@@ -43,6 +43,7 @@ pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
     match stored.key.kind {
         Kind::Consumer => drop(fields.remove("id")),
         Kind::Secret => drop(fields.insert("id".into(), stored.key.id.as_str().replacen('.', "/", 1).into())),
+        Kind::Route if fields.contains_key("uri") || fields.contains_key("uris") => drop(fields.remove("paths")),
         Kind::Route => rename(fields, "paths", "uris"),
         Kind::Service => without_api7(fields),
         _ => {}

@@ -27,6 +27,10 @@ pub(super) async fn list(asked: &Asked, target: &Target) -> Answer {
             entries.push(entry);
         }
     }
+    // etcd knows no directory that is empty, and clients count on that here.
+    if entries.is_empty() && target.kind == Kind::Credential {
+        return Err(Refusal::key_not_found());
+    }
     let total = entries.len();
     if let Some(page) = page {
         entries = entries.into_iter().skip((page.number - 1).saturating_mul(page.size)).take(page.size).collect();

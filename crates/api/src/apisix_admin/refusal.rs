@@ -80,7 +80,8 @@ fn sentence(fault: &Fault) -> String {
         ("/plugin_config_id", "plugin config"),
         ("/group_id", "consumer group"),
     ];
-    if let Some((_, what)) = references.iter().find(|(pointer, _)| *pointer == fault.pointer)
+    let is_missing = fault.message.starts_with("must be the id of an existing");
+    if let Some((_, what)) = references.iter().find(|(pointer, _)| is_missing && *pointer == fault.pointer)
         && let Some(id) = fault.message.split('"').nth(1)
     {
         return format!("failed to fetch {what} info by {what} id [{id}], response code: 404");

@@ -12,7 +12,7 @@ use super::{Answer, Asked, answer_json, entry, schemas};
 use crate::shape;
 
 /// Kinds that clients name themselves.
-const WITHOUT_POST: [Kind; 8] = [
+const WITHOUT_POST: [Kind; 7] = [
     Kind::Consumer,
     Kind::Credential,
     Kind::ConsumerGroup,
@@ -20,10 +20,9 @@ const WITHOUT_POST: [Kind; 8] = [
     Kind::PluginConfig,
     Kind::PluginMetadata,
     Kind::Secret,
-    Kind::Proto,
 ];
 /// Kinds that are replaced, not changed.
-const WITHOUT_PATCH: [Kind; 3] = [Kind::Consumer, Kind::Credential, Kind::PluginMetadata];
+const WITHOUT_PATCH: [Kind; 4] = [Kind::Consumer, Kind::Credential, Kind::PluginMetadata, Kind::StreamRoute];
 
 /// Creates (201) or replaces (200).
 pub(super) async fn put(asked: &Asked, target: &Target) -> Answer {

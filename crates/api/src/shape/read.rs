@@ -7,6 +7,9 @@ use store::config::StoredResource;
 use super::certificate;
 use crate::error::{ApiError, ApiResult};
 
+/// What lets a secret manager in; never in answers.
+const SECRETS_OF_MANAGERS: [&str; 4] = ["token", "secret_access_key", "session_token", "auth_config"];
+
 /// The resource as answers show it.
 pub(crate) fn read(stored: &StoredResource) -> ApiResult<Value> {
     let mut fields: Map<String, Value> = serde_json::from_slice(&stored.body).map_err(|error| {
@@ -17,8 +20,11 @@ pub(crate) fn read(stored: &StoredResource) -> ApiResult<Value> {
     if stored.key.kind == Kind::PluginMetadata {
         return Ok(Value::Object(fields));
     }
-    if stored.key.kind == Kind::Ssl {
-        without_keys(&mut fields);
+    match stored.key.kind {
+        Kind::Ssl => without_keys(&mut fields),
+        Kind::Secret => SECRETS_OF_MANAGERS.iter().for_each(|name| drop(fields.remove(*name))),
+        Kind::Route => with_paths(&mut fields),
+        _ => {}
     }
     fields.insert("id".to_owned(), stored.key.id.as_str().into());
     // The names of API7, then those of APISIX.
@@ -29,6 +35,17 @@ pub(crate) fn read(stored: &StoredResource) -> ApiResult<Value> {
         fields.insert(name.to_owned(), stored.updated_at.into());
     }
     Ok(Value::Object(fields))
+}
+
+/// API7's clients read a route's paths by this name, however it was written.
+fn with_paths(fields: &mut Map<String, Value>) {
+    if fields.contains_key("paths") {
+        return;
+    }
+    let one = fields.get("uri").cloned().map(|uri| Value::Array(vec![uri]));
+    if let Some(paths) = one.or_else(|| fields.get("uris").cloned()) {
+        fields.insert("paths".to_owned(), paths);
+    }
 }
 
 fn without_keys(fields: &mut Map<String, Value>) {
