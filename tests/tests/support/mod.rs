@@ -95,8 +95,13 @@ impl Process {
     }
 
     /// Asks it to stop and waits for its end.
-    pub fn stop(mut self) -> ExitStatus {
+    pub fn stop(self) -> ExitStatus {
         self.signal(libc::SIGTERM);
+        self.end()
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("status") {
@@ -144,8 +149,12 @@ pub fn gateway(dir: &Path, channel: &str, token: Option<&str>) -> Process {
 }
 
 pub fn gateway_command(dir: &Path, channel: &str, token: Option<&str>) -> Command {
+    gateway_command_on("127.0.0.1:0", dir, channel, token)
+}
+
+pub fn gateway_command_on(http: &str, dir: &Path, channel: &str, token: Option<&str>) -> Command {
     let any = "127.0.0.1:0";
-    let mut command = command(&["gateway", "--control-plane", channel, "--http-listen", any, "--https-listen", any]);
+    let mut command = command(&["gateway", "--control-plane", channel, "--http-listen", http, "--https-listen", any]);
     command.args(["--status-listen", any, "--metrics-listen", any, "--workers", "1", "--data-dir"]).arg(dir);
     if let Some(token) = token {
         command.env("FLOTILLA_JOIN_TOKEN", token);

@@ -113,11 +113,14 @@ struct Candidate {
     path: Arc<PathPattern>,
 }
 
+/// Candidates at one literal path: most often one, which lies in the tree's node itself.
+type Candidates = SmallVec<[Candidate; 1]>;
+
 /// Candidates at one literal path; `whole` for those that allow nothing after it.
 #[derive(Clone, Default)]
 struct AtPath {
-    whole: Vec<Candidate>,
-    longer: Vec<Candidate>,
+    whole: Candidates,
+    longer: Candidates,
 }
 
 type PathTree = Tree<AtPath>;
@@ -175,7 +178,7 @@ impl Router {
         trees.into_iter().rev().find_map(|tree| find_path(tree, path, exchange))
     }
 
-    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Vec<Candidate>)) {
+    fn change(&mut self, place: &Place, change: impl FnOnce(&mut Candidates)) {
         let literal = place.path.literal.as_bytes();
         let in_tree = |tree: &mut PathTree| {
             tree.update(literal, |slot| {
@@ -208,6 +211,10 @@ impl Candidate {
     fn rank(&self) -> (Reverse<i64>, Reverse<(u8, usize)>, &str) {
         (Reverse(self.route.priority), Reverse(self.path.specificity()), &self.info.id)
     }
+
+    fn accept(&self, exchange: &Exchange, params: Params) -> Option<Match<'_>> {
+        self.route.accepts(exchange).then_some(Match { route: &self.route, info: &self.info, params })
+    }
 }
 
 fn reversed(host: &str) -> SmallVec<[u8; 64]> {
@@ -223,15 +230,13 @@ fn find_path<'t>(tree: &'t PathTree, path: &str, exchange: &Exchange) -> Option<
         }
         prefixes.push(at_path);
     });
-    let exact = whole.and_then(|at_path| try_all(&at_path.whole, path, exchange));
-    exact.or_else(|| prefixes.into_iter().rev().find_map(|at_path| try_all(&at_path.longer, path, exchange)))
+    // Nothing follows these, so their patterns need not be looked at.
+    let exact = whole.and_then(|at_path| at_path.whole.iter().find_map(|whole| whole.accept(exchange, Params::new())));
+    exact.or_else(|| prefixes.into_iter().rev().find_map(|at_path| try_longer(&at_path.longer, path, exchange)))
 }
 
-fn try_all<'t>(candidates: &'t [Candidate], path: &str, exchange: &Exchange) -> Option<Match<'t>> {
-    candidates.iter().find_map(|candidate| {
-        let params = candidate.path.match_rest(path)?;
-        candidate.route.accepts(exchange).then_some(Match { route: &candidate.route, info: &candidate.info, params })
-    })
+fn try_longer<'t>(candidates: &'t [Candidate], path: &str, exchange: &Exchange) -> Option<Match<'t>> {
+    candidates.iter().find_map(|candidate| candidate.accept(exchange, candidate.path.match_rest(path)?))
 }
 
 impl CompiledRoute {

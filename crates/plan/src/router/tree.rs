@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 /// Values by byte strings, with all prefixes of a key found in one walk.
 #[derive(Debug, Clone)]
 pub struct Tree<V> {
@@ -14,8 +16,8 @@ pub struct Tree<V> {
 
 #[derive(Debug, Clone)]
 struct Node<V> {
-    /// The bytes between the parent and this node.
-    label: Box<[u8]>,
+    /// The bytes between the parent and this node; here unless there are many.
+    label: SmallVec<[u8; 16]>,
     value: Option<V>,
     /// First byte of each child's label, sorted; apart from the children so that a search touches one line.
     first_bytes: Vec<u8>,
@@ -130,7 +132,7 @@ impl<V: Clone> Node<V> {
         };
         self.first_bytes.push(lower.label[0]);
         self.children.push(Arc::new(lower));
-        self.label = self.label[..at].into();
+        self.label.truncate(at);
     }
 
     fn merge_only_child(&mut self) {
@@ -138,7 +140,7 @@ impl<V: Clone> Node<V> {
             return;
         };
         let child = Arc::unwrap_or_clone(child);
-        self.label = [&*self.label, &*child.label].concat().into();
+        self.label.extend_from_slice(&child.label);
         self.value = child.value;
         self.first_bytes = child.first_bytes;
         self.children = child.children;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::labels::escape;
-use super::series::{BUCKETS, Histogram};
+use super::series::{BUCKETS, TIMES, Traffic};
 use super::shard;
 
 /// What the gateway knows beside the requests.
@@ -32,7 +32,7 @@ pub struct Gauges {
 #[derive(Default)]
 struct Sums {
     statuses: BTreeMap<String, u64>,
-    latencies: BTreeMap<String, [HistogramSum; 3]>,
+    latencies: BTreeMap<String, [HistogramSum; TIMES]>,
     /// Received and sent.
     bytes: BTreeMap<String, (u64, u64)>,
 }
@@ -44,16 +44,17 @@ struct HistogramSum {
 }
 
 impl HistogramSum {
-    fn add(&mut self, histogram: &Histogram) {
-        for (sum, bucket) in self.buckets.iter_mut().zip(&histogram.buckets) {
-            *sum += bucket.get();
+    fn add(&mut self, traffic: &Traffic, time: usize) {
+        let (buckets, sum_us) = traffic.histogram(time);
+        for (sum, count) in self.buckets.iter_mut().zip(buckets) {
+            *sum += count;
         }
-        self.sum_us += histogram.sum_us.get();
+        self.sum_us += sum_us;
     }
 }
 
 /// The values of `type` in `apisix_http_latency`: the whole request, its upstream, the gateway.
-const LATENCIES: [&str; 3] = ["request", "upstream", "apisix"];
+const LATENCIES: [&str; TIMES] = ["request", "upstream", "apisix"];
 
 /// Renders all metrics.
 pub fn render(gauges: &Gauges) -> String {
@@ -129,10 +130,7 @@ impl Sums {
             }
             for (target, traffic) in &shard.targets {
                 let latencies = sums.latencies.entry(target.text(1)).or_default();
-                for (sum, histogram) in latencies.iter_mut().zip([&traffic.total, &traffic.upstream, &traffic.gateway])
-                {
-                    sum.add(histogram);
-                }
+                latencies.iter_mut().enumerate().for_each(|(time, sum)| sum.add(traffic, time));
                 let (received, sent) = sums.bytes.entry(target.text(2)).or_default();
                 *received += traffic.bytes_received.get();
                 *sent += traffic.bytes_sent.get();
