@@ -30,7 +30,7 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -
     }
     match response_body_need(&live) {
         BodyNeed::Stream => stream(live, incoming),
-        BodyNeed::Whole { limit } => match read_whole(&mut live, incoming, limit).await {
+        BodyNeed::Whole { limit } => match Box::pin(read_whole(&mut live, incoming, limit)).await {
             Ok(body) => whole(live, body),
             Err(fault) => self::fault(live, &fault),
         },

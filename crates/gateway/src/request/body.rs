@@ -39,7 +39,7 @@ impl RequestBody {
         if let RequestBody::Streaming(incoming) = self {
             let connection = live.connection.clone();
             let pause = live.worker.limits.client_body;
-            let body = read_whole(incoming, limit, &connection, pause).await?;
+            let body = Box::pin(read_whole(incoming, limit, &connection, pause)).await?;
             live.exchange.outcome.bytes_received += body.len() as u64;
             *self = RequestBody::Whole(body);
         }

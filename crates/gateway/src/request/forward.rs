@@ -20,8 +20,9 @@ use super::normalise;
 use super::upgrade;
 use crate::fault::Fault;
 use crate::health::Seen;
-use crate::upstream::{Lease, Pool};
+use crate::upstream::{Lease, Pool, Sent};
 use crate::worker::local::LocalUpstream;
+use crate::worker::wheel::Elapsed;
 
 /// Sends the request and waits for the response's head.
 pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<Incoming>, Stop> {
@@ -148,18 +149,9 @@ async fn attempt(
         let Some(sent_body) = body.take(&live.connection, bounds) else {
             return Err(no_node());
         };
-        let mut request = Request::new(sent_body);
-        *request.method_mut() = live.exchange.target.method.clone().unwrap_or_else(|| live.exchange.method.clone());
-        *request.uri_mut() = uri.clone();
-        *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, compiled, node);
-        if let Some(protocol) = &live.upgrade {
-            upgrade::ask(request.headers_mut(), protocol);
-        }
-        if pool.target.http2 {
-            headers::to_http2(&mut request, pool.target.tls.is_some(), &live.exchange);
-        }
-        match send(live, &mut lease, request, body, &node.address, timeouts).await {
+        let answering = lease.sender.send(request(live, upstream, at, uri, sent_body).ok_or_else(no_node)?);
+        let sent = live.connection.steps.limit(timeouts.read, answering).await;
+        match judge(live, sent, body, &node.address) {
             Ok(response) => {
                 live.lease = Some(lease);
                 return Ok(response);
@@ -169,6 +161,30 @@ async fn attempt(
             Err(fault) => return Err(fault),
         }
     }
+}
+
+/// The request as the node at `at` gets it.
+fn request(
+    live: &Live,
+    upstream: &LocalUpstream,
+    at: usize,
+    uri: &Uri,
+    body: UpstreamBody,
+) -> Option<Request<UpstreamBody>> {
+    let (compiled, exchange) = (&upstream.compiled, &live.exchange);
+    let (node, pool) = (compiled.nodes.get(at)?, upstream.pool(at)?);
+    let mut request = Request::new(body);
+    *request.method_mut() = exchange.target.method.as_ref().unwrap_or(&exchange.method).clone();
+    *request.uri_mut() = uri.clone();
+    *request.version_mut() = Version::HTTP_11;
+    *request.headers_mut() = headers::for_upstream(exchange, &live.connection, compiled, node);
+    if let Some(protocol) = &live.upgrade {
+        upgrade::ask(request.headers_mut(), protocol);
+    }
+    if pool.target.http2 {
+        headers::to_http2(&mut request, pool.target.tls.is_some(), exchange);
+    }
+    Some(request)
 }
 
 /// What a fault says of the node; nothing when the client was at fault.
@@ -202,7 +218,7 @@ async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts
     if let Some(lease) = pool.target.http2.then(|| pool.take()).flatten() {
         return Ok(lease);
     }
-    let connecting = live.worker.connector.connect(&pool.target);
+    let connecting = Box::pin(live.worker.connector.connect(&pool.target));
     match live.connection.steps.limit(timeouts.connect, connecting).await {
         Ok(Ok(sender)) => Ok(pool.lease(sender)),
         Ok(Err(source)) => Err(Fault::Connect { node: node.clone(), source }),
@@ -210,33 +226,30 @@ async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts
     }
 }
 
-async fn send(
+/// What became of a request that was sent. A body of which nothing was sent can be sent again.
+fn judge(
     live: &Live,
-    lease: &mut Lease,
-    request: Request<UpstreamBody>,
+    sent: Result<Sent, Elapsed>,
     body: &mut RequestBody,
     node: &Arc<str>,
-    timeouts: Timeouts,
 ) -> Result<Response<Incoming>, Fault> {
-    let answering = lease.sender.send(request);
-    match live.connection.steps.limit(timeouts.read, answering).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(mut error)) => {
-            let message = error.take_message();
-            let unsent = message.is_some();
-            if let Some(message) = message {
-                body.restore(message.into_body());
-            }
-            let source = error.into_error();
-            // The body comes from the client: it went away, or what it sent breaks the rules.
-            if source.is_user() {
-                let too_long = live.connection.upload_too_long.get().then_some(live.exchange.request_body_limit);
-                let too_long = too_long.flatten().map(|most| Fault::BodyTooLarge(most as usize));
-                return Err(too_long.unwrap_or(Fault::ClientGone));
-            }
-            Err(Fault::Broken { node: node.clone(), source, unsent })
-        }
-        Err(_) if live.connection.upload_waits.get() => Err(Fault::ClientStalled),
-        Err(_) => Err(Fault::Timeout { node: node.clone(), step: "reading" }),
+    let mut error = match sent {
+        Ok(Ok(response)) => return Ok(response),
+        Ok(Err(error)) => error,
+        Err(Elapsed) if live.connection.upload_waits.get() => return Err(Fault::ClientStalled),
+        Err(Elapsed) => return Err(Fault::Timeout { node: node.clone(), step: "reading" }),
+    };
+    let message = error.take_message();
+    let unsent = message.is_some();
+    if let Some(message) = message {
+        body.restore(message.into_body());
     }
+    let source = error.into_error();
+    // The body comes from the client: it went away, or what it sent breaks the rules.
+    if source.is_user() {
+        let too_long = live.connection.upload_too_long.get().then_some(live.exchange.request_body_limit);
+        let too_long = too_long.flatten().map(|most| Fault::BodyTooLarge(most as usize));
+        return Err(too_long.unwrap_or(Fault::ClientGone));
+    }
+    Err(Fault::Broken { node: node.clone(), source, unsent })
 }

@@ -23,6 +23,7 @@ mod phases;
 mod response;
 mod upgrade;
 
+use std::convert::Infallible;
 use std::rc::Rc;
 
 use http::{Request, Response};
@@ -54,17 +55,41 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Serves one request.
-pub(crate) async fn serve(
+/// A request as it comes in.
+enum Received {
+    Ready(Box<Live>, Incoming),
+    /// There is no configuration yet.
+    NotReady(Rc<Connection>, Rc<Local>),
+}
+
+/// Serves one request. What this gives is moved and kept for each connection, so it is kept small: the head is taken
+/// in before it begins, and what is rarely needed is boxed.
+pub(crate) fn serve(
     worker: Rc<Local>,
     connection: Rc<Connection>,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
+) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> {
+    let received = receive(worker, connection, request);
+    async move {
+        Ok(match received {
+            Received::Ready(live, body) => answer(live, body).await,
+            Received::NotReady(connection, worker) => response::not_ready(&connection, &worker),
+        })
+    }
+}
+
+fn receive(worker: Rc<Local>, connection: Rc<Connection>, request: Request<Incoming>) -> Received {
     connection.begin();
-    let Some(plan) = worker.plan() else {
-        return response::not_ready(&connection, &worker);
-    };
-    let (mut live, body) = Live::open(worker, connection, plan, request);
+    match worker.plan() {
+        Some(plan) => {
+            let (live, body) = Live::open(worker, connection, plan, request);
+            Received::Ready(live, body)
+        }
+        None => Received::NotReady(connection, worker),
+    }
+}
+
+async fn answer(mut live: Box<Live>, body: Incoming) -> Response<ResponseBody> {
     match steps(&mut live, body).await {
         Ok(upstream) => answer::proxied(live, upstream).await,
         Err(Stop::Reply(reply)) => answer::local(live, reply),

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
@@ -72,6 +73,9 @@ pub(crate) enum Sender {
     Http2(http2::SendRequest<UpstreamBody>),
 }
 
+/// A response's head, or the request when nothing of it was sent.
+pub(crate) type Sent = Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>>;
+
 impl Sender {
     /// Whether a request can go onto it now.
     pub(crate) fn is_ready(&self) -> bool {
@@ -85,13 +89,10 @@ impl Sender {
     ///
     /// # Errors
     /// With the request, when nothing of it was sent.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<UpstreamBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>> {
+    pub(crate) fn send(&mut self, request: Request<UpstreamBody>) -> impl Future<Output = Sent> + use<> {
         match self {
-            Sender::Http1(sender) => sender.try_send_request(request).await,
-            Sender::Http2(sender) => sender.try_send_request(request).await,
+            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http2(sender) => Either::Right(sender.try_send_request(request)),
         }
     }
 }

@@ -143,7 +143,7 @@ async fn serve_stream(worker: Rc<Local>, stream: TcpStream, tls: bool) {
     if !tls {
         return connection::serve(worker, ClientFacts::new(remote, local, None), stream).await;
     }
-    if let Some((stream, info)) = tls::accept(&worker, stream).await {
+    if let Some((stream, info)) = Box::pin(tls::accept(&worker, stream)).await {
         let facts = ClientFacts::new(remote, local, Some(Arc::new(info)));
         connection::serve(worker, facts, stream).await;
     }

@@ -16,13 +16,13 @@ use crate::worker::local::Local;
 use crate::worker::wheel::Timer;
 
 /// Shakes hands; `None` when that failed, which is the client's affair.
-pub(super) async fn accept(worker: &Rc<Local>, stream: TcpStream) -> Option<(TlsStream<TcpStream>, TlsInfo)> {
+pub(super) async fn accept(worker: &Rc<Local>, stream: TcpStream) -> Option<(Box<TlsStream<TcpStream>>, TlsInfo)> {
     let timer = Timer::new();
     let shaken = timer.limit(worker.limits.client_idle, shake(worker, stream)).await;
     match shaken {
         Ok(Ok(stream)) => {
             let info = info(&stream);
-            Some((stream, info))
+            Some((Box::new(stream), info))
         }
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");

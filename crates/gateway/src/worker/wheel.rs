@@ -6,10 +6,11 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 /// How often the wheel turns; deadlines are met up to two of these late.
@@ -167,24 +168,44 @@ impl Timer {
     }
 
     /// Runs `future`, but no longer than `limit`.
-    pub(crate) async fn limit<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        let mut armed = false;
-        let outcome = std::future::poll_fn(|context| {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Ok(output));
+    pub(crate) fn limit<F: Future>(&self, limit: Duration, future: F) -> Limited<'_, F> {
+        Limited { timer: self, limit, armed: false, future }
+    }
+}
+
+pin_project! {
+    /// A future that may run for so long; see [`Timer::limit`]. An async function would hold it twice.
+    pub(crate) struct Limited<'t, F> {
+        timer: &'t Timer,
+        limit: Duration,
+        armed: bool,
+        #[pin]
+        future: F,
+    }
+
+    impl<F> PinnedDrop for Limited<'_, F> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.armed {
+                this.timer.disarm();
             }
-            if !armed {
-                armed = true;
-                self.arm(limit);
-            }
-            self.poll_fired(context).map(|()| Err(Elapsed))
-        });
-        let outcome = outcome.await;
-        if armed {
-            self.disarm();
         }
-        outcome
+    }
+}
+
+impl<F: Future> Future for Limited<'_, F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(output) = this.future.poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        // Most are ready at once, and need no time.
+        if !*this.armed {
+            *this.armed = true;
+            this.timer.arm(*this.limit);
+        }
+        this.timer.poll_fired(context).map(|()| Err(Elapsed))
     }
 }
 

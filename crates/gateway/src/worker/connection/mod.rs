@@ -5,14 +5,12 @@ mod tunnel;
 mod watched;
 
 use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,7 +18,7 @@ use plugin_api::Client;
 use plugin_api::exchange::TlsInfo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::request::{self, ResponseBody};
+use crate::request;
 use crate::worker::OnWorker;
 use crate::worker::local::Local;
 use crate::worker::stream::{ClientStream, Tally};
@@ -122,7 +120,8 @@ impl Connection {
     }
 }
 
-/// Serves a connection until it closes. With TLS the handshake has told the protocol, else its first bytes do.
+/// Serves a connection until it closes. What a protocol needs is boxed, so that a connection does not carry the needs
+/// of all of them. With TLS the handshake has told the protocol, else its first bytes do.
 pub(crate) async fn serve<S>(worker: Rc<Local>, facts: ClientFacts, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -132,8 +131,8 @@ where
     let patience = Rc::new(Patience::new(&worker.limits));
     let opened = Opened { worker, facts: Rc::new(facts), patience, tally };
     match &opened.facts.client.tls {
-        Some(tls) if tls.is_http2 => opened.serve_http2(stream).await,
-        Some(_) => opened.serve_http1(stream).await,
+        Some(tls) if tls.is_http2 => Box::pin(opened.serve_http2(stream)).await,
+        Some(_) => Box::pin(opened.serve_http1(stream)).await,
         None => opened.serve_unknown(stream).await,
     }
 }
@@ -151,8 +150,8 @@ impl Opened {
         let timer = Timer::new();
         let limit = self.worker.limits.client_idle;
         match timer.limit(limit, self.worker.drain.unless_begun(stream.has_preface())).await {
-            Ok(Some(Ok(true))) => self.serve_http2(stream).await,
-            Ok(Some(Ok(false))) => self.serve_http1(stream).await,
+            Ok(Some(Ok(true))) => Box::pin(self.serve_http2(stream)).await,
+            Ok(Some(Ok(false))) => Box::pin(self.serve_http1(stream)).await,
             _ => {}
         }
     }
@@ -162,7 +161,7 @@ impl Opened {
         let connection = Connection::new(&self.facts, &self.patience, &self.tally);
         let service = {
             let (worker, connection) = (self.worker.clone(), connection.clone());
-            service_fn(move |request| answer(worker.clone(), connection.clone(), request))
+            service_fn(move |request| request::serve(worker.clone(), connection.clone(), request))
         };
         let limits = &self.worker.limits;
         let mut engine = http1::Builder::new();
@@ -174,7 +173,7 @@ impl Opened {
             let parts = engine.into_parts();
             let mut stream = parts.io.into_inner();
             stream.leave_http(&parts.read_buf);
-            tunnel.run(stream, &self.tally).await;
+            Box::pin(tunnel.run(stream, &self.tally)).await;
         }
     }
 
@@ -182,7 +181,7 @@ impl Opened {
         let service = {
             let (worker, facts) = (self.worker.clone(), self.facts.clone());
             let (patience, tally) = (self.patience.clone(), self.tally.clone());
-            service_fn(move |request| answer(worker.clone(), Connection::new(&facts, &patience, &tally), request))
+            service_fn(move |request| request::serve(worker.clone(), Connection::new(&facts, &patience, &tally), request))
         };
         let limits = &self.worker.limits;
         let mut engine = http2::Builder::new(OnWorker);
@@ -199,10 +198,3 @@ impl Opened {
     }
 }
 
-async fn answer(
-    worker: Rc<Local>,
-    connection: Rc<Connection>,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    Ok(request::serve(worker, connection, request).await)
-}
