@@ -49,13 +49,13 @@ pub struct Exchange {
     /// What phases want the upstream to see instead of the client's request.
     pub target: Target,
     /// Headers that phases before the response want on it, whoever makes it; see [`Exchange::set_response_header`].
-    pub early_headers: SmallVec<[(HeaderName, HeaderValue); 3]>,
+    pub early_headers: Vec<(HeaderName, HeaderValue)>,
     /// The response's head, from `header_filter` on.
     pub response: ResponseHead,
     /// What the proxy step measured, for the log phase.
     pub outcome: Outcome,
     /// Values that plugins leave for each other and for variables, by name.
-    pub notes: SmallVec<[(&'static str, Value); 2]>,
+    pub notes: Vec<(&'static str, Value)>,
     /// What compiled plugins keep for themselves from phase to phase.
     pub kept: Kept,
 }

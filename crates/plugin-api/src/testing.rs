@@ -43,10 +43,10 @@ pub fn exchange(target: &str) -> Exchange {
         request_body: None,
         request_body_limit: None,
         target: Target::default(),
-        early_headers: SmallVec::new(),
+        early_headers: Vec::new(),
         response: ResponseHead::default(),
         outcome: Outcome::default(),
-        notes: SmallVec::new(),
+        notes: Vec::new(),
         kept: Kept::default(),
     }
 }

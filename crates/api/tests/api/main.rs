@@ -1,6 +1,7 @@
 //! The API through real sockets, on a control plane with its own SQLite. The files mirror the paths of the API.
 
 mod access;
+mod adc;
 mod apisix_admin;
 mod batch;
 mod endpoints;

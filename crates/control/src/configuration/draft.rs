@@ -33,6 +33,8 @@ pub(super) struct Draft<'g> {
     added: References,
     changes: Vec<Change>,
     problems: Vec<(usize, ResourceKey, Problem)>,
+    /// What would be there if it were right: its own fault is told, those that refer to it have none.
+    refused: BTreeSet<ResourceKey>,
 }
 
 impl<'g> Draft<'g> {
@@ -45,6 +47,7 @@ impl<'g> Draft<'g> {
             added: References::default(),
             changes: Vec::new(),
             problems: Vec::new(),
+            refused: BTreeSet::new(),
         }
     }
 
@@ -54,7 +57,10 @@ impl<'g> Draft<'g> {
             match operation {
                 Operation::Put { key, body } => match check::body(self.registry, key, body) {
                     Ok(body) => self.put(index, key, body),
-                    Err(Faults(faults)) => faults.into_iter().for_each(|fault| self.invalid(index, key, fault)),
+                    Err(Faults(faults)) => {
+                        self.refused.insert(key.clone());
+                        faults.into_iter().for_each(|fault| self.invalid(index, key, fault));
+                    }
                 },
                 Operation::Delete { key } if self.contains(key) => self.delete(index, key),
                 Operation::Delete { key } => self.problem(index, key, Problem::NotFound),
@@ -160,7 +166,8 @@ impl<'g> Draft<'g> {
     fn check_parent(&mut self, index: usize, key: &ResourceKey) {
         let Some(parent) = &key.parent else { return };
         let kind = if key.kind == Kind::Credential { Kind::Consumer } else { Kind::Service };
-        if !self.contains(&ResourceKey::new(kind, parent.clone())) {
+        let owner = ResourceKey::new(kind, parent.clone());
+        if !self.contains(&owner) && !self.refused.contains(&owner) {
             self.invalid(index, key, Fault::new("", format!("{kind} {:?} does not exist", parent.as_str())));
         }
     }
@@ -211,6 +218,9 @@ impl<'g> Draft<'g> {
     }
 
     fn exists(&self, target: &Target) -> bool {
+        if self.refused.iter().any(|key| key.kind == target.kind && key.id == target.id) {
+            return true;
+        }
         match target.kind {
             Kind::Upstream => !self.upstreams(&target.id).is_empty(),
             kind => self.contains(&ResourceKey::new(kind, target.id.clone())),

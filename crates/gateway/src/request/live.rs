@@ -62,10 +62,10 @@ impl Live {
             request_body: None,
             request_body_limit: None,
             target: Target::default(),
-            early_headers: SmallVec::new(),
+            early_headers: Vec::new(),
             response: ResponseHead::default(),
             outcome: Outcome { bytes_received, ..Outcome::default() },
-            notes: SmallVec::new(),
+            notes: Vec::new(),
             kept: Kept::default(),
         };
         (

@@ -6,6 +6,6 @@ mod pool;
 mod resolve;
 pub(crate) mod trust;
 
-pub(crate) use connect::{Connector, Target, Sent};
+pub(crate) use connect::{Connector, Sent, Target};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use resolve::is_unresolved;

@@ -181,7 +181,9 @@ impl Opened {
         let service = {
             let (worker, facts) = (self.worker.clone(), self.facts.clone());
             let (patience, tally) = (self.patience.clone(), self.tally.clone());
-            service_fn(move |request| request::serve(worker.clone(), Connection::new(&facts, &patience, &tally), request))
+            service_fn(move |request| {
+                request::serve(worker.clone(), Connection::new(&facts, &patience, &tally), request)
+            })
         };
         let limits = &self.worker.limits;
         let mut engine = http2::Builder::new(OnWorker);
@@ -197,4 +199,3 @@ impl Opened {
         let _ = Watched::new(Pin::new(engine), self.worker.clone(), patience, tally).await;
     }
 }
-
