@@ -61,9 +61,12 @@ pub async fn run(
         let view = view.clone();
         admin::serve(address, move |path| view.status_page(path)).await?;
     }
-    if let Some(address) = metrics_address {
+    {
         let view = view.clone();
-        admin::serve(address, move |path| view.metrics_page(path)).await?;
+        plugins::prometheus::publish(move || view.gauges());
+    }
+    if let Some(address) = metrics_address {
+        admin::serve(address, metrics_page).await?;
     }
     let config_stop = CancellationToken::new();
     let mut config = ConfigThread::start(config, slot, &view, config_stop.clone())?;
@@ -190,14 +193,6 @@ impl View {
         })
     }
 
-    fn metrics_page(&self, path: &str) -> Option<Answer> {
-        if path != "/apisix/prometheus/metrics" && path != "/metrics" {
-            return None;
-        }
-        let text = plugins::prometheus::render(&self.gauges());
-        Some((StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text))
-    }
-
     fn gauges(&self) -> plugins::prometheus::Gauges {
         let Totals { requests, connections, connections_now, requests_now, .. } = self.counters.totals();
         let status = self.status.borrow();
@@ -212,6 +207,13 @@ impl View {
             upstreams: crate::health::statuses(&self.plans),
         }
     }
+}
+
+fn metrics_page(path: &str) -> Option<Answer> {
+    if path != plugins::prometheus::PAGE && path != "/metrics" {
+        return None;
+    }
+    Some((StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", plugins::prometheus::page()?))
 }
 
 /// The machine's name, as the kernel has it.

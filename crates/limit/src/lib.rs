@@ -9,5 +9,5 @@ mod table;
 
 pub use concurrent::{Concurrency, ConcurrencyTable};
 pub use leaky::{LeakyTable, Rate};
-pub use rule::{Decision, Rule, WindowType};
+pub use rule::{Decision, Rule, Standing, WindowType};
 pub use table::Table;

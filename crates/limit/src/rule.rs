@@ -35,10 +35,13 @@ pub struct Decision {
 
 /// A window as it stands: its requests, those of the one before, and the time left.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing {
-    pub(crate) count: u64,
-    pub(crate) before: u64,
-    pub(crate) left_ms: u64,
+pub struct Standing {
+    /// Requests of the window.
+    pub count: u64,
+    /// Requests of the window before it, for [`WindowType::Sliding`].
+    pub before: u64,
+    /// Milliseconds until it ends.
+    pub left_ms: u64,
 }
 
 impl Rule {
@@ -51,7 +54,7 @@ impl Rule {
     }
 
     /// Decides on one more request.
-    pub(crate) fn decide(&self, standing: Standing) -> Decision {
+    pub fn decide(&self, standing: Standing) -> Decision {
         let Standing { count, before, left_ms } = standing;
         if count >= self.limit {
             return Decision { allowed: false, remaining: 0, reset_ms: left_ms };

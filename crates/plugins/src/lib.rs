@@ -26,6 +26,7 @@ mod pattern;
 pub mod prometheus;
 mod proxy_control;
 mod proxy_rewrite;
+mod public_api;
 mod real_ip;
 mod redirect;
 mod referer_restriction;
@@ -70,6 +71,7 @@ pub fn registry() -> &'static Registry {
             &prometheus::Prometheus,
             &proxy_control::ProxyControl,
             &proxy_rewrite::ProxyRewrite,
+            &public_api::PublicApi,
             &real_ip::RealIp,
             &redirect::Redirect,
             &referer_restriction::RefererRestriction,

@@ -23,6 +23,7 @@ pub(super) struct Applier<S> {
 impl<S: PlanSink> Applier<S> {
     /// Starts from what lies on disk, if it is good; else from nothing.
     pub(super) fn start(identity: &Identity, data_dir: &Path, sink: S, status: watch::Sender<Status>) -> Self {
+        plugin_api::instance::set_gateway_group(identity.name.group.as_str());
         let (receiver, last_good) = (receiver_of(identity), LastGood::new(data_dir));
         let mut applier = Self { receiver, sink, last_good, status };
         applier.status.send_modify(|status| {

@@ -58,7 +58,7 @@ pub(super) fn seed_of_rule(seed: u64, key: &str) -> u64 {
 }
 
 /// A priority or a filter is no other limit.
-fn without_meta(conf: &Value) -> Value {
+pub(super) fn without_meta(conf: &Value) -> Value {
     let mut conf = conf.clone();
     if let Some(fields) = conf.as_object_mut() {
         fields.remove("_meta");

@@ -7,10 +7,12 @@
 //! ```json
 //! { "rules": [{ "key": "$http_x_tenant", "count": "$http_x_quota", "time_window": 60, "header_prefix": "Tenant" }] }
 //! ```
-//! Counters are kept in the instance (`policy: local`), in one table for all routes that outlives every plan.
+//! Counters are kept in the instance (`policy: local`), in one table for all routes that outlives every plan, or in Redis
+//! (`policy: redis`), where all instances of the gateway group count together.
 //! Source: <https://apisix.apache.org/docs/apisix/3.18/plugins/limit-count/>
 
 pub(crate) mod counters;
+mod redis;
 pub(crate) mod rule;
 mod schema;
 
@@ -20,7 +22,7 @@ use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use limit::{Decision, WindowType};
 use model::Fault;
-use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
+use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -88,13 +90,18 @@ impl PluginType for LimitCount {
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        if let Some(policy) = conf.policy.as_deref().filter(|policy| *policy != "local") {
-            let message = format!("policy \"{policy}\" is not supported yet: use \"local\", or leave it out");
-            return Err(Fault::new("/policy", message));
-        }
+        let remote = match conf.policy.as_deref() {
+            None | Some("local") => None,
+            Some("redis") => Some(redis::Counters::new(conf.group.as_deref(), input)?),
+            Some(policy) => {
+                let message = format!("policy \"{policy}\" is not supported yet: use \"local\" or \"redis\"");
+                return Err(Fault::new("/policy", message));
+            }
+        };
         let headers = HeaderNames::of(input.metadata)?;
         Ok(Arc::new(Compiled {
             rules: rules(&conf, input, &headers)?,
+            remote,
             has_rules: !conf.rules.is_empty(),
             window_type: match conf.window_type.as_deref() {
                 Some("sliding") => WindowType::Sliding,
@@ -189,6 +196,8 @@ fn reset_header(reset_ms: u64, window_type: WindowType) -> HeaderValue {
 
 struct Compiled {
     rules: Vec<Rule>,
+    /// Where it is counted, when not here.
+    remote: Option<redis::Counters>,
     /// Whether `rules` were given: one that a request does not fit is left out then.
     has_rules: bool,
     window_type: WindowType,
@@ -203,23 +212,64 @@ impl Plugin for Compiled {
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if let Some(remote) = &self.remote {
+            return Flow::Wait(Box::pin(self.count_remotely(remote, exchange)));
+        }
         let mut is_limited = false;
         for rule in &self.rules {
             let Some(due) = rule.due(exchange, self.has_rules) else { continue };
             is_limited = true;
             let decision = counters::hit(due.key, &due.as_rule(self.window_type));
-            if self.show_headers {
-                rule.headers.tell(exchange, &due, &decision, self.window_type);
-            }
-            if !decision.allowed {
-                return Flow::reply(self.rejection.clone());
+            if let Some(refusal) = self.judge(rule, &due, decision, exchange) {
+                return Flow::reply(refusal);
             }
         }
+        self.end(is_limited, exchange).map_or(Flow::CONTINUE, Flow::reply)
+    }
+}
+
+impl Compiled {
+    async fn count_remotely(&self, remote: &redis::Counters, exchange: &mut Exchange) -> Verdict {
+        let mut is_limited = false;
+        for (n, rule) in self.rules.iter().enumerate() {
+            let Some(due) = rule.due(exchange, self.has_rules) else { continue };
+            is_limited = true;
+            let key = format!("{n}:{}", rule.key_text(exchange));
+            match remote.hit(&key, &due.as_rule(self.window_type)).await {
+                Ok(decision) => {
+                    if let Some(refusal) = self.judge(rule, &due, decision, exchange) {
+                        return Verdict::Reply(refusal);
+                    }
+                }
+                Err(error) if self.allow_degradation => {
+                    tracing::warn!(%error, "limit-count: not limited, for it cannot be counted");
+                    return Verdict::Continue;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "limit-count: cannot count");
+                    let message = format!("failed to limit count: {error}");
+                    return Verdict::Reply(Reply::error_msg(StatusCode::INTERNAL_SERVER_ERROR, &message));
+                }
+            }
+        }
+        self.end(is_limited, exchange).map_or(Verdict::Continue, Verdict::Reply)
+    }
+
+    /// Tells the client how it stands; the answer when it may not go on.
+    fn judge(&self, rule: &Rule, due: &Due, decision: Decision, exchange: &mut Exchange) -> Option<Reply> {
+        if self.show_headers {
+            rule.headers.tell(exchange, due, &decision, self.window_type);
+        }
+        (!decision.allowed).then(|| self.rejection.clone())
+    }
+
+    /// The answer to a request that no limit could be read from.
+    fn end(&self, is_limited: bool, exchange: &Exchange) -> Option<Reply> {
         if is_limited || self.allow_degradation {
-            return Flow::CONTINUE;
+            return None;
         }
         tracing::error!(uri = %exchange.uri, "limit-count: no limit can be read from this request");
-        Flow::reply(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
+        Some(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
 

@@ -106,6 +106,13 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// What [`Rule::due`] counts together, as text that means the same on all instances.
+    pub(super) fn key_text(&self, exchange: &Exchange) -> String {
+        self.key.text(exchange).unwrap_or_else(|| exchange.client.remote.ip().to_string())
+    }
+}
+
 impl Due {
     pub(super) fn as_rule(&self, window_type: WindowType) -> limit::Rule {
         limit::Rule { limit: self.limit, window_ms: self.window_ms, window_type }
@@ -137,6 +144,18 @@ impl Key {
             write_address(exchange, &mut hasher);
         }
         hasher.finish()
+    }
+
+    fn text(&self, exchange: &Exchange) -> Option<String> {
+        match self {
+            Self::Address => None,
+            Self::Constant(text) => Some(text.clone()),
+            Self::Var(var) => var.get(exchange).filter(|text| !text.is_empty()).map(|text| text.into_owned()),
+            Self::Combination(template) => match template.render_counted(exchange) {
+                (_, 0) => None,
+                (text, _) => Some(text.to_string()),
+            },
+        }
     }
 
     /// Hashes the key; `false` when it has no value.

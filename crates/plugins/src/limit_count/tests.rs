@@ -153,7 +153,6 @@ fn a_sliding_window_tells_hundredths() {
 fn wrong_configurations_are_named_by_field() {
     let rule = |key: &str| json!({ "key": key, "count": 1, "time_window": 1 });
     let cases = [
-        (json!({ "count": 1, "time_window": 1, "policy": "redis" }), "/policy"),
         (json!({ "count": 1, "time_window": 1, "policy": "redis-cluster" }), "/policy"),
         (json!({ "count": "none", "time_window": 1 }), "/count"),
         (json!({ "count": 1, "time_window": "0" }), "/time_window"),

@@ -7,6 +7,7 @@
 //! Source: <https://apisix.apache.org/docs/apisix/3.18/plugins/prometheus/>
 
 mod labels;
+mod page;
 mod render;
 mod series;
 mod shard;
@@ -20,7 +21,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use labels::{Disabled, METRICS};
-pub use render::{Gauges, render};
+pub use page::{PAGE, content_type, page, publish};
+pub use render::Gauges;
 
 /// The plugin by name.
 pub(crate) struct Prometheus;

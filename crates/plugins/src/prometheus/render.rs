@@ -57,7 +57,7 @@ impl HistogramSum {
 const LATENCIES: [&str; TIMES] = ["request", "upstream", "apisix"];
 
 /// Renders all metrics.
-pub fn render(gauges: &Gauges) -> String {
+pub(super) fn render(gauges: &Gauges) -> String {
     let sums = Sums::of_all_workers();
     let mut out = String::with_capacity(4096 + sums.statuses.len() * 256 + sums.latencies.len() * 12_288);
     // Writing to a String cannot fail.
