@@ -164,6 +164,9 @@ impl Up {
         let api: Vec<_> = [&https, &http].into_iter().flatten().cloned().collect();
         let gateway: Vec<_> = ready.split_whitespace().filter(|word| word.contains("://")).collect();
         lines.push(format!("  API              {}", api.join("  ")));
+        if let Some(address) = address(control_plane.api.apisix_admin) {
+            lines.push(format!("  APISIX Admin API http://{address}"));
+        }
         lines.push(format!("  config channel   https://{}", control_plane.channel_address));
         lines.push(format!("  gateway          {}", gateway.join("  ")));
         lines.push(format!("  CA fingerprint   {}", control_plane.control.ca_fingerprint()));
