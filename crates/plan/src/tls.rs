@@ -101,12 +101,13 @@ impl TlsMap {
         map
     }
 
-    /// The handshake for a server name: the exact one, else the longest wildcard.
+    /// The handshake for a server name: the exact one, else the wildcard, whose `*` stands for one label, as it does in
+    /// certificates (RFC 9525, section 6.3).
     pub fn find(&self, sni: &str) -> Option<&Arc<TlsHost>> {
         let sni = sni.to_ascii_lowercase();
         self.exact.get(&*sni).or_else(|| {
-            let dots = sni.match_indices('.').map(|(at, _)| at).filter(|at| *at > 0);
-            dots.map(|at| &sni[at..]).find_map(|suffix| self.wildcard.get(suffix))
+            let dot = sni.find('.').filter(|dot| *dot > 0)?;
+            self.wildcard.get(sni.get(dot..)?)
         })
     }
 

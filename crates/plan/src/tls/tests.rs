@@ -17,11 +17,11 @@ fn ssl(id: &str, names: &[&str]) -> Change {
 }
 
 #[test]
-fn the_exact_name_goes_before_the_longest_wildcard_and_the_lower_id_wins() {
+fn the_exact_name_goes_before_a_wildcard_of_one_label_and_the_lower_id_wins() {
     let mut compiler = compiled(&[
         ssl("exact", &["a.shop.test"]),
-        ssl("long", &["*.shop.test"]),
-        ssl("short", &["*.test"]),
+        ssl("shops", &["*.shop.test"]),
+        ssl("top", &["*.test"]),
         ssl("twin-a", &["twin.example"]),
         ssl("twin-b", &["twin.example"]),
     ]);
@@ -29,7 +29,8 @@ fn the_exact_name_goes_before_the_longest_wildcard_and_the_lower_id_wins() {
     let find = |name: &str| plan.tls().find(name).map(Arc::as_ptr);
     assert!(find("A.shop.TEST").is_some(), "case does not matter");
     assert_ne!(find("a.shop.test"), find("b.shop.test"));
-    assert_eq!(find("b.shop.test"), find("c.d.shop.test"));
+    assert_eq!(find("b.shop.test"), find("c.shop.test"));
+    assert_eq!((find("c.d.shop.test"), find(".shop.test")), (None, None), "a wildcard is one label, and not none");
     assert_ne!(find("b.shop.test"), find("shop.test"));
     assert_eq!(find("shop.test"), find("other.test"));
     assert_eq!((find("test"), find("unknown.example"), find("")), (None, None, None));
