@@ -36,6 +36,8 @@ pub struct Entry {
     pub error_response: Option<Value>,
     /// Whether it finds consumers: those run before a consumer's own plugins are known.
     pub is_authentication: bool,
+    /// Whether it needs the request's body whole.
+    pub request_body: BodyNeed,
 }
 
 impl Entry {
@@ -107,6 +109,7 @@ impl<'a> ChainBuilder<'a> {
             name: plugin_type.name(),
             priority: priority.unwrap_or_else(|| plugin_type.priority()),
             phases: plugin.phases(),
+            request_body: plugin.request_body(),
             plugin,
             filter: filter.map_err(|fault| fault.under("/_meta/filter"))?,
             error_response: meta_field("error_response").cloned(),

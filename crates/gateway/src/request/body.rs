@@ -9,11 +9,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use plugin_api::BodyNeed;
+use plugin_api::{BodyNeed, Exchange};
 
-use super::live::Live;
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
+use crate::worker::local::Local;
 
 /// The request's body on its way to the upstream.
 pub(crate) enum RequestBody {
@@ -31,20 +31,27 @@ impl RequestBody {
     }
 
     /// Reads the body whole when `need` asks for it, and shows it to plugins.
-    pub(crate) async fn collect(&mut self, live: &mut Live, need: BodyNeed) -> Result<(), Fault> {
+    pub(crate) async fn collect(
+        &mut self,
+        exchange: &mut Exchange,
+        uploading: &Uploading<'_>,
+        need: BodyNeed,
+    ) -> Result<(), Fault> {
         let BodyNeed::Whole { limit } = need else {
             return Ok(());
         };
-        let limit = live.exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
+        let limit = exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
         if let RequestBody::Streaming(incoming) = self {
-            let connection = live.connection.clone();
-            let pause = live.worker.limits.client_body;
-            let body = Box::pin(read_whole(incoming, limit, &connection, pause)).await?;
-            live.exchange.outcome.bytes_received += body.len() as u64;
+            let body = Box::pin(read_whole(incoming, limit, uploading)).await?;
+            exchange.outcome.bytes_received += body.len() as u64;
             *self = RequestBody::Whole(body);
         }
         if let RequestBody::Whole(body) = self {
-            live.exchange.request_body = Some(body.clone());
+            // Another plugin, with a higher limit, may have read it.
+            if body.len() > limit {
+                return Err(Fault::BodyTooLarge(limit));
+            }
+            exchange.request_body = Some(body.clone());
         }
         Ok(())
     }
@@ -76,18 +83,26 @@ impl RequestBody {
     }
 }
 
-async fn read_whole(
-    incoming: &mut Incoming,
-    limit: usize,
-    connection: &Connection,
+/// Where a body comes from, and how long its pieces may take.
+pub(crate) struct Uploading<'l> {
+    connection: &'l Connection,
     pause: Duration,
-) -> Result<Bytes, Fault> {
+}
+
+impl<'l> Uploading<'l> {
+    pub(crate) fn of(connection: &'l Connection, worker: &Local) -> Self {
+        Self { connection, pause: worker.limits.client_body }
+    }
+}
+
+async fn read_whole(incoming: &mut Incoming, limit: usize, uploading: &Uploading<'_>) -> Result<Bytes, Fault> {
     if incoming.size_hint().lower() > limit as u64 {
         return Err(Fault::BodyTooLarge(limit));
     }
     let mut whole = BytesMut::new();
     loop {
-        let frame = connection.steps.limit(pause, incoming.frame()).await.map_err(|_| Fault::ClientStalled)?;
+        let step = uploading.connection.steps.limit(uploading.pause, incoming.frame());
+        let frame = step.await.map_err(|_| Fault::ClientStalled)?;
         let Some(frame) = frame else {
             return Ok(whole.freeze());
         };

@@ -4,9 +4,9 @@
 //! 2. `normalise`: host and path in one form, what is ambiguous refused. Before routing, so that nothing
 //!    matches one path and forwards another. Then `client_auth`: hosts may demand a client certificate.
 //! 3. `route`: by host, path, method, client, variables.
-//! 4. `body`: read whole, when a plugin of the chain asked for it. After routing, for only the chain knows.
-//! 5. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
+//! 4. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
 //!    `rewrite`, which finds the consumer; then the consumer's own; then `access` of the merged chain.
+//! 5. `body`: read whole before the first plugin that asked for it, and not sooner: those before it may refuse.
 //! 6. `forward`: `before_proxy`, choose a node, connect or reuse, send, try the next node.
 //! 7. `answer`: `header_filter`, then the body streams through `body_filter`.
 //! 8. `log`: when the last byte is handed over or the client is gone, whichever way the request went.
@@ -33,8 +33,8 @@ use plugin_api::{Phases, Reply};
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
 use crate::worker::local::Local;
-use body::RequestBody;
 pub(crate) use body::UpstreamBody;
+use body::{RequestBody, Uploading};
 pub(crate) use live::Live;
 pub(crate) use response::ResponseBody;
 
@@ -102,17 +102,18 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, St
     client_auth::check(&live.exchange, live.plan.tls())?;
     let is_found = live.find_route();
     let mut body = RequestBody::new(body);
-    body.collect(live, live.request_body_need()).await?;
-    phases::run_global(live).await?;
+    phases::run_global(live, &mut body).await?;
     if !is_found {
         return Err(Fault::RouteNotFound.into());
     }
-    phases::run(live, Phases::REWRITE).await?;
+    phases::run(live, Phases::REWRITE, &mut body).await?;
     if live.merge_consumer() {
-        body.collect(live, live.request_body_need()).await?;
-        phases::run_consumer_rewrite(live).await?;
+        phases::run_consumer_rewrite(live, &mut body).await?;
     }
-    phases::run(live, Phases::ACCESS).await?;
-    phases::run(live, Phases::BEFORE_PROXY).await?;
+    phases::run(live, Phases::ACCESS, &mut body).await?;
+    phases::run(live, Phases::BEFORE_PROXY, &mut body).await?;
+    // For plugins that log it.
+    let need = live.request_body_need();
+    body.collect(&mut live.exchange, &Uploading::of(&live.connection, &live.worker), need).await?;
     forward::forward(live, body).await
 }

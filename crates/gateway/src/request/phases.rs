@@ -4,41 +4,48 @@ use plan::{Chain, Entry};
 use plugin_api::{Exchange, Flow, Phases, Reply, Verdict};
 
 use super::Stop;
+use super::body::{RequestBody, Uploading};
 use super::live::Live;
 
 /// The global rules' `rewrite` and `access`, as APISIX runs them: before the route's, and also without a route.
-pub(crate) async fn run_global(live: &mut Live) -> Result<(), Stop> {
-    let chain = live.plan.global_chain();
+pub(crate) async fn run_global(live: &mut Live, body: &mut RequestBody) -> Result<(), Stop> {
     for phase in [Phases::REWRITE, Phases::ACCESS] {
-        if chain.has(phase) {
-            run_chain(&mut live.exchange, chain, phase, |_| true).await?;
-        }
+        run_global_phase(live, phase, body).await?;
     }
     Ok(())
 }
 
-/// One phase of the route's plugins; `before_proxy` of the global rules goes before it.
-pub(crate) async fn run(live: &mut Live, phase: Phases) -> Result<(), Stop> {
-    if phase == Phases::BEFORE_PROXY && live.plan.global_chain().has(phase) {
-        run_chain(&mut live.exchange, live.plan.global_chain(), phase, |_| true).await?;
+async fn run_global_phase(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
+    let chain = live.plan.global_chain();
+    if !chain.has(phase) {
+        return Ok(());
     }
-    let Live { exchange, route, merged, .. } = live;
+    let uploading = Uploading::of(&live.connection, &live.worker);
+    run_chain(&mut live.exchange, chain, phase, |_| true, (body, &uploading)).await
+}
+
+/// One phase of the route's plugins; `before_proxy` of the global rules goes before it.
+pub(crate) async fn run(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
+    if phase == Phases::BEFORE_PROXY {
+        run_global_phase(live, phase, body).await?;
+    }
+    let Live { exchange, route, merged, connection, worker, .. } = live;
     let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
     match chain.filter(|chain| chain.has(phase)) {
-        Some(chain) => run_chain(exchange, chain, phase, |_| true).await,
+        Some(chain) => run_chain(exchange, chain, phase, |_| true, (body, &Uploading::of(connection, worker))).await,
         None => Ok(()),
     }
 }
 
 /// `rewrite` of what the consumer brought: the route's own have run, and one of them found the consumer.
-pub(crate) async fn run_consumer_rewrite(live: &mut Live) -> Result<(), Stop> {
-    let Live { exchange, route, merged, .. } = live;
+pub(crate) async fn run_consumer_rewrite(live: &mut Live, body: &mut RequestBody) -> Result<(), Stop> {
+    let Live { exchange, route, merged, connection, worker, .. } = live;
     let (Some(merged), Some(route)) = (merged, route) else {
         return Ok(());
     };
     let is_new =
         |entry: &Entry| !route.chain.entries().iter().any(|own| std::sync::Arc::ptr_eq(&own.plugin, &entry.plugin));
-    run_chain(exchange, merged, Phases::REWRITE, is_new).await
+    run_chain(exchange, merged, Phases::REWRITE, is_new, (body, &Uploading::of(connection, worker))).await
 }
 
 async fn run_chain(
@@ -46,11 +53,13 @@ async fn run_chain(
     chain: &Chain,
     phase: Phases,
     includes: impl Fn(&Entry) -> bool,
+    (body, uploading): (&mut RequestBody, &Uploading<'_>),
 ) -> Result<(), Stop> {
     for entry in chain.entries() {
         if !takes_part(entry, phase, exchange) || !includes(entry) {
             continue;
         }
+        body.collect(exchange, uploading, entry.request_body).await?;
         let flow = match phase {
             Phases::REWRITE => entry.plugin.rewrite(exchange),
             Phases::ACCESS => entry.plugin.access(exchange),

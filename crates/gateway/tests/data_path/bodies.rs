@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, raw, soon};
+use crate::support::{Client, Echo, Gateway, Script, get, put, raw, settings, soon};
 
 const LARGE: usize = 100 << 20;
 const PIECE: usize = 64 << 10;
@@ -163,4 +163,23 @@ async fn a_chunked_body_beyond_a_plugin_s_bound_gets_413() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{chunks:?}: {answer}");
     }
     gateway.stop().await;
+}
+
+/// Plugins that go first may refuse a request before anybody reads its body for those that come later.
+#[tokio::test]
+async fn who_is_refused_need_not_upload_first() {
+    let echo = Echo::start().await;
+    let checks_body = json!({ "body_schema": { "type": "object" } });
+    let gates = [
+        ("client-control", json!({ "max_body_size": 10 }), "413"),
+        ("fault-injection", json!({ "abort": { "http_status": 503 } }), "503"),
+    ];
+    for (gate, conf, status) in gates {
+        let plugins = json!({ gate: conf, "request-validation": checks_body });
+        let route = json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": echo.nodes() } });
+        let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route)]);
+        let answer = raw(gateway.http, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4096\r\n\r\n").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{gate}: {answer}");
+        gateway.stop().await;
+    }
 }
