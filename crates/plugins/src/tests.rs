@@ -31,6 +31,7 @@ fn priorities_are_those_of_apisix() {
         ("traffic-split", 966),
         ("redirect", 900),
         ("response-rewrite", 899),
+        ("public-api", 501),
         ("prometheus", 500),
         ("echo", 412),
         ("http-logger", 410),
