@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+/// Enough for the most connections that a part holds, twice.
+const FILES: u64 = 65_536;
 const SETTLING: Duration = Duration::from_secs(3);
 
 /// The two processors of a measurement.
@@ -41,24 +43,43 @@ pub(crate) fn pin_thread(cpu: Cpu) {
     }
 }
 
-/// Lets this process and its children hold as many files open as the system permits.
-pub(crate) fn raise_file_limit() {
-    // SAFETY: both calls get a valid pointer to a plain struct that lives through them.
+/// Lets this process and its children hold as many files open as they need, or as the system permits; returns how many.
+pub(crate) fn raise_file_limit() -> u64 {
+    // SAFETY: the calls get a valid pointer to a plain struct that lives through them.
     unsafe {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return 0;
         }
+        // Beyond the hard limit only the administrator gets, who may try.
+        let wanted = limit.rlim_max.max(FILES);
+        let raised = libc::rlimit { rlim_cur: wanted, rlim_max: wanted };
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 {
+            return wanted;
+        }
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        limit.rlim_cur
     }
 }
 
 /// User and system time that `root` and all its descendants have used, in microseconds.
 pub(crate) fn tree_cpu_us(root: u32) -> Result<f64> {
-    let ticks: u64 = tree(root)?.iter().map(|process| process.ticks).sum();
-    // SAFETY: sysconf takes a number and returns one.
-    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Ok(ticks as f64 * 1e6 / per_second as f64)
+    Ok(tree(root)?.iter().filter_map(|process| cpu_time(process.pid)).sum::<Duration>().as_secs_f64() * 1e6)
+}
+
+/// By the process's CPU clock, which counts nanoseconds: the ticks in /proc would be off by one in a short round.
+/// None when it has ended.
+fn cpu_time(pid: u32) -> Option<Duration> {
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both calls get valid pointers to plain values that live through them.
+    let is_known = unsafe {
+        let mut clock: libc::clockid_t = 0;
+        libc::clock_getcpuclockid(pid, &raw mut clock) == 0 && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    let nanoseconds = u32::try_from(time.tv_nsec).ok().filter(|_| is_known)?;
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanoseconds))
 }
 
 /// Resident memory of `root` and all its descendants, in KiB.
@@ -80,7 +101,6 @@ pub(crate) fn settled_rss_kib(root: u32) -> Result<f64> {
 struct Process {
     pid: u32,
     parent: u32,
-    ticks: u64,
 }
 
 fn tree(root: u32) -> Result<Vec<Process>> {
@@ -109,8 +129,7 @@ fn tree(root: u32) -> Result<Vec<Process>> {
 fn parse_stat(stat: &str) -> Option<Process> {
     let (pid, rest) = stat.split_once(' ')?;
     let fields: Vec<&str> = rest.rsplit_once(") ")?.1.split(' ').collect();
-    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some(Process { pid: pid.parse().ok()?, parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
+    Some(Process { pid: pid.parse().ok()?, parent: fields.get(1)?.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -121,7 +140,7 @@ mod tests {
     fn a_stat_line_with_a_strange_name_is_read() {
         let line = "77 (a) b (c) S 5 77 77 0 -1 4194560 100 0 0 0 30 12 9 9 20 0 1 0 100 1 1";
         let process = parse_stat(line).unwrap();
-        assert_eq!((process.pid, process.parent, process.ticks), (77, 5, 42));
+        assert_eq!((process.pid, process.parent), (77, 5));
         assert!(parse_stat("77 (a").is_none());
     }
 
@@ -129,7 +148,16 @@ mod tests {
     fn a_process_finds_itself_with_memory_and_a_missing_one_is_an_error() {
         let own = std::process::id();
         assert!(tree_rss_kib(own).unwrap() > 100);
-        assert!(tree_cpu_us(own).is_ok());
         assert!(tree_cpu_us(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn the_cpu_time_of_a_process_grows_by_what_it_uses() {
+        let own = std::process::id();
+        let before = tree_cpu_us(own).unwrap();
+        let begun = std::time::Instant::now();
+        while tree_cpu_us(own).unwrap() < before + 500.0 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "no CPU time seen");
+        }
     }
 }
