@@ -14,9 +14,28 @@ pub(crate) enum Case {
     Auth,
     /// Plain, over TLS.
     Tls,
+    /// HTTP/2 over TLS from the client, HTTP/1.1 to the upstream.
+    Http2,
+    /// Unary gRPC calls, HTTP/2 without TLS on both sides.
+    Grpc,
+    /// Messages that come back on kept WebSockets.
+    WebSocket,
+    /// A TLS connection for each request.
+    Handshakes,
     /// That many exact routes, hit at random.
     Routes(u32),
 }
+
+/// All but those with a number.
+const NAMED: [(Case, &str); 7] = [
+    (Case::Plain, "plain"),
+    (Case::Auth, "auth"),
+    (Case::Tls, "tls"),
+    (Case::Http2, "h2"),
+    (Case::Grpc, "grpc"),
+    (Case::WebSocket, "websocket"),
+    (Case::Handshakes, "handshakes"),
+];
 
 /// Header lines of every request of [`Case::Auth`].
 const KEY: &[&str] = &["apikey: bench-key"];
@@ -24,25 +43,34 @@ const KEY: &[&str] = &["apikey: bench-key"];
 impl Case {
     /// The header lines its requests need.
     pub(crate) fn headers(self) -> &'static [&'static str] {
-        if self == Case::Auth { KEY } else { &[] }
+        match self {
+            Case::Auth => KEY,
+            Case::Handshakes => &["Connection: close"],
+            _ => &[],
+        }
     }
 
     /// A path that must be answered rightly.
     pub(crate) fn first_path(self) -> String {
         match self {
             Case::Routes(_) => route_path(0),
-            Case::Plain | Case::Auth | Case::Tls => "/hello".to_owned(),
+            Case::Grpc => "/bench.Echo/Say".to_owned(),
+            _ => "/hello".to_owned(),
         }
+    }
+
+    /// Whether clients speak TLS.
+    pub(crate) fn is_tls(self) -> bool {
+        matches!(self, Case::Tls | Case::Http2 | Case::Handshakes)
     }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Case::Plain => f.write_str("plain"),
-            Case::Auth => f.write_str("auth"),
-            Case::Tls => f.write_str("tls"),
-            Case::Routes(routes) => write!(f, "routes-{routes}"),
+        match (self, NAMED.iter().find(|(case, _)| case == self)) {
+            (_, Some((_, name))) => f.write_str(name),
+            (Case::Routes(routes), _) => write!(f, "routes-{routes}"),
+            (other, None) => write!(f, "{other:?}"),
         }
     }
 }
@@ -50,16 +78,14 @@ impl fmt::Display for Case {
 impl FromStr for Case {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("{text:?} is none of plain, auth, tls, routes-1 to routes-1000000");
-        match text {
-            "plain" => Ok(Case::Plain),
-            "auth" => Ok(Case::Auth),
-            "tls" => Ok(Case::Tls),
-            _ => {
-                let routes = text.strip_prefix("routes-").and_then(|count| count.parse().ok());
-                routes.filter(|count| (1..=1_000_000).contains(count)).map(Case::Routes).ok_or_else(unknown)
-            }
+        if let Some((case, _)) = NAMED.iter().find(|(_, name)| *name == text) {
+            return Ok(*case);
         }
+        let routes = text.strip_prefix("routes-").and_then(|count| count.parse().ok());
+        routes.filter(|count| (1..=1_000_000).contains(count)).map(Case::Routes).ok_or_else(|| {
+            let names: Vec<_> = NAMED.iter().map(|(_, name)| *name).collect();
+            format!("{text:?} is none of {}, routes-1 to routes-1000000", names.join(", "))
+        })
     }
 }
 
@@ -96,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_case_reads_what_it_writes() {
-        for case in [Case::Plain, Case::Auth, Case::Tls, Case::Routes(10_000)] {
+        for case in NAMED.iter().map(|(case, _)| *case).chain([Case::Routes(10_000)]) {
             assert_eq!(case.to_string().parse(), Ok(case));
         }
         for text in ["", "routes-", "routes-0", "routes-1000001", "Plain"] {

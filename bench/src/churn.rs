@@ -56,10 +56,10 @@ impl From<Outcome> for Side {
 /// Measures the same load without and with changes.
 pub(crate) fn measure(control: &mut ControlPlane, site: &Site, plan: Plan) -> Result<Churn> {
     let group = control.create_group("churn")?;
-    control.configure(&group, Case::Routes(plan.routes), site.upstream, &site.certificate)?;
+    control.configure(&group, Case::Routes(plan.routes), site)?;
     let mut gateway = control.start_gateway(&group, "churn", None)?;
     gateway.wait_right(&Case::Routes(plan.routes).first_path(), &[])?;
-    let target = Target { address: gateway.http, tls: None, request: Request::any_route(plan.routes) };
+    let target = Target::http(gateway.http, Request::any_route(plan.routes));
     let (quiet, ()) = under_load(&target, plan, || {
         std::thread::sleep(plan.duration);
         Ok(())

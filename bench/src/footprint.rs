@@ -37,7 +37,7 @@ pub(crate) fn measure(mut control: ControlPlane, site: &Site, routes: u32, resta
 
     let mut instance = |name: &str, routes: u32| -> Result<(Gateway, f64)> {
         let group = control.create_group(name)?;
-        control.configure(&group, Case::Routes(routes), site.upstream, &site.certificate)?;
+        control.configure(&group, Case::Routes(routes), site)?;
         let begun = Instant::now();
         let mut gateway = control.start_gateway(&group, name, None)?;
         gateway.wait_right(&route_path(routes - 1), &[])?;

@@ -81,11 +81,13 @@ impl Connection {
                 answer::Answer::Incomplete => {}
                 answer::Answer::Unreadable => return Err(io::Error::other("an answer that cannot be read")),
                 answer::Answer::Whole(whole) => {
-                    let body = self.buffer.split_off(whole.length.saturating_sub(whole.body));
-                    if whole.closes {
+                    let (status, body) = (whole.status, whole.body.to_vec());
+                    let (head, closes) = (whole.head, whole.closes);
+                    if closes {
                         self.stream = None;
                     }
-                    return Ok(Answer { status: whole.status, head: std::mem::take(&mut self.buffer), body });
+                    self.buffer.truncate(head);
+                    return Ok(Answer { status, head: std::mem::take(&mut self.buffer), body });
                 }
             }
         }

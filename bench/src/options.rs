@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::case::{Case, Peer};
+use crate::sample::Rounds;
+
+/// Until connections are open and caches are filled.
+const TRAFFIC_WARM_UP: Duration = Duration::from_millis(300);
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -27,8 +31,12 @@ pub(crate) struct Options {
     /// What to measure.
     #[arg(long, value_delimiter = ',', default_value = "traffic,footprint,propagation,churn,convergence")]
     pub(crate) parts: Vec<Part>,
-    /// Kinds of traffic: plain, auth, tls, routes-N.
-    #[arg(long, value_delimiter = ',', default_value = "plain,auth,tls,routes-1,routes-10000,routes-100000")]
+    /// Kinds of traffic: plain, auth, tls, h2, grpc, websocket, handshakes, routes-N.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "plain,auth,tls,h2,grpc,websocket,handshakes,routes-1,routes-10000,routes-100000"
+    )]
     pub(crate) cases: Vec<Case>,
     /// Proxies.
     #[arg(long, value_delimiter = ',', default_value = "flotilla,nginx,haproxy,envoy,relay")]
@@ -37,9 +45,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: u32,
     /// Seconds per round, case and proxy.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 1.5)]
     pub(crate) seconds: f64,
-    /// Keep-alive connections of the load.
+    /// Connections of the load; of HTTP/2, streams.
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
     /// Route counts of the propagation part.
@@ -107,8 +115,14 @@ impl Options {
         }
     }
 
-    pub(crate) fn round(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
+    /// Of kinds of traffic.
+    pub(crate) fn rounds(&self) -> Rounds {
+        self.rounds_of(self.seconds, TRAFFIC_WARM_UP)
+    }
+
+    fn rounds_of(&self, seconds: f64, warm_up: Duration) -> Rounds {
+        let round = Duration::from_secs_f64(seconds);
+        Rounds { rounds: self.rounds, round, warm_up: warm_up.min(round), connections: self.connections }
     }
 }
 
@@ -121,7 +135,8 @@ mod tests {
     #[test]
     fn quick_makes_everything_small_and_measures_no_case_twice() {
         let options = Options::parse_from(["bench", "--quick"]).resolved();
-        assert_eq!(options.cases, [Case::Plain, Case::Auth, Case::Tls, Case::Routes(1), Case::Routes(1000)]);
+        assert_eq!(options.cases[..3], [Case::Plain, Case::Auth, Case::Tls]);
+        assert_eq!(options.cases[7..], [Case::Routes(1), Case::Routes(1000)]);
         assert_eq!(options.rounds, 1);
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Propagation {
 pub(crate) fn measure(control: &mut ControlPlane, site: &Site, routes: u32, changes: u32) -> Result<Propagation> {
     let name = format!("propagation-{routes}");
     let group = control.create_group(&name)?;
-    control.configure(&group, Case::Routes(routes), site.upstream, &site.certificate)?;
+    control.configure(&group, Case::Routes(routes), site)?;
     let mut gateway = control.start_gateway(&group, &name, None)?;
     gateway.wait_right(&Case::Routes(routes).first_path(), &[])?;
     let (mut latencies, mut writes) = (Vec::new(), Vec::new());

@@ -2,13 +2,11 @@
 
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::case::{Case, Peer};
-use crate::certificate::Certificate;
 use crate::churn;
 use crate::cpu::Cpu;
 use crate::fleet;
@@ -20,17 +18,11 @@ use crate::proxies::flotilla::ControlPlane;
 use crate::proxies::{Site, Subject, start_our_gateway, start_peer};
 use crate::report::{Report, Settings};
 use crate::target;
-use crate::traffic::{self, Rounds};
-use crate::upstream::Upstream;
-
-const WARM_UP: Duration = Duration::from_millis(500);
+use crate::traffic;
 
 /// Measures what `options` ask for. Configurations, data and logs go to `dir`.
 pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
-    let upstream = Upstream::start()?;
-    let certificate = Arc::new(Certificate::make(dir)?);
-    let site = Site { dir: dir.to_owned(), upstream: upstream.address, certificate };
-    let mut run = Run { options, site, report: empty_report(options) };
+    let mut run = Run { options, site: Site::prepare(dir)?, report: empty_report(options) };
     for part in &options.parts {
         run.part(*part);
     }
@@ -90,14 +82,7 @@ impl Run<'_> {
             }
         }
         let mut subjects = self.subjects(&mut control);
-        let options = self.options;
-        let rounds = Rounds {
-            rounds: options.rounds,
-            round: options.round(),
-            warm_up: WARM_UP.min(options.round()),
-            connections: options.connections,
-        };
-        self.report.traffic = traffic::measure(&mut subjects, rounds)?;
+        self.report.traffic = traffic::measure(&mut subjects, self.options.rounds())?;
         self.report.targets.extend(target::of_traffic(&self.report.traffic));
         Ok(())
     }

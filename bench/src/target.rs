@@ -7,7 +7,7 @@ use crate::churn::Churn;
 use crate::fleet::Convergence;
 use crate::footprint::Footprint;
 use crate::propagation::Propagation;
-use crate::traffic::{Figures, own_ratio};
+use crate::traffic::{Figures, own_ratio, peer_ratio};
 
 /// A promise: `measured` is at most `limit`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,13 +31,18 @@ impl Target {
 
 /// Of the ratios between cases and to nginx.
 pub(crate) fn of_traffic(figures: &[Figures]) -> Vec<Target> {
-    let (plain, ours) = (Case::Plain.to_string(), Peer::Flotilla.to_string());
-    let to_nginx = figures.iter().find(|of| of.case == plain && of.peer == ours).and_then(|of| of.to_nginx);
     let ratio = |name: &str, measured: Option<f64>, limit| Some(Target::new(name, measured?, limit, "x"));
+    let to = |case, peer| peer_ratio(figures, case, peer);
+    let own = |case, to| own_ratio(figures, case, to);
     [
-        ratio("Plain route with metrics: CPU per request to nginx", to_nginx, 1.05),
-        ratio("Key-auth, limit-count and metrics to plain", own_ratio(figures, Case::Auth, Case::Plain), 1.25),
-        ratio("10,000 routes to one", own_ratio(figures, Case::Routes(10_000), Case::Routes(1)), 1.05),
+        ratio("Plain route with metrics: CPU per request to nginx", to(Case::Plain, Peer::Nginx), 1.05),
+        ratio("Key-auth, limit-count and metrics to plain", own(Case::Auth, Case::Plain), 1.25),
+        ratio("10,000 routes to one", own(Case::Routes(10_000), Case::Routes(1)), 1.05),
+        ratio("TLS on kept connections: CPU per request to nginx", to(Case::Tls, Peer::Nginx), 1.1),
+        ratio("HTTP/2 over TLS: CPU per request to Envoy", to(Case::Http2, Peer::Envoy), 0.8),
+        ratio("gRPC: CPU per call to Envoy", to(Case::Grpc, Peer::Envoy), 0.8),
+        ratio("WebSocket: CPU per message to nginx", to(Case::WebSocket, Peer::Nginx), 1.2),
+        ratio("TLS 1.3 handshakes: CPU each to nginx", to(Case::Handshakes, Peer::Nginx), 1.0),
     ]
     .into_iter()
     .flatten()
@@ -90,10 +95,10 @@ mod tests {
 
     #[test]
     fn a_target_is_named_only_when_it_was_measured_and_holds_up_to_its_limit() {
-        let mut plain = figures_for_tests(Case::Plain, Peer::Flotilla, 10.0);
-        plain.to_nginx = Some(1.05);
-        let auth = figures_for_tests(Case::Auth, Peer::Flotilla, 12.6);
-        let targets = of_traffic(&[plain, auth]);
+        let plain = figures_for_tests(Case::Plain, Peer::Flotilla, 10.5);
+        let nginx = figures_for_tests(Case::Plain, Peer::Nginx, 10.0);
+        let auth = figures_for_tests(Case::Auth, Peer::Flotilla, 13.2);
+        let targets = of_traffic(&[plain, nginx, auth]);
         let verdicts: Vec<_> = targets.iter().map(Target::holds).collect();
         assert_eq!(verdicts, [true, false]);
     }

@@ -1,32 +1,21 @@
 //! CPU per request, side by side: all proxies are up at once and take turns, so that what the machine
 //! does meanwhile falls on all of them alike.
 
-use std::time::{Duration, Instant};
-
 use anyhow::Result;
 use serde::Serialize;
 
 use crate::case::{Case, Peer};
-use crate::cpu::{tree_cpu_us, tree_rss_kib};
-use crate::load::{Load, Pace};
+use crate::cpu::tree_rss_kib;
 use crate::proxies::Subject;
+use crate::sample::{self, Rounds, Sample};
 use crate::statistics::Spread;
-
-/// How long and how often.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rounds {
-    pub(crate) rounds: u32,
-    pub(crate) round: Duration,
-    pub(crate) warm_up: Duration,
-    pub(crate) connections: usize,
-}
 
 /// A proxy's figures in one case.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figures {
     pub(crate) case: String,
     pub(crate) peer: String,
-    /// CPU microseconds of the proxy's processes per request.
+    /// CPU microseconds of the proxy's processes per request, call or message.
     pub(crate) cpu_us: Spread,
     /// `cpu_us.median` over nginx's in the same case of the same run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,24 +32,13 @@ pub(crate) struct Figures {
     pub(crate) first_fault: Option<String>,
 }
 
-struct Sample {
-    cpu_us: f64,
-    rate: f64,
-    busy: f64,
-    p50_us: f64,
-    p99_us: f64,
-    wrong: u64,
-    errors: u64,
-    first_fault: Option<String>,
-}
-
 /// Measures all subjects in turn, round by round.
 pub(crate) fn measure(subjects: &mut [Subject], rounds: Rounds) -> Result<Vec<Figures>> {
     let mut samples: Vec<Vec<Sample>> = subjects.iter().map(|_| Vec::new()).collect();
     for round in 1..=rounds.rounds {
         for (subject, samples) in subjects.iter_mut().zip(&mut samples) {
             eprint!("\rround {round}/{}: {:<24}", rounds.rounds, format!("{} {}", subject.case, subject.peer));
-            samples.extend(sample(subject, rounds)?);
+            samples.extend(sample::take(&mut subject.process, &subject.target, rounds)?);
         }
     }
     eprintln!();
@@ -68,29 +46,6 @@ pub(crate) fn measure(subjects: &mut [Subject], rounds: Rounds) -> Result<Vec<Fi
     let mut figures: Vec<_> = figures.collect();
     relate_to_nginx(&mut figures);
     Ok(figures)
-}
-
-/// None when nothing was answered: a machine that busy gives no figure.
-fn sample(subject: &mut Subject, rounds: Rounds) -> Result<Option<Sample>> {
-    subject.process.expect_alive()?;
-    let load = Load::start(subject.target.clone(), Pace { connections: rounds.connections, rate: None })?;
-    std::thread::sleep(rounds.warm_up);
-    load.measure();
-    let (begun, cpu, answers) = (Instant::now(), tree_cpu_us(subject.process.pid())?, load.answers());
-    std::thread::sleep(rounds.round);
-    let (cpu, answers) = (tree_cpu_us(subject.process.pid())? - cpu, load.answers() - answers);
-    let elapsed = begun.elapsed().as_secs_f64();
-    let outcome = load.stop()?;
-    Ok((answers > 0).then(|| Sample {
-        cpu_us: cpu / answers as f64,
-        rate: answers as f64 / elapsed,
-        busy: cpu / 1e6 / elapsed,
-        p50_us: outcome.latencies.quantile_us(0.5),
-        p99_us: outcome.latencies.quantile_us(0.99),
-        wrong: outcome.wrong,
-        errors: outcome.errors,
-        first_fault: outcome.first_fault,
-    }))
 }
 
 fn summary(subject: &Subject, samples: &[Sample]) -> Option<Figures> {
@@ -123,11 +78,17 @@ fn relate_to_nginx(figures: &mut [Figures]) {
 
 /// The ratio of one of our cases to another.
 pub(crate) fn own_ratio(figures: &[Figures], case: Case, to: Case) -> Option<f64> {
-    let ours = |case: Case| {
-        let (case, peer) = (case.to_string(), Peer::Flotilla.to_string());
-        figures.iter().find(|of| of.case == case && of.peer == peer).map(|of| of.cpu_us.median)
-    };
-    ratio(ours(case)?, ours(to)?)
+    ratio(median(figures, case, Peer::Flotilla)?, median(figures, to, Peer::Flotilla)?)
+}
+
+/// The ratio of ours to a peer's in the same case.
+pub(crate) fn peer_ratio(figures: &[Figures], case: Case, to: Peer) -> Option<f64> {
+    ratio(median(figures, case, Peer::Flotilla)?, median(figures, case, to)?)
+}
+
+fn median(figures: &[Figures], case: Case, peer: Peer) -> Option<f64> {
+    let (case, peer) = (case.to_string(), peer.to_string());
+    figures.iter().find(|of| of.case == case && of.peer == peer).map(|of| of.cpu_us.median)
 }
 
 /// None where too little was measured for one.
@@ -170,5 +131,7 @@ mod tests {
         assert_eq!(ratios, [Some(1.2), Some(1.0), Some(1.0), None]);
         assert_eq!(own_ratio(&figures, Case::Auth, Case::Plain), Some(1.25));
         assert_eq!(own_ratio(&figures, Case::Tls, Case::Plain), None);
+        assert_eq!(peer_ratio(&figures, Case::Plain, Peer::Nginx), Some(1.2));
+        assert_eq!(peer_ratio(&figures, Case::Plain, Peer::Envoy), None);
     }
 }

@@ -1,19 +1,15 @@
-//! The load generator's loop.
+//! The loop of connections that each have one request under way.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
 use super::connection::Connection;
-use super::{MEASURING, Outcome, Pace, STOPPING, Shared, Target};
-use crate::answer::Whole;
-use crate::upstream::BODY_BYTES;
+use super::outcome::{TICK, Tally};
+use super::{Outcome, Pace, Protocol, STOPPING, Shared, Target};
 
-/// How long a stop, or a connection to be made anew, may wait.
-const TICK: Duration = Duration::from_millis(20);
 /// The grain of a paced load.
 const PACE_TICK: Duration = Duration::from_millis(1);
 
@@ -23,8 +19,7 @@ pub(super) struct Generator {
     connections: Vec<Option<Connection>>,
     idle: Vec<usize>,
     schedule: Option<Schedule>,
-    shared: Arc<Shared>,
-    pub(super) outcome: Outcome,
+    pub(super) tally: Tally,
     random: u64,
 }
 
@@ -44,8 +39,7 @@ impl Generator {
             connections: (0..pace.connections).map(|_| None).collect(),
             idle: Vec::new(),
             schedule,
-            shared,
-            outcome: Outcome::default(),
+            tally: Tally::new(shared),
             random: 0x9E37_79B9_7F4A_7C15,
         })
     }
@@ -53,11 +47,7 @@ impl Generator {
     pub(super) fn run(mut self) -> io::Result<Outcome> {
         let mut events = Events::with_capacity(1024);
         let mut reopen_at = Instant::now();
-        loop {
-            let phase = self.shared.phase.load(Ordering::Relaxed);
-            if phase == STOPPING {
-                return Ok(self.outcome);
-            }
+        while self.tally.phase() != STOPPING {
             if Instant::now() >= reopen_at {
                 self.open_missing();
                 reopen_at = Instant::now() + TICK;
@@ -69,23 +59,31 @@ impl Generator {
                 other => other?,
             }
             for event in &events {
-                self.read(event.token().0, phase == MEASURING);
+                self.read(event.token().0);
             }
         }
+        Ok(self.tally.outcome)
     }
 
     pub(super) fn open_missing(&mut self) {
         for index in 0..self.connections.len() {
-            if self.connections.get(index).is_some_and(Option::is_none)
-                && let Err(error) = self.open(index)
-            {
-                self.fault(&error);
+            if self.connections.get(index).is_some_and(Option::is_none) && !self.open(index) {
                 return;
             }
         }
     }
 
-    fn open(&mut self, index: usize) -> io::Result<()> {
+    fn open(&mut self, index: usize) -> bool {
+        match self.try_open(index) {
+            Ok(()) => true,
+            Err(error) => {
+                self.tally.error(&error);
+                false
+            }
+        }
+    }
+
+    fn try_open(&mut self, index: usize) -> io::Result<()> {
         let mut connection = Connection::open(&self.target)?;
         self.poll.registry().register(&mut connection.socket, Token(index), Interest::READABLE)?;
         if let Some(slot) = self.connections.get_mut(index) {
@@ -121,45 +119,32 @@ impl Generator {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let random = self.random;
+        let (random, which) = (self.random, self.tally.which());
         if let Some(Some(connection)) = self.connections.get_mut(index)
-            && let Err(error) = connection.ask(due, random)
+            && let Err(error) = connection.ask(due, random, which)
         {
             self.close(index, Some(&error));
         }
     }
 
-    fn read(&mut self, index: usize, measuring: bool) {
+    fn read(&mut self, index: usize) {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         match connection.read() {
             Ok(None) => {}
-            Ok(Some(answer)) => {
-                let now = Instant::now();
-                let asked = connection.asked.take();
-                self.count(&answer, asked.filter(|_| measuring).map(|asked| now.saturating_duration_since(asked)));
-                match (answer.closes, &self.schedule) {
-                    (true, _) => self.close(index, None),
-                    (false, None) => self.ask(index, now),
-                    (false, Some(_)) => self.idle.push(index),
+            Ok(Some(reply)) => {
+                let (asked, has_ended) = (connection.asked.take(), connection.ended);
+                self.tally.count(reply.fault, asked);
+                if has_ended || (reply.closes && self.target.protocol != Protocol::Handshakes) {
+                    self.close(index, None);
+                } else if self.target.protocol == Protocol::Handshakes {
+                    // The server closes it: were we the first, our ports would soon all be waiting for late packets.
+                } else if self.schedule.is_some() {
+                    self.idle.push(index);
+                } else {
+                    self.ask(index, Instant::now());
                 }
             }
             Err(error) => self.close(index, Some(&error)),
-        }
-    }
-
-    fn count(&mut self, answer: &Whole, latency: Option<Duration>) {
-        self.shared.answers.fetch_add(1, Ordering::Relaxed);
-        let is_right = answer.status == 200 && answer.body == BODY_BYTES;
-        match latency {
-            Some(latency) => self.outcome.latencies.record(latency),
-            None if is_right => return,
-            None => {}
-        }
-        if is_right {
-            self.outcome.right += 1;
-        } else {
-            self.outcome.wrong += 1;
-            self.outcome.first_fault.get_or_insert_with(|| format!("status {}, {} bytes", answer.status, answer.body));
         }
     }
 
@@ -167,13 +152,12 @@ impl Generator {
     fn close(&mut self, index: usize, error: Option<&io::Error>) {
         let closed = self.connections.get_mut(index).and_then(Option::take);
         self.idle.retain(|idle| *idle != index);
-        if let (Some(error), true) = (error, closed.is_some_and(|connection| connection.asked.is_some())) {
-            self.fault(error);
+        match (error, closed.is_some_and(|connection| connection.asked.is_some())) {
+            (Some(error), true) => self.tally.error(error),
+            _ if self.target.protocol == Protocol::Handshakes => {
+                self.open(index);
+            }
+            _ => {}
         }
-    }
-
-    fn fault(&mut self, error: &io::Error) {
-        self.outcome.errors += 1;
-        self.outcome.first_fault.get_or_insert_with(|| error.to_string());
     }
 }

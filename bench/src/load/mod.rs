@@ -1,96 +1,99 @@
-//! The load generator: one thread, many keep-alive connections, each with one request under way.
+//! The load generator: one thread, many connections, each with one request (HTTP/2: a few) under way.
 //!
 //! Closed loop by default: the next request follows the answer. With a rate it is paced: each request
 //! has its time, and one that finds no idle connection waits with the clock running.
 
 mod connection;
 mod generator;
+mod http2;
+mod outcome;
+mod request;
+mod websocket;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use crate::cpu::{self, Cpu};
-use crate::histogram::Histogram;
 use generator::Generator;
 
 pub(crate) use connection::SERVER_NAME;
+pub(crate) use outcome::Outcome;
+pub(crate) use request::{Request, Right, route_path};
+
+/// How long one answer may take where only its rightness matters.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is asked of whom.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) protocol: Protocol,
+    /// Of requests that are not HTTP/1.1.
+    pub(crate) path: String,
+    /// Of HTTP/1.1.
     pub(crate) request: Request,
+    /// What else [`Load::choose`] may have asked instead.
+    pub(crate) other: Option<Request>,
 }
 
-/// A request, or many that differ in one number.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    bytes: Vec<u8>,
-    /// Where the six digits of the route's number stand.
-    digits: Option<usize>,
-    /// How many routes there are to choose from.
-    routes: u32,
-}
-
-/// Digits of a route's number in its path.
-const DIGITS: usize = 6;
-
-impl Request {
-    /// `GET path`; `headers` are whole lines without their end.
-    pub(crate) fn get(path: &str, headers: &[&str]) -> Self {
-        let lines: String = headers.iter().flat_map(|line| [line, "\r\n"]).collect();
-        let text =
-            format!("GET {path} HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\nAccept: */*\r\n{lines}\r\n");
-        Self { bytes: text.into_bytes(), digits: None, routes: 1 }
+impl Target {
+    /// HTTP/1.1 without TLS.
+    pub(crate) fn http(address: SocketAddr, request: Request) -> Self {
+        Self { address, tls: None, protocol: Protocol::Http1, path: "/".to_owned(), request, other: None }
     }
 
-    /// `GET` of one of `routes` paths of [`route_path`], each time another.
-    pub(crate) fn any_route(routes: u32) -> Self {
-        let request = Self::get(&route_path(0), &[]);
-        Self { digits: Some("GET ".len() + route_path(0).len() - DIGITS), routes, ..request }
-    }
-
-    fn choose_route(&mut self, random: u64) {
-        let Some(at) = self.digits else { return };
-        let mut number = random % u64::from(self.routes);
-        for digit in self.bytes.iter_mut().skip(at).take(DIGITS).rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
+    /// Asks once; an error that says what is wrong with the answer.
+    pub(crate) fn probe(&self) -> Result<()> {
+        let load = Load::start(self.clone(), Pace { connections: 1, rate: None })?;
+        let deadline = Instant::now() + PROBE_LIMIT;
+        while load.answers() + load.faults() == 0 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let (answers, outcome) = (load.answers(), load.stop()?);
+        match outcome.first_fault {
+            Some(fault) => bail!("{fault}"),
+            None if answers == 0 => bail!("no answer in {PROBE_LIMIT:?}"),
+            None => Ok(()),
         }
     }
 }
 
-/// The path of the route with this number, below a million.
-pub(crate) fn route_path(number: u32) -> String {
-    format!("/api/v1/r/{number:06}")
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// HTTP/1.1 on kept connections.
+    Http1,
+    /// HTTP/1.1 over TLS, a connection and a full handshake for each request.
+    Handshakes,
+    /// Messages that come back.
+    WebSocket,
+    /// HTTP/2 with many streams on few connections.
+    Http2,
+    /// Unary calls, likewise.
+    Grpc,
+}
+
+/// Which of a target's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Own,
+    Other,
 }
 
 /// How hard to ask.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
+    /// Connections, or streams of HTTP/2.
     pub(crate) connections: usize,
-    /// Requests a second; `None` for as many as are answered.
+    /// Requests a second, of HTTP/1.1; `None` for as many as are answered.
     pub(crate) rate: Option<u32>,
-}
-
-/// What was seen while measuring.
-#[derive(Default, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) latencies: Histogram,
-    /// Answers that are 200 with the upstream's body.
-    pub(crate) right: u64,
-    /// Other answers.
-    pub(crate) wrong: u64,
-    /// Connections refused, broken or unreadable.
-    pub(crate) errors: u64,
-    /// The first wrong answer's status or error, for people.
-    pub(crate) first_fault: Option<String>,
 }
 
 /// The phase before, while connections open and caches fill, is 0.
@@ -101,6 +104,14 @@ const STOPPING: u8 = 2;
 struct Shared {
     phase: AtomicU8,
     answers: AtomicU64,
+    faults: AtomicU64,
+    asks_other: AtomicBool,
+}
+
+impl Shared {
+    fn phase(&self) -> u8 {
+        self.phase.load(Ordering::Relaxed)
+    }
 }
 
 /// A running load.
@@ -116,7 +127,10 @@ impl Load {
         let seen = shared.clone();
         let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
             cpu::pin_thread(Cpu::Load);
-            Generator::new(target, pace, seen)?.run()
+            match target.protocol {
+                Protocol::Http2 | Protocol::Grpc => http2::run(target, pace, seen),
+                _ => Generator::new(target, pace, seen)?.run(),
+            }
         })?;
         Ok(Self { shared, thread })
     }
@@ -126,9 +140,19 @@ impl Load {
         self.shared.phase.store(MEASURING, Ordering::Relaxed);
     }
 
+    /// From now on asks the target's request, or its other one, on the same connections (HTTP/1.1 only).
+    pub(crate) fn choose(&self, which: Which) {
+        self.shared.asks_other.store(which == Which::Other, Ordering::Relaxed);
+    }
+
     /// Answers so far, since the start.
     pub(crate) fn answers(&self) -> u64 {
         self.shared.answers.load(Ordering::Relaxed)
+    }
+
+    /// Connections that failed so far.
+    fn faults(&self) -> u64 {
+        self.shared.faults.load(Ordering::Relaxed)
     }
 
     /// Ends the load.

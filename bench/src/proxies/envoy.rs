@@ -22,22 +22,28 @@ pub(crate) fn start(envoy: &Path, case: Case, site: &Site) -> Result<Subject> {
 }
 
 fn config(case: Case, address: SocketAddr, site: &Site) -> Value {
-    let mut chain = json!({ "filters": [connection_manager(address)] });
-    if case == Case::Tls {
-        chain["transport_socket"] = tls(site);
+    let mut chain = json!({ "filters": [connection_manager(case, address)] });
+    if case.is_tls() {
+        chain["transport_socket"] = tls(case, site);
     }
     json!({ "static_resources": {
         "listeners": [{ "name": "bench", "address": socket(address), "filter_chains": [chain] }],
-        "clusters": [cluster(site.upstream)],
+        "clusters": [cluster(case, site)],
     }})
 }
 
-fn connection_manager(address: SocketAddr) -> Value {
+fn is_http2(case: Case) -> bool {
+    matches!(case, Case::Http2 | Case::Grpc)
+}
+
+fn connection_manager(case: Case, address: SocketAddr) -> Value {
+    let upgrades = if case == Case::WebSocket { json!([{ "upgrade_type": "websocket" }]) } else { json!([]) };
     let set = |key: &str, value: String| json!({ "header": { "key": key, "value": value }, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD" });
     json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
-        "codec_type": "HTTP1",
+        "codec_type": if is_http2(case) { "HTTP2" } else { "HTTP1" },
+        "upgrade_configs": upgrades,
         "use_remote_address": true,
         "generate_request_id": false,
         "server_header_transformation": "PASS_THROUGH",
@@ -57,18 +63,25 @@ fn connection_manager(address: SocketAddr) -> Value {
     }})
 }
 
-fn cluster(upstream: SocketAddr) -> Value {
+fn cluster(case: Case, site: &Site) -> Value {
     let limits = json!({ "max_connections": 16384, "max_pending_requests": 16384, "max_requests": 16384 });
-    json!({
+    let mut cluster = json!({
         "name": "upstream", "type": "STATIC", "connect_timeout": "5s",
         "circuit_breakers": { "thresholds": [limits] },
         "load_assignment": { "cluster_name": "upstream", "endpoints": [{ "lb_endpoints": [
-            { "endpoint": { "address": socket(upstream) } }
+            { "endpoint": { "address": socket(site.upstream(case)) } }
         ]}]},
-    })
+    });
+    if case == Case::Grpc {
+        cluster["typed_extension_protocol_options"] = json!({ "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { "http2_protocol_options": {} },
+        }});
+    }
+    cluster
 }
 
-fn tls(site: &Site) -> Value {
+fn tls(case: Case, site: &Site) -> Value {
     let certificate = json!({
         "certificate_chain": { "filename": site.certificate.chain_file },
         "private_key": { "filename": site.certificate.key_file },
@@ -76,7 +89,7 @@ fn tls(site: &Site) -> Value {
     json!({ "name": "envoy.transport_sockets.tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         "common_tls_context": {
-            "alpn_protocols": ["http/1.1"],
+            "alpn_protocols": [if is_http2(case) { "h2" } else { "http/1.1" }],
             "tls_params": { "tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3" },
             "tls_certificates": [certificate],
         },

@@ -1,6 +1,6 @@
 //! Our own: a control plane and its gateways, by the command line and the API that users have.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::free_address;
+use super::{Site, free_address};
 use crate::case::Case;
-use crate::certificate::Certificate;
 use crate::cpu::Cpu;
 use crate::http::{Api, Connection};
-use crate::load::{SERVER_NAME, route_path};
+use crate::load::route_path;
 use crate::process::{Process, wait_for};
 
 const PASSWORD: &str = "bench-Password-1";
@@ -66,31 +65,40 @@ impl ControlPlane {
     }
 
     /// Makes the group's configuration that of `case`.
-    pub(crate) fn configure(
-        &mut self,
-        group: &str,
-        case: Case,
-        upstream: SocketAddr,
-        certificate: &Certificate,
-    ) -> Result<()> {
-        self.put(group, "upstreams/bench", &json!({ "type": "roundrobin", "nodes": { (upstream.to_string()): 1 } }))?;
+    pub(crate) fn configure(&mut self, group: &str, case: Case, site: &Site) -> Result<()> {
+        let scheme = if case == Case::Grpc { "grpc" } else { "http" };
+        self.put(group, "upstreams/bench", &upstream(scheme, &[site.upstream(case)]))?;
         self.put(group, "global_rules/metrics", &json!({ "plugins": { "prometheus": {} } }))?;
+        if case.is_tls() {
+            self.put(group, "ssls/bench", &site.certificate.resource())?;
+        }
         match case {
-            Case::Plain => self.put(group, "routes/all", &route("/*", &json!({}))),
             Case::Auth => self.configure_auth(group),
-            Case::Tls => {
-                let body = json!({ "snis": [SERVER_NAME], "cert": certificate.chain_pem, "key": certificate.key_pem });
-                self.put(group, "ssls/bench", &body)?;
-                self.put(group, "routes/all", &route("/*", &json!({})))
-            }
             Case::Routes(routes) => self.put_routes(group, routes),
+            Case::WebSocket => {
+                let mut body = route("/*", &json!({}));
+                body["enable_websocket"] = json!(true);
+                self.put(group, "routes/all", &body)
+            }
+            _ => self.put(group, "routes/all", &route("/*", &json!({}))),
         }
     }
 
-    fn configure_auth(&mut self, group: &str) -> Result<()> {
+    /// Makes a consumer with this credential; `plugin` is the one that finds it.
+    pub(crate) fn put_credential(&mut self, group: &str, plugin: &str, conf: &Value) -> Result<()> {
         self.put(group, "consumers/bench", &json!({ "username": "bench" }))?;
-        let credential = json!({ "plugins": { "key-auth": { "key": "bench-key" } } });
-        self.put(group, "consumers/bench/credentials/key", &credential)?;
+        let credential = json!({ "plugins": { plugin: conf } });
+        self.put(group, &format!("consumers/bench/credentials/{plugin}"), &credential)
+    }
+
+    /// All of `changes` as one revision.
+    pub(crate) fn batch(&mut self, group: &str, changes: &[Value]) -> Result<()> {
+        let body = json!({ "changes": changes });
+        self.api.call("POST", &format!("/api/gateway_groups/{group}/batch"), &body).map(drop)
+    }
+
+    fn configure_auth(&mut self, group: &str) -> Result<()> {
+        self.put_credential(group, "key-auth", &json!({ "key": "bench-key" }))?;
         let limit = json!({ "count": 2_000_000_000, "time_window": 3600, "rejected_code": 429, "key": "remote_addr" });
         self.put(group, "routes/all", &route("/*", &json!({ "key-auth": {}, "limit-count": limit })))
     }
@@ -102,8 +110,7 @@ impl ControlPlane {
                 let value = route(&route_path(*number), &json!({}));
                 json!({ "op": "put", "kind": "route", "id": format!("r{number}"), "value": value })
             };
-            let changes: Vec<Value> = numbers.iter().map(change).collect();
-            self.api.call("POST", &format!("/api/gateway_groups/{group}/batch"), &json!({ "changes": changes }))?;
+            self.batch(group, &numbers.iter().map(change).collect::<Vec<_>>())?;
         }
         Ok(())
     }
@@ -171,12 +178,12 @@ impl Gateway {
         let is_right = || connection.get(path, headers).is_ok_and(|answer| answer.status == 200);
         wait_for(&mut self.process, START_LIMIT, is_right)
     }
+}
 
-    /// Waits until it listens for HTTPS.
-    pub(crate) fn wait_tls(&mut self) -> Result<()> {
-        let https = self.https;
-        wait_for(&mut self.process, START_LIMIT, || TcpStream::connect(https).is_ok())
-    }
+/// An upstream with these nodes.
+pub(crate) fn upstream(scheme: &str, nodes: &[SocketAddr]) -> Value {
+    let nodes: serde_json::Map<_, _> = nodes.iter().map(|node| (node.to_string(), json!(1))).collect();
+    json!({ "type": "roundrobin", "scheme": scheme, "nodes": nodes })
 }
 
 /// A route to the one upstream.

@@ -35,7 +35,7 @@ pub(crate) fn start_relay(site: &Site) -> Result<Subject> {
 }
 
 fn launch(peer: Peer, case: Case, mode: &str, tls: &str, rules: &str, site: &Site) -> Result<Subject> {
-    let (address, upstream) = (free_address()?, site.upstream);
+    let (address, upstream) = (free_address()?, site.upstream(case));
     let config = format!(
         "global
   nbthread 1
@@ -45,6 +45,7 @@ defaults
   timeout connect 5s
   timeout client 1h
   timeout server 1h
+  timeout tunnel 1h
 listen bench
   bind {address}{tls}
 {rules}  server upstream {upstream}

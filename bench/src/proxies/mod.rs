@@ -11,14 +11,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::case::{Case, Peer};
 use crate::certificate::Certificate;
 use crate::cpu::Cpu;
-use crate::http;
-use crate::load::{Request, Target, route_path};
+use crate::load::{Protocol, Request, Target, route_path};
 use crate::process::{Process, wait_for};
+use crate::upstream::Upstream;
 use flotilla::ControlPlane;
 
 /// How long a proxy may take until it answers rightly.
@@ -28,8 +28,32 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Site {
     /// For its files and its log.
     pub(crate) dir: PathBuf,
-    pub(crate) upstream: SocketAddr,
     pub(crate) certificate: Arc<Certificate>,
+    plain: Upstream,
+    echo: Upstream,
+    grpc: Upstream,
+}
+
+impl Site {
+    /// With upstreams of all kinds.
+    pub(crate) fn prepare(dir: &Path) -> Result<Self> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            certificate: Arc::new(Certificate::make(dir)?),
+            plain: Upstream::start()?,
+            echo: Upstream::start_echo()?,
+            grpc: Upstream::start_grpc()?,
+        })
+    }
+
+    /// Where a case's requests go.
+    pub(crate) fn upstream(&self, case: Case) -> SocketAddr {
+        match case {
+            Case::WebSocket => self.echo.address,
+            Case::Grpc => self.grpc.address,
+            _ => self.plain.address,
+        }
+    }
 }
 
 /// A proxy that answers rightly, alone on its processor.
@@ -51,25 +75,34 @@ impl Subject {
         Ok(subject)
     }
 
-    /// Over plain HTTP one answer is looked at before anything is measured; over TLS the load itself looks.
-    pub(crate) fn expect_right_answer(&mut self) -> Result<()> {
-        if self.target.tls.is_some() {
-            return Ok(());
+    /// An answer as the load will see it, to the connection as the load will make it.
+    fn expect_right_answer(&mut self) -> Result<()> {
+        let mut fault = None;
+        let waited = wait_for(&mut self.process, START_LIMIT, || {
+            fault = self.target.probe().err();
+            fault.is_none()
+        });
+        match fault {
+            Some(fault) => waited.with_context(|| format!("{fault:#}")),
+            None => waited,
         }
-        let path = self.case.first_path();
-        let mut connection = http::Connection::new(self.target.address);
-        let is_right = || connection.get(&path, self.case.headers()).is_ok_and(|answer| answer.status == 200);
-        wait_for(&mut self.process, START_LIMIT, is_right)
     }
 }
 
 fn target(case: Case, address: SocketAddr, site: &Site) -> Target {
     let request = match case {
         Case::Routes(routes) => Request::any_route(routes),
-        Case::Plain | Case::Auth | Case::Tls => Request::get(&case.first_path(), case.headers()),
+        _ => Request::get(&case.first_path(), case.headers()),
     };
-    let tls = (case == Case::Tls).then(|| site.certificate.client_config());
-    Target { address, tls, request }
+    let protocol = match case {
+        Case::Http2 => Protocol::Http2,
+        Case::Grpc => Protocol::Grpc,
+        Case::WebSocket => Protocol::WebSocket,
+        Case::Handshakes => Protocol::Handshakes,
+        Case::Plain | Case::Auth | Case::Tls | Case::Routes(_) => Protocol::Http1,
+    };
+    let tls = case.is_tls().then(|| site.certificate.client_config(case));
+    Target { address, tls, protocol, path: case.first_path(), request, other: None }
 }
 
 /// A loopback address that nobody listens on. Whoever is told it binds it a moment later.
@@ -80,12 +113,13 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 /// Puts up `peer` for `case`; none when it has no counterpart of the case.
 pub(crate) fn start_peer(peer: Peer, case: Case, site: &Site, envoy: &Path) -> Result<Option<Subject>> {
     match (peer, case) {
-        (Peer::Nginx, Case::Plain | Case::Tls | Case::Routes(_)) => nginx::start(case, site).map(Some),
-        (Peer::Haproxy, Case::Plain | Case::Tls) => haproxy::start(case, site).map(Some),
-        (Peer::Envoy, Case::Plain | Case::Tls) => envoy::start(envoy, case, site).map(Some),
-        (Peer::Relay, Case::Plain) => haproxy::start_relay(site).map(Some),
         (Peer::Flotilla, _) => bail!("our gateway needs a control plane"),
-        _ => Ok(None),
+        (Peer::Relay, Case::Plain) => haproxy::start_relay(site).map(Some),
+        (_, Case::Auth) | (Peer::Relay, _) => Ok(None),
+        (Peer::Nginx, _) => nginx::start(case, site).map(Some),
+        (Peer::Haproxy, Case::Plain | Case::Tls | Case::WebSocket) => haproxy::start(case, site).map(Some),
+        (Peer::Haproxy, _) | (Peer::Envoy, Case::Handshakes | Case::Routes(_)) => Ok(None),
+        (Peer::Envoy, _) => envoy::start(envoy, case, site).map(Some),
     }
 }
 
@@ -93,20 +127,20 @@ pub(crate) fn start_peer(peer: Peer, case: Case, site: &Site, envoy: &Path) -> R
 pub(crate) fn start_our_gateway(control: &mut ControlPlane, case: Case, site: &Site) -> Result<Subject> {
     let name = format!("traffic-{case}");
     let group = control.create_group(&name)?;
-    control.configure(&group, case, site.upstream, &site.certificate)?;
+    control.configure(&group, case, site)?;
     let mut gateway = control.start_gateway(&group, &name, Some(Cpu::Proxy))?;
-    gateway.wait_right(&case.first_path(), case.headers())?;
-    if case == Case::Tls {
-        gateway.wait_tls()?;
-    }
-    let address = if case == Case::Tls { gateway.https } else { gateway.http };
-    Ok(Subject { peer: Peer::Flotilla, case, process: gateway.process, target: target(case, address, site) })
+    gateway.wait_ready()?;
+    let address = if case.is_tls() { gateway.https } else { gateway.http };
+    let mut subject =
+        Subject { peer: Peer::Flotilla, case, process: gateway.process, target: target(case, address, site) };
+    subject.expect_right_answer()?;
+    Ok(subject)
 }
 
 /// All route paths of a case.
 pub(crate) fn paths(case: Case) -> Box<dyn Iterator<Item = String>> {
     match case {
         Case::Routes(routes) => Box::new((0..routes).map(route_path)),
-        Case::Plain | Case::Auth | Case::Tls => Box::new(std::iter::once("/".to_owned())),
+        _ => Box::new(std::iter::once("/".to_owned())),
     }
 }

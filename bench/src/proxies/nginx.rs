@@ -23,23 +23,17 @@ pub(crate) fn start(case: Case, site: &Site) -> Result<Subject> {
 }
 
 fn config(case: Case, address: &str, site: &Site) -> Result<String> {
-    let (tls, certificate) = match case {
-        Case::Tls => (
-            " ssl",
-            format!(
-                "ssl_certificate {}; ssl_certificate_key {}; ssl_protocols TLSv1.3;",
-                site.certificate.chain_file.display(),
-                site.certificate.key_file.display()
-            ),
-        ),
-        _ => ("", String::new()),
-    };
+    let certificate = if case.is_tls() { certificate(site) } else { String::new() };
     let mut locations = String::new();
     for path in paths(case) {
         let exact = if matches!(case, Case::Routes(_)) { "= " } else { "" };
-        writeln!(locations, "    location {exact}{path} {{ proxy_pass http://upstream; }}")?;
+        let pass = if case == Case::Grpc { "grpc_pass grpc" } else { "proxy_pass http" };
+        writeln!(locations, "    location {exact}{path} {{ {pass}://upstream; }}")?;
     }
-    let upstream = site.upstream;
+    // What a client of HTTP/2 calls :authority is not among nginx's headers.
+    let host = if matches!(case, Case::Http2 | Case::Grpc) { "$host" } else { "$http_host" };
+    let kind = if case == Case::Grpc { "grpc" } else { "proxy" };
+    let (upstream, options, connection) = (site.upstream(case), listen_options(case), connection(case));
     Ok(format!(
         r#"{user}daemon off;
 worker_processes 1;
@@ -55,21 +49,47 @@ http {{
   tcp_nodelay on;
   upstream upstream {{ server {upstream}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 1h; }}
   server {{
-    listen {address}{tls} reuseport;
+    listen {address}{options} reuseport;
     {certificate}
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Real-IP $remote_addr;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header X-Forwarded-Host $host;
-    proxy_set_header X-Forwarded-Port $server_port;
+    {connection}
+    {kind}_set_header Host {host};
+    {kind}_set_header X-Real-IP $remote_addr;
+    {kind}_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    {kind}_set_header X-Forwarded-Proto $scheme;
+    {kind}_set_header X-Forwarded-Host $host;
+    {kind}_set_header X-Forwarded-Port $server_port;
 {locations}  }}
 }}
 "#,
         user = user(),
     ))
+}
+
+fn certificate(site: &Site) -> String {
+    let (chain, key) = (site.certificate.chain_file.display(), site.certificate.key_file.display());
+    format!("ssl_certificate {chain}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;")
+}
+
+fn listen_options(case: Case) -> &'static str {
+    match case {
+        Case::Http2 => " ssl http2",
+        Case::Grpc => " http2",
+        Case::Tls | Case::Handshakes => " ssl",
+        _ => "",
+    }
+}
+
+/// How the upstream's connection is kept, or becomes a WebSocket.
+fn connection(case: Case) -> &'static str {
+    match case {
+        // The module for gRPC keeps connections by itself.
+        Case::Grpc => "",
+        Case::WebSocket => {
+            "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;\n    \
+             proxy_read_timeout 1h;"
+        }
+        _ => "proxy_http_version 1.1; proxy_set_header Connection \"\";",
+    }
 }
 
 /// As root nginx would give its worker to somebody who cannot enter our directory.
