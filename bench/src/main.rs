@@ -19,6 +19,7 @@ mod load;
 mod machine;
 mod options;
 mod page;
+mod plugins;
 mod process;
 mod propagation;
 mod proxies;

@@ -8,12 +8,15 @@ use crate::sample::Rounds;
 
 /// Until connections are open and caches are filled.
 const TRAFFIC_WARM_UP: Duration = Duration::from_millis(300);
+const PLUGIN_WARM_UP: Duration = Duration::from_millis(100);
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
     /// CPU per request, all cases and proxies.
     Traffic,
+    /// CPU that each plugin adds to a request.
+    Plugins,
     /// Memory and starting.
     Footprint,
     /// Accepted write to first right answer.
@@ -29,7 +32,11 @@ pub(crate) enum Part {
 #[command(name = "flotilla-bench", version)]
 pub(crate) struct Options {
     /// What to measure.
-    #[arg(long, value_delimiter = ',', default_value = "traffic,footprint,propagation,churn,convergence")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "traffic,plugins,footprint,propagation,churn,convergence"
+    )]
     pub(crate) parts: Vec<Part>,
     /// Kinds of traffic: plain, auth, tls, h2, grpc, websocket, handshakes, routes-N.
     #[arg(
@@ -47,6 +54,9 @@ pub(crate) struct Options {
     /// Seconds per round, case and proxy.
     #[arg(long, default_value_t = 1.5)]
     pub(crate) seconds: f64,
+    /// Seconds per round with and without each plugin.
+    #[arg(long, default_value_t = 0.3)]
+    pub(crate) plugin_seconds: f64,
     /// Connections of the load; of HTTP/2, streams.
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
@@ -104,6 +114,7 @@ impl Options {
             cases,
             rounds: 1,
             seconds: 0.3,
+            plugin_seconds: 0.1,
             propagation_routes: vec![100],
             changes: 5,
             churn_seconds: 1.0,
@@ -118,6 +129,11 @@ impl Options {
     /// Of kinds of traffic.
     pub(crate) fn rounds(&self) -> Rounds {
         self.rounds_of(self.seconds, TRAFFIC_WARM_UP)
+    }
+
+    /// Of plugins.
+    pub(crate) fn plugin_rounds(&self) -> Rounds {
+        self.rounds_of(self.plugin_seconds, PLUGIN_WARM_UP)
     }
 
     fn rounds_of(&self, seconds: f64, warm_up: Duration) -> Rounds {

@@ -6,6 +6,7 @@ use crate::churn::Churn;
 use crate::fleet::Convergence;
 use crate::footprint::Footprint;
 use crate::machine::Machine;
+use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::table::Table;
 use crate::target::Target;
@@ -17,6 +18,7 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) settings: Settings,
     pub(crate) traffic: Vec<Figures>,
+    pub(crate) plugins: Vec<PluginCost>,
     pub(crate) footprint: Option<Footprint>,
     pub(crate) propagation: Vec<Propagation>,
     pub(crate) churn: Option<Churn>,
@@ -32,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) connections: usize,
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
+    pub(crate) plugin_seconds: f64,
 }
 
 impl Report {
@@ -41,6 +44,7 @@ impl Report {
             self.machine_section(),
             self.targets_section(),
             self.traffic_section(),
+            self.plugins_section(),
             self.footprint_section(),
             self.propagation_section(),
             self.churn_section(),
@@ -52,11 +56,12 @@ impl Report {
 
     fn machine_section(&self) -> Option<String> {
         let Machine { cpu, cores, memory_mib, kernel, system, date, commit, versions } = &self.machine;
-        let Settings { connections, rounds, seconds } = self.settings;
+        let Settings { connections, rounds, seconds, plugin_seconds } = self.settings;
         let versions: Vec<_> = versions.iter().map(|(name, text)| format!("{name}: {text}")).collect();
         Some(format!(
             "Machine: {cpu}, {cores} cores, {memory_mib} MiB, Linux {kernel}, {system}. Date: {date}, commit {commit}.\n\n\
-             {}.\n\n{connections} connections, {rounds} rounds of {seconds} s per case and proxy, interleaved.\n",
+             {}.\n\n{connections} connections, {rounds} rounds of {seconds} s per case and proxy, interleaved; of {plugin_seconds} s with and \
+             without each plugin.\n",
             versions.join("; ")
         ))
     }
@@ -102,6 +107,23 @@ impl Report {
             ]);
         }
         table.section("CPU per request")
+    }
+
+    fn plugins_section(&self) -> Option<String> {
+        let mut table =
+            Table::new(&["Plugin", "CPU us added", "min..max", "us without", "us with", "compared with", "faults"]);
+        for of in &self.plugins {
+            table.row([
+                of.plugin.clone(),
+                format!("{:.2}", of.added_us.median),
+                format!("{:.2}..{:.2}", of.added_us.min, of.added_us.max),
+                format!("{:.2}", of.without_us),
+                format!("{:.2}", of.with_us),
+                of.beside.clone().unwrap_or_else(|| "no plugin".to_owned()),
+                of.faults.to_string(),
+            ]);
+        }
+        table.section("CPU per request that a plugin adds")
     }
 
     fn footprint_section(&self) -> Option<String> {

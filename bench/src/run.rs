@@ -13,6 +13,7 @@ use crate::fleet;
 use crate::footprint;
 use crate::machine::Machine;
 use crate::options::{Options, Part};
+use crate::plugins;
 use crate::propagation;
 use crate::proxies::flotilla::ControlPlane;
 use crate::proxies::{Site, Subject, start_our_gateway, start_peer};
@@ -36,8 +37,14 @@ pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
 fn empty_report(options: &Options) -> Report {
     Report {
         machine: Machine::read(&options.flotilla, &options.envoy),
-        settings: Settings { connections: options.connections, rounds: options.rounds, seconds: options.seconds },
+        settings: Settings {
+            connections: options.connections,
+            rounds: options.rounds,
+            seconds: options.seconds,
+            plugin_seconds: options.plugin_seconds,
+        },
         traffic: Vec::new(),
+        plugins: Vec::new(),
         footprint: None,
         propagation: Vec::new(),
         churn: None,
@@ -58,6 +65,7 @@ impl Run<'_> {
         eprintln!("measuring {part:?}");
         let outcome = match part {
             Part::Traffic => self.traffic(),
+            Part::Plugins => self.plugins(),
             Part::Footprint => self.footprint(),
             Part::Propagation => self.propagation(),
             Part::Churn => self.churn(),
@@ -106,6 +114,15 @@ impl Run<'_> {
             (Peer::Flotilla, None) => Ok(None),
             _ => start_peer(peer, case, &self.site, &self.options.envoy),
         }
+    }
+
+    fn plugins(&mut self) -> Result<()> {
+        let mut control = self.control_plane("plugins", Some(Cpu::Load))?;
+        let (costs, missing) = plugins::measure(&mut control, &self.site, self.options.plugin_rounds())?;
+        missing.iter().for_each(|(plugin, why)| self.note(format_args!("plugin {plugin}"), why));
+        self.report.targets.extend(target::of_plugins(&costs));
+        self.report.plugins = costs;
+        Ok(())
     }
 
     fn footprint(&mut self) -> Result<()> {

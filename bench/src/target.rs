@@ -6,8 +6,12 @@ use crate::case::{Case, Peer};
 use crate::churn::Churn;
 use crate::fleet::Convergence;
 use crate::footprint::Footprint;
+use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::traffic::{Figures, own_ratio, peer_ratio};
+
+/// Plugins that are used so much that they must cost next to nothing.
+const CHEAP: [&str; 6] = ["key-auth", "ip-restriction", "cors", "request-id", "proxy-rewrite", "limit-count"];
 
 /// A promise: `measured` is at most `limit`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +51,15 @@ pub(crate) fn of_traffic(figures: &[Figures]) -> Vec<Target> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Of what plugins add.
+pub(crate) fn of_plugins(costs: &[PluginCost]) -> Vec<Target> {
+    let cheap = costs.iter().filter(|cost| CHEAP.contains(&cost.plugin.as_str()));
+    let target = |cost: &PluginCost| {
+        Target::new(format!("{}: CPU added to a request", cost.plugin), cost.added_us.median, 1.0, "us")
+    };
+    cheap.map(target).collect()
 }
 
 /// Of memory and starting.

@@ -4,6 +4,7 @@ mod echo;
 mod grpc;
 mod plain;
 mod server;
+mod sink;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -43,6 +44,11 @@ impl Upstream {
     /// Answers every gRPC call with the same message.
     pub(crate) fn start_grpc() -> Result<Self> {
         Self::run(grpc::run)
+    }
+
+    /// Takes bodies of any length and answers without one.
+    pub(crate) fn start_sink() -> Result<Self> {
+        Self::run(server::run::<sink::Sink>)
     }
 
     fn run(server: fn(TcpListener, &AtomicBool) -> io::Result<()>) -> Result<Self> {
