@@ -1,13 +1,17 @@
-//! A blocking HTTP client of one keep-alive connection: for the API's calls and for asking a gateway hot.
+//! A blocking HTTP client of one keep-alive connection: for the API's calls, for asking a gateway hot, and for idle connections.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls_pki_types::ServerName;
 use serde_json::Value;
 
 use crate::answer;
+use crate::load::SERVER_NAME;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// A connection idle for longer may be about to be closed by the server: a new one is made instead.
@@ -33,14 +37,34 @@ impl Answer {
 /// Connects when needed, and anew after a failure.
 pub(crate) struct Connection {
     address: SocketAddr,
-    stream: Option<TcpStream>,
+    tls: Option<Arc<ClientConfig>>,
+    stream: Option<Stream>,
     used: Instant,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, used: Instant::now(), buffer: Vec::new() }
+        Self { address, tls: None, stream: None, used: Instant::now(), buffer: Vec::new() }
+    }
+
+    /// Over TLS.
+    pub(crate) fn with_tls(self, config: Arc<ClientConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// Whether the connection of the last answer is still there.
+    pub(crate) fn is_open(&self) -> bool {
+        let Some(stream) = &self.stream else { return false };
+        let socket = match stream {
+            Stream::Plain(socket) => socket,
+            Stream::Tls(stream) => &stream.sock,
+        };
+        let mut byte = [0];
+        let peeked = socket.set_nonblocking(true).and_then(|()| socket.peek(&mut byte));
+        let is_blocking_again = socket.set_nonblocking(false).is_ok();
+        let is_silent = peeked.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        is_blocking_again && (is_silent || peeked.is_ok_and(|bytes| bytes > 0))
     }
 
     pub(crate) fn get(&mut self, path: &str, headers: &[&str]) -> io::Result<Answer> {
@@ -66,7 +90,7 @@ impl Connection {
     fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => none.insert(connect(self.address)?),
+            none => none.insert(connect(self.address, self.tls.as_ref())?),
         };
         stream.write_all(request)?;
         self.buffer.clear();
@@ -94,11 +118,35 @@ impl Connection {
     }
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+fn connect(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> io::Result<Stream> {
     let stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(READ_LIMIT))?;
-    Ok(stream)
+    let Some(config) = tls else { return Ok(Stream::Plain(stream)) };
+    let name = ServerName::try_from(SERVER_NAME).map_err(io::Error::other)?;
+    let tls = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
+    Ok(Stream::Tls(Box::new(StreamOwned::new(tls, stream))))
+}
+
+impl Stream {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
 }
 
 /// A JSON API behind one connection and one key.

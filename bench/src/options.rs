@@ -19,6 +19,10 @@ pub(crate) enum Part {
     Plugins,
     /// Memory and starting.
     Footprint,
+    /// Memory of idle connections.
+    Idle,
+    /// Memory after much has come and gone.
+    Memory,
     /// Accepted write to first right answer.
     Propagation,
     /// Many changes a second under load.
@@ -35,7 +39,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "traffic,plugins,footprint,propagation,churn,convergence"
+        default_value = "traffic,plugins,footprint,idle,memory,propagation,churn,convergence"
     )]
     pub(crate) parts: Vec<Part>,
     /// Kinds of traffic: plain, auth, tls, h2, grpc, websocket, handshakes, routes-N.
@@ -60,6 +64,12 @@ pub(crate) struct Options {
     /// Connections of the load; of HTTP/2, streams.
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
+    /// Connections of the idle part.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) idle_connections: usize,
+    /// Seconds of the memory part; 600 for a thorough look.
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) memory_seconds: f64,
     /// Route counts of the propagation part.
     #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
     pub(crate) propagation_routes: Vec<u32>,
@@ -115,6 +125,8 @@ impl Options {
             rounds: 1,
             seconds: 0.3,
             plugin_seconds: 0.1,
+            idle_connections: 200,
+            memory_seconds: 2.0,
             propagation_routes: vec![100],
             changes: 5,
             churn_seconds: 1.0,

@@ -5,7 +5,9 @@ use serde::Serialize;
 use crate::churn::Churn;
 use crate::fleet::Convergence;
 use crate::footprint::Footprint;
+use crate::idle::Idle;
 use crate::machine::Machine;
+use crate::memory::Memory;
 use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::table::Table;
@@ -20,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) traffic: Vec<Figures>,
     pub(crate) plugins: Vec<PluginCost>,
     pub(crate) footprint: Option<Footprint>,
+    pub(crate) idle: Vec<Idle>,
+    pub(crate) memory: Option<Memory>,
     pub(crate) propagation: Vec<Propagation>,
     pub(crate) churn: Option<Churn>,
     pub(crate) convergence: Option<Convergence>,
@@ -46,6 +50,8 @@ impl Report {
             self.traffic_section(),
             self.plugins_section(),
             self.footprint_section(),
+            self.idle_section(),
+            self.memory_section(),
             self.propagation_section(),
             self.churn_section(),
             self.convergence_section(),
@@ -145,6 +151,36 @@ impl Report {
             restart,
         );
         table.section("Footprint")
+    }
+
+    fn idle_section(&self) -> Option<String> {
+        let mut table = Table::new(&["Proxy", "connections", "RSS KiB each", "RSS MiB before", "RSS MiB with them"]);
+        for of in &self.idle {
+            table.row([
+                of.peer.clone(),
+                format!("{} {}", of.connections, if of.is_tls { "TLS" } else { "plain" }),
+                format!("{:.2}", of.kib_per_connection),
+                format!("{:.1}", of.before_kib / 1024.0),
+                format!("{:.1}", of.after_kib / 1024.0),
+            ]);
+        }
+        table.section("Idle connections")
+    }
+
+    fn memory_section(&self) -> Option<String> {
+        let of = self.memory.as_ref()?;
+        let mut table = Table::new(&["Process", "turns", "seconds", "RSS MiB before", "RSS MiB after", "grown by"]);
+        for (process, change) in [("gateway", of.gateway_kib), ("control plane", of.control_plane_kib)] {
+            table.row([
+                process.to_owned(),
+                of.turns.to_string(),
+                format!("{}", of.seconds),
+                format!("{:.1}", change.before / 1024.0),
+                format!("{:.1}", change.after / 1024.0),
+                format!("{:.1} %", change.growth_percent()),
+            ]);
+        }
+        table.section("Memory after much has come and gone")
     }
 
     fn propagation_section(&self) -> Option<String> {

@@ -11,7 +11,9 @@ use crate::churn;
 use crate::cpu::Cpu;
 use crate::fleet;
 use crate::footprint;
+use crate::idle;
 use crate::machine::Machine;
+use crate::memory;
 use crate::options::{Options, Part};
 use crate::plugins;
 use crate::propagation;
@@ -46,6 +48,8 @@ fn empty_report(options: &Options) -> Report {
         traffic: Vec::new(),
         plugins: Vec::new(),
         footprint: None,
+        idle: Vec::new(),
+        memory: None,
         propagation: Vec::new(),
         churn: None,
         convergence: None,
@@ -67,6 +71,8 @@ impl Run<'_> {
             Part::Traffic => self.traffic(),
             Part::Plugins => self.plugins(),
             Part::Footprint => self.footprint(),
+            Part::Idle => self.idle(),
+            Part::Memory => self.memory(),
             Part::Propagation => self.propagation(),
             Part::Churn => self.churn(),
             Part::Convergence => self.convergence(),
@@ -122,6 +128,32 @@ impl Run<'_> {
         missing.iter().for_each(|(plugin, why)| self.note(format_args!("plugin {plugin}"), why));
         self.report.targets.extend(target::of_plugins(&costs));
         self.report.plugins = costs;
+        Ok(())
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        let mut control = self.control_plane("idle", None)?;
+        let connections = self.options.idle_connections;
+        for case in [Case::Plain, Case::Tls] {
+            let measured = idle::of_ours(&mut control, &self.site, case, connections)?;
+            self.report.targets.push(target::of_idle(&measured));
+            self.report.idle.push(measured);
+            if self.options.peers.contains(&Peer::Nginx) {
+                match idle::of_nginx(&self.site, case, connections) {
+                    Ok(measured) => self.report.idle.push(measured),
+                    Err(error) => self.note(format_args!("nginx with idle {case} connections"), &format!("{error:#}")),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&mut self) -> Result<()> {
+        let mut control = self.control_plane("memory", None)?;
+        let duration = Duration::from_secs_f64(self.options.memory_seconds);
+        let measured = memory::measure(&mut control, &self.site, duration)?;
+        self.report.targets.push(target::of_memory(&measured));
+        self.report.memory = Some(measured);
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use crate::case::{Case, Peer};
 use crate::churn::Churn;
 use crate::fleet::Convergence;
 use crate::footprint::Footprint;
+use crate::idle::Idle;
+use crate::memory::Memory;
 use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::traffic::{Figures, own_ratio, peer_ratio};
@@ -60,6 +62,18 @@ pub(crate) fn of_plugins(costs: &[PluginCost]) -> Vec<Target> {
         Target::new(format!("{}: CPU added to a request", cost.plugin), cost.added_us.median, 1.0, "us")
     };
     cheap.map(target).collect()
+}
+
+/// Of our idle connections.
+pub(crate) fn of_idle(of: &Idle) -> Target {
+    let (kind, limit) = if of.is_tls { ("TLS", 25.0) } else { ("plain", 10.0) };
+    Target::new(format!("{} idle {kind} connections: RSS each", of.connections), of.kib_per_connection, limit, "KiB")
+}
+
+/// Of what has come and gone.
+pub(crate) fn of_memory(of: &Memory) -> Target {
+    let name = format!("After {} s of routes, certificates, nodes and connections: gateway's RSS grown", of.seconds);
+    Target::new(name, of.gateway_kib.growth_percent(), 5.0, "%")
 }
 
 /// Of memory and starting.
