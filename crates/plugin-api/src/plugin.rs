@@ -182,7 +182,7 @@ pub trait Plugin: Send + Sync {
     /// The phases to call.
     fn phases(&self) -> Phases;
 
-    /// Whether the request's body must be whole before `rewrite`; see [`Exchange::request_body`].
+    /// Whether the request's body must be whole before the first of its phases; see [`Exchange::request_body`].
     fn request_body(&self) -> BodyNeed {
         BodyNeed::Stream
     }
@@ -210,7 +210,8 @@ pub trait Plugin: Send + Sync {
     /// [`Phases::HEADER_FILTER`]; see [`Exchange::response`].
     fn header_filter(&self, _exchange: &mut Exchange) {}
 
-    /// [`Phases::BODY_FILTER`]
+    /// [`Phases::BODY_FILTER`]. Who may change the body's length removes `Content-Length` in `header_filter`, so that
+    /// the answers that nobody changes keep theirs.
     fn body_filter(&self, _exchange: &mut Exchange, _chunk: &mut Chunk) {}
 
     /// [`Phases::LOG`]

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{Chunk, CompileInput, Exchange, Phases, Plugin, PluginType};
@@ -76,18 +77,26 @@ struct Compiled {
     headers: HeaderMap,
 }
 
+impl Compiled {
+    fn changes_body(&self) -> bool {
+        self.before.is_some() || self.instead.is_some() || self.after.is_some()
+    }
+}
+
 /// That the beginning of the body has been said.
 struct Begun;
 
 impl Plugin for Compiled {
     fn phases(&self) -> Phases {
-        let changes_body = self.before.is_some() || self.instead.is_some() || self.after.is_some();
-        if changes_body { Phases::HEADER_FILTER.and(Phases::BODY_FILTER) } else { Phases::HEADER_FILTER }
+        if self.changes_body() { Phases::HEADER_FILTER.and(Phases::BODY_FILTER) } else { Phases::HEADER_FILTER }
     }
 
     fn header_filter(&self, exchange: &mut Exchange) {
         for (name, value) in &self.headers {
             exchange.response.headers.insert(name, value.clone());
+        }
+        if self.changes_body() {
+            exchange.response.headers.remove(CONTENT_LENGTH);
         }
     }
 

@@ -128,14 +128,18 @@ fn whole(mut live: Box<Live>, body: Bytes) -> Response<ResponseBody> {
     head.map(|()| ResponseBody::whole(live, chunk.data))
 }
 
-/// A body that streams. Its length is unknown once a plugin may change it.
+/// A body that streams. A plugin that changes its length has removed `Content-Length` by now.
 fn stream(mut live: Box<Live>, incoming: Incoming) -> Response<ResponseBody> {
     let filters = live.has_phase(Phases::BODY_FILTER);
-    if filters {
-        live.exchange.response.headers.remove(CONTENT_LENGTH);
+    if !incoming.is_end_stream() {
+        let head = head(&mut live);
+        return head.map(|()| ResponseBody::streaming(live, incoming, filters));
     }
+    live.give_back();
+    let mut nothing = Chunk { data: Bytes::new(), last: true };
+    phases::each(&mut live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut nothing));
     let head = head(&mut live);
-    head.map(|()| ResponseBody::streaming(live, incoming, filters))
+    head.map(|()| ResponseBody::whole(live, nothing.data))
 }
 
 fn head(live: &mut Live) -> Response<()> {

@@ -62,11 +62,7 @@ impl ResponseBody {
         Self { source: Source::Done, live: None }
     }
 
-    pub(super) fn streaming(mut live: Box<Live>, incoming: Incoming, filters: bool) -> Self {
-        if incoming.is_end_stream() && !filters {
-            live.give_back();
-            return Self::whole(live, Bytes::new());
-        }
+    pub(super) fn streaming(live: Box<Live>, incoming: Incoming, filters: bool) -> Self {
         let pause = live.read_timeout();
         Self { source: Source::Upstream { incoming, filters, pause, waiting: false }, live: Some(live) }
     }
@@ -89,7 +85,9 @@ impl ResponseBody {
                 }
                 Poll::Ready(Some(Ok(frame))) => {
                     *waiting = false;
-                    let frame = if *filters { filter(live, frame) } else { frame };
+                    let frame = if *filters { filter(live, frame, incoming.is_end_stream()) } else { frame };
+                    // hyper does not ask for the end of a body whose length it knows.
+                    *filters &= !(frame.is_data() && incoming.is_end_stream());
                     let is_empty = frame.data_ref().is_some_and(Bytes::is_empty);
                     live.count(&frame);
                     if !is_empty {
@@ -122,10 +120,10 @@ impl ResponseBody {
     }
 }
 
-fn filter(live: &mut Live, frame: Frame<Bytes>) -> Frame<Bytes> {
+fn filter(live: &mut Live, frame: Frame<Bytes>, last: bool) -> Frame<Bytes> {
     match frame.into_data() {
         Ok(data) => {
-            let mut chunk = Chunk { data, last: false };
+            let mut chunk = Chunk { data, last };
             phases::each(live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
             Frame::data(chunk.data)
         }

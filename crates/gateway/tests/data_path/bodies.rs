@@ -183,3 +183,28 @@ async fn who_is_refused_need_not_upload_first() {
         gateway.stop().await;
     }
 }
+
+/// Only what a plugin changes loses its length: an answer that `gzip` leaves alone and a log looks at keeps it.
+#[tokio::test]
+async fn an_answer_that_no_plugin_changes_keeps_its_length() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        while !exchange.head().await.is_empty() {
+            exchange.write("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello").await;
+        }
+    })
+    .await;
+    let kept = json!({ "gzip": { "min_length": 1 } });
+    let packed = json!({ "gzip": { "min_length": 1, "types": ["text/plain"] } });
+    let framed = json!({ "gzip": { "min_length": 1 }, "echo": { "after_body": "!" } });
+    for (plugins, length) in [(kept, Some("5")), (packed, None), (framed, None)] {
+        let route = json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": upstream.nodes() } });
+        let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route)]);
+        let mut client = Client::connect(gateway.http).await;
+        for _ in 0..2 {
+            let request = Request::get("/").header("host", "a").header("accept-encoding", "gzip");
+            let answer = client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+            assert_eq!(answer.header("content-length"), length, "{plugins}");
+        }
+        gateway.stop().await;
+    }
+}

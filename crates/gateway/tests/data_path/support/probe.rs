@@ -167,7 +167,10 @@ impl Plugin for Probe {
         self.request_phase("before_proxy")
     }
 
-    fn header_filter(&self, _: &mut Exchange) {
+    fn header_filter(&self, exchange: &mut Exchange) {
+        if self.replace_body.is_some() {
+            exchange.response.headers.remove(http::header::CONTENT_LENGTH);
+        }
         self.note("header_filter");
     }
 
