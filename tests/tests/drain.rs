@@ -101,10 +101,21 @@ async fn an_instance_is_replaced_under_load_without_a_failed_request() {
 /// Asks on a new connection each time; how often it was answered.
 async fn keep_asking(address: SocketAddr, stop: Arc<AtomicBool>) -> usize {
     let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
-    let mut answered = 0;
+    let (mut answered, mut reset) = (0, 0);
     while !stop.load(Ordering::Acquire) {
-        assert_eq!(get(&client, address, "/hello").await, Some((200, "hello".to_owned())));
+        match get(&client, address, "/hello").await {
+            None => reset += 1,
+            answer => assert_eq!(answer, Some((200, "hello".to_owned()))),
+        }
         answered += 1;
     }
+    assert!(reset <= resets_by_kernel(), "{reset} of {answered} were reset");
     answered
+}
+
+/// How many of one client's connections may be lost: between a listener's last look into its queue and its end there is
+/// an instant in which the kernel still puts connections into it, unless it hands them to the other listeners.
+fn resets_by_kernel() -> usize {
+    let migrates = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req");
+    if migrates.is_ok_and(|migrates| migrates.trim() == "1") { 0 } else { 1 }
 }
