@@ -35,8 +35,11 @@ impl fmt::Debug for Change {
     }
 }
 
-/// Resources by kind, owner and id: one level, as they are compared.
-type Flat = BTreeMap<(&'static str, String, String), Value>;
+/// Kind, owner and id of a resource.
+type Key = (&'static str, String, String);
+
+/// Resources on one level, as they are compared.
+type Flat = BTreeMap<Key, Value>;
 
 impl<'f> Adc<'f> {
     /// With a personal token, on a group by its name.
@@ -199,11 +202,11 @@ impl<'f> Adc<'f> {
 }
 
 impl Change {
-    fn delete(key: &(&'static str, String, String)) -> Self {
+    fn delete(key: &Key) -> Self {
         Self { method: "DELETE", kind: key.0, path: shapes::path(key.0, &key.1, &key.2), body: None, difference: None }
     }
 
-    fn put(key: &(&'static str, String, String), value: &Value) -> Self {
+    fn put(key: &Key, value: &Value) -> Self {
         let (kind, owner, id) = key;
         let body = Some(shapes::to_server(kind, owner, id, value));
         Self { method: "PUT", kind, path: shapes::path(kind, owner, id), body, difference: None }
@@ -219,7 +222,7 @@ fn flatten(configuration: &Value) -> Result<Flat> {
 }
 
 /// The resources of a configuration, owners before what they own, in the order they are written down.
-fn in_order(configuration: &Value) -> Result<Vec<((&'static str, String, String), Value)>> {
+fn in_order(configuration: &Value) -> Result<Vec<(Key, Value)>> {
     let mut flat = Vec::new();
     for kind in KINDS.iter().filter(|kind| kind.owner.is_none()) {
         match &configuration[kind.list] {
@@ -238,7 +241,7 @@ fn in_order(configuration: &Value) -> Result<Vec<((&'static str, String, String)
     Ok(flat)
 }
 
-fn add(flat: &mut Vec<((&'static str, String, String), Value)>, kind: &Kind, owner: &str, item: &Value) -> Result<()> {
+fn add(flat: &mut Vec<(Key, Value)>, kind: &Kind, owner: &str, item: &Value) -> Result<()> {
     let id = shapes::id(kind.name, owner, item);
     let mut own = item.as_object().cloned().context("an object")?;
     let below: Vec<_> = KINDS.iter().filter(|below| below.owner == Some(kind.name)).collect();

@@ -63,6 +63,7 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 impl Kind {
+    #[allow(clippy::expect_used)]
     pub(super) fn of(name: &str) -> &'static Kind {
         KINDS.iter().find(|kind| kind.name == name).expect("a kind of the client")
     }
