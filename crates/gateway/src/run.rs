@@ -213,7 +213,7 @@ fn metrics_page(path: &str) -> Option<Answer> {
     if path != plugins::prometheus::PAGE && path != "/metrics" {
         return None;
     }
-    Some((StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", plugins::prometheus::page()?))
+    Some((StatusCode::OK, plugins::prometheus::PAGE_TYPE, plugins::prometheus::page()?))
 }
 
 /// The machine's name, as the kernel has it.

@@ -128,7 +128,7 @@ impl Chain {
     fn new(entries: Vec<Entry>) -> Self {
         let phases = entries.iter().fold(Phases::default(), |all, entry| all.and(entry.phases));
         let widest = |need: fn(&dyn Plugin) -> BodyNeed| {
-            entries.iter().map(|entry| need(&*entry.plugin)).fold(BodyNeed::Stream, wider)
+            entries.iter().map(|entry| need(&*entry.plugin)).fold(BodyNeed::Stream, BodyNeed::and)
         };
         let request_body = widest(|plugin| plugin.request_body());
         let response_body = widest(|plugin| plugin.response_body());
@@ -162,13 +162,5 @@ impl Chain {
         entries.extend(consumer.entries.iter().cloned());
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.priority));
         Chain::new(entries)
-    }
-}
-
-/// Of two limits the smaller counts, for the plugin that set it must not see more.
-fn wider(one: BodyNeed, other: BodyNeed) -> BodyNeed {
-    match (one, other) {
-        (BodyNeed::Stream, need) | (need, BodyNeed::Stream) => need,
-        (BodyNeed::Whole { limit: a }, BodyNeed::Whole { limit: b }) => BodyNeed::Whole { limit: a.min(b) },
     }
 }

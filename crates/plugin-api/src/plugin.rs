@@ -167,6 +167,17 @@ pub enum BodyNeed {
     },
 }
 
+impl BodyNeed {
+    /// What two plugins need together: the smaller limit counts.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Whole { limit: a }, Self::Whole { limit: b }) => Self::Whole { limit: a.min(b) },
+            (Self::Stream, need) | (need, Self::Stream) => need,
+        }
+    }
+}
+
 /// A piece of a response's body on its way to the client.
 #[derive(Debug, Clone, Default)]
 pub struct Chunk {

@@ -8,7 +8,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
@@ -59,10 +60,13 @@ impl Plugin for Compiled {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let page = self.uri.as_deref().unwrap_or_else(|| exchange.path());
         let metrics = (page == prometheus::PAGE).then(prometheus::page).flatten();
-        Flow::reply(metrics.map_or_else(
-            || Reply::empty(StatusCode::NOT_FOUND),
-            |metrics| Reply { headers: prometheus::content_type(), ..Reply::text(StatusCode::OK, metrics) },
-        ))
+        Flow::reply(match metrics {
+            Some(metrics) => {
+                let content_type = (CONTENT_TYPE, HeaderValue::from_static(prometheus::PAGE_TYPE));
+                Reply { status: StatusCode::OK, headers: HeaderMap::from_iter([content_type]), body: metrics.into() }
+            }
+            None => Reply::empty(StatusCode::NOT_FOUND),
+        })
     }
 }
 

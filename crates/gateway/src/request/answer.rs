@@ -6,7 +6,7 @@ use http::{Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use plugin_api::{BodyNeed, Chunk, Phases, Reply};
+use plugin_api::{BodyNeed, Phases, Reply};
 
 use super::live::Live;
 use super::response::ResponseBody;
@@ -28,7 +28,7 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -
         live.lease = None;
         return whole(live, replaced);
     }
-    match response_body_need(&live) {
+    match live.response_body_need() {
         BodyNeed::Stream => stream(live, incoming),
         BodyNeed::Whole { limit } => match Box::pin(read_whole(&mut live, incoming, limit)).await {
             Ok(body) => whole(live, body),
@@ -87,14 +87,6 @@ fn filter_head(live: &mut Live) {
     phases::each(live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
 }
 
-fn response_body_need(live: &Live) -> BodyNeed {
-    let own = live.chain().map(|chain| chain.response_body()).unwrap_or_default();
-    match (live.plan.global_chain().response_body(), own) {
-        (BodyNeed::Whole { limit: a }, BodyNeed::Whole { limit: b }) => BodyNeed::Whole { limit: a.min(b) },
-        (BodyNeed::Stream, need) | (need, BodyNeed::Stream) => need,
-    }
-}
-
 async fn read_whole(live: &mut Live, mut incoming: Incoming, limit: usize) -> Result<Bytes, Fault> {
     if incoming.size_hint().lower() > limit as u64 {
         return Err(Fault::ResponseTooLarge(limit));
@@ -121,25 +113,23 @@ async fn read_whole(live: &mut Live, mut incoming: Incoming, limit: usize) -> Re
 
 /// A body that is here: filtered in one piece, its length told.
 fn whole(mut live: Box<Live>, body: Bytes) -> Response<ResponseBody> {
-    let mut chunk = Chunk { data: body, last: true };
-    phases::each(&mut live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
+    let body = phases::filter_body(&mut live, body, true);
     live.exchange.response.headers.remove(CONTENT_LENGTH);
     let head = head(&mut live);
-    head.map(|()| ResponseBody::whole(live, chunk.data))
+    head.map(|()| ResponseBody::whole(live, body))
 }
 
 /// A body that streams. A plugin that changes its length has removed `Content-Length` by now.
 fn stream(mut live: Box<Live>, incoming: Incoming) -> Response<ResponseBody> {
-    let filters = live.has_phase(Phases::BODY_FILTER);
     if !incoming.is_end_stream() {
+        let filters = live.has_phase(Phases::BODY_FILTER);
         let head = head(&mut live);
         return head.map(|()| ResponseBody::streaming(live, incoming, filters));
     }
     live.give_back();
-    let mut nothing = Chunk { data: Bytes::new(), last: true };
-    phases::each(&mut live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut nothing));
+    let body = phases::filter_body(&mut live, Bytes::new(), true);
     let head = head(&mut live);
-    head.map(|()| ResponseBody::whole(live, nothing.data))
+    head.map(|()| ResponseBody::whole(live, body))
 }
 
 fn head(live: &mut Live) -> Response<()> {

@@ -13,10 +13,17 @@ use plugin_api::{BodyNeed, Exchange};
 
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
-use crate::worker::local::Local;
 
 /// The request's body on its way to the upstream.
-pub(crate) enum RequestBody {
+pub(crate) struct RequestBody {
+    source: Source,
+    /// The client's.
+    connection: Rc<Connection>,
+    /// How long the client may take to send a piece.
+    pause: Duration,
+}
+
+enum Source {
     /// As it comes in; can be sent once.
     Streaming(Incoming),
     /// Whole; can be sent again.
@@ -26,27 +33,24 @@ pub(crate) enum RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming) -> Self {
-        if body.is_end_stream() { RequestBody::Whole(Bytes::new()) } else { RequestBody::Streaming(body) }
+    /// `pause` is how long the client may take to send a piece.
+    pub(crate) fn new(body: Incoming, connection: Rc<Connection>, pause: Duration) -> Self {
+        let source = if body.is_end_stream() { Source::Whole(Bytes::new()) } else { Source::Streaming(body) };
+        Self { source, connection, pause }
     }
 
     /// Reads the body whole when `need` asks for it, and shows it to plugins.
-    pub(crate) async fn collect(
-        &mut self,
-        exchange: &mut Exchange,
-        uploading: &Uploading<'_>,
-        need: BodyNeed,
-    ) -> Result<(), Fault> {
+    pub(crate) async fn collect(&mut self, exchange: &mut Exchange, need: BodyNeed) -> Result<(), Fault> {
         let BodyNeed::Whole { limit } = need else {
             return Ok(());
         };
         let limit = exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
-        if let RequestBody::Streaming(incoming) = self {
-            let body = Box::pin(read_whole(incoming, limit, uploading)).await?;
+        if let Source::Streaming(incoming) = &mut self.source {
+            let body = Box::pin(read_whole(incoming, limit, &self.connection, self.pause)).await?;
             exchange.outcome.bytes_received += body.len() as u64;
-            *self = RequestBody::Whole(body);
+            self.source = Source::Whole(body);
         }
-        if let RequestBody::Whole(body) = self {
+        if let Source::Whole(body) = &self.source {
             // Another plugin, with a higher limit, may have read it.
             if body.len() > limit {
                 return Err(Fault::BodyTooLarge(limit));
@@ -57,52 +61,45 @@ impl RequestBody {
     }
 
     /// The body for one try. A streaming one is spent by it.
-    pub(crate) fn take(&mut self, connection: &Rc<Connection>, bounds: Bounds) -> Option<UpstreamBody> {
-        match std::mem::replace(self, RequestBody::Spent) {
-            RequestBody::Streaming(incoming) => {
-                Some(UpstreamBody::Streaming { incoming, connection: connection.clone(), bounds, read: 0 })
+    pub(crate) fn take(&mut self, bounds: Bounds) -> Option<UpstreamBody> {
+        match std::mem::replace(&mut self.source, Source::Spent) {
+            Source::Streaming(incoming) => {
+                let (connection, pause) = (self.connection.clone(), self.pause);
+                Some(UpstreamBody::Streaming { incoming, connection, pause, bounds, read: 0 })
             }
-            RequestBody::Whole(bytes) => {
-                *self = RequestBody::Whole(bytes.clone());
+            Source::Whole(bytes) => {
+                self.source = Source::Whole(bytes.clone());
                 Some(UpstreamBody::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
             }
-            RequestBody::Spent => None,
+            Source::Spent => None,
         }
     }
 
     /// A body comes back that was not sent.
     pub(crate) fn restore(&mut self, unsent: UpstreamBody) {
         if let UpstreamBody::Streaming { incoming, .. } = unsent {
-            *self = RequestBody::Streaming(incoming);
+            self.source = Source::Streaming(incoming);
         }
     }
 
     /// Whether there is something to send in another try.
     pub(crate) fn is_left(&self) -> bool {
-        !matches!(self, RequestBody::Spent)
+        !matches!(self.source, Source::Spent)
     }
 }
 
-/// Where a body comes from, and how long its pieces may take.
-pub(crate) struct Uploading<'l> {
-    connection: &'l Connection,
+async fn read_whole(
+    incoming: &mut Incoming,
+    limit: usize,
+    connection: &Connection,
     pause: Duration,
-}
-
-impl<'l> Uploading<'l> {
-    pub(crate) fn of(connection: &'l Connection, worker: &Local) -> Self {
-        Self { connection, pause: worker.limits.client_body }
-    }
-}
-
-async fn read_whole(incoming: &mut Incoming, limit: usize, uploading: &Uploading<'_>) -> Result<Bytes, Fault> {
+) -> Result<Bytes, Fault> {
     if incoming.size_hint().lower() > limit as u64 {
         return Err(Fault::BodyTooLarge(limit));
     }
     let mut whole = BytesMut::new();
     loop {
-        let step = uploading.connection.steps.limit(uploading.pause, incoming.frame());
-        let frame = step.await.map_err(|_| Fault::ClientStalled)?;
+        let frame = connection.steps.limit(pause, incoming.frame()).await.map_err(|_| Fault::ClientStalled)?;
         let Some(frame) = frame else {
             return Ok(whole.freeze());
         };
@@ -116,11 +113,9 @@ async fn read_whole(incoming: &mut Incoming, limit: usize, uploading: &Uploading
     }
 }
 
-/// How long a step of an upload may take, and how long the body may be.
+/// How long a node's step of an upload may take, and how long the body may be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// The client, to send a piece.
-    pub(crate) client: Duration,
     /// The node, to take a piece.
     pub(crate) send: Duration,
     /// The node, to answer once it has the last one.
@@ -148,7 +143,9 @@ pub(crate) enum UpstreamBody {
         incoming: Incoming,
         /// Whose timer runs.
         connection: Rc<Connection>,
-        /// How long each may take, and how much there may be.
+        /// How long the client may take to send a piece.
+        pause: Duration,
+        /// How long the node may take, and how much there may be.
         bounds: Bounds,
         /// Bytes that have passed.
         read: u64,
@@ -163,10 +160,10 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         match self.get_mut() {
-            UpstreamBody::Streaming { incoming, connection, bounds, read } => {
+            UpstreamBody::Streaming { incoming, connection, pause, bounds, read } => {
                 let Poll::Ready(frame) = Pin::new(&mut *incoming).poll_frame(cx) else {
                     if !connection.upload_waits.replace(true) {
-                        connection.steps.arm(bounds.client);
+                        connection.steps.arm(*pause);
                     }
                     return Poll::Pending;
                 };

@@ -140,13 +140,8 @@ async fn attempt(
     live.in_flight = upstream.begin(at);
     loop {
         let mut lease = lease(live, pool, &node.address, timeouts).await?;
-        let bounds = Bounds {
-            client: live.worker.limits.client_body,
-            send: timeouts.send,
-            read: timeouts.read,
-            bytes: live.exchange.request_body_limit,
-        };
-        let Some(sent_body) = body.take(&live.connection, bounds) else {
+        let bounds = Bounds { send: timeouts.send, read: timeouts.read, bytes: live.exchange.request_body_limit };
+        let Some(sent_body) = body.take(bounds) else {
             return Err(no_node());
         };
         let answering = lease.sender.send(request(live, upstream, at, uri, sent_body).ok_or_else(no_node)?);

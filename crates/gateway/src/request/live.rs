@@ -135,11 +135,14 @@ impl Live {
 
     /// How the plugins known so far need the request's body.
     pub(crate) fn request_body_need(&self) -> BodyNeed {
-        match (self.plan.global_chain().request_body(), self.chain().map(Chain::request_body)) {
-            (BodyNeed::Stream, need) => need.unwrap_or_default(),
-            (need, None | Some(BodyNeed::Stream)) => need,
-            (BodyNeed::Whole { limit: a }, Some(BodyNeed::Whole { limit: b })) => BodyNeed::Whole { limit: a.min(b) },
-        }
+        let own = self.chain().map(Chain::request_body).unwrap_or_default();
+        self.plan.global_chain().request_body().and(own)
+    }
+
+    /// How they need the response's.
+    pub(crate) fn response_body_need(&self) -> BodyNeed {
+        let own = self.chain().map(Chain::response_body).unwrap_or_default();
+        self.plan.global_chain().response_body().and(own)
     }
 }
 

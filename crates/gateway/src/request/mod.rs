@@ -33,8 +33,8 @@ use plugin_api::{Phases, Reply};
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
 use crate::worker::local::Local;
+use body::RequestBody;
 pub(crate) use body::UpstreamBody;
-use body::{RequestBody, Uploading};
 pub(crate) use live::Live;
 pub(crate) use response::ResponseBody;
 
@@ -101,7 +101,7 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, St
     normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
     client_auth::check(&live.exchange, live.plan.tls())?;
     let is_found = live.find_route();
-    let mut body = RequestBody::new(body);
+    let mut body = RequestBody::new(body, live.connection.clone(), live.worker.limits.client_body);
     phases::run_global(live, &mut body).await?;
     if !is_found {
         return Err(Fault::RouteNotFound.into());
@@ -114,6 +114,6 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, St
     phases::run(live, Phases::BEFORE_PROXY, &mut body).await?;
     // For plugins that log it.
     let need = live.request_body_need();
-    body.collect(&mut live.exchange, &Uploading::of(&live.connection, &live.worker), need).await?;
+    body.collect(&mut live.exchange, need).await?;
     forward::forward(live, body).await
 }

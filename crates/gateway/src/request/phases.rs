@@ -1,10 +1,11 @@
 //! Running plugins, phase by phase.
 
+use bytes::Bytes;
 use plan::{Chain, Entry};
-use plugin_api::{Exchange, Flow, Phases, Reply, Verdict};
+use plugin_api::{Chunk, Exchange, Flow, Phases, Reply, Verdict};
 
 use super::Stop;
-use super::body::{RequestBody, Uploading};
+use super::body::RequestBody;
 use super::live::Live;
 
 /// The global rules' `rewrite` and `access`, as APISIX runs them: before the route's, and also without a route.
@@ -20,8 +21,7 @@ async fn run_global_phase(live: &mut Live, phase: Phases, body: &mut RequestBody
     if !chain.has(phase) {
         return Ok(());
     }
-    let uploading = Uploading::of(&live.connection, &live.worker);
-    run_chain(&mut live.exchange, chain, phase, |_| true, (body, &uploading)).await
+    run_chain(&mut live.exchange, chain, phase, |_| true, body).await
 }
 
 /// One phase of the route's plugins; `before_proxy` of the global rules goes before it.
@@ -29,23 +29,23 @@ pub(crate) async fn run(live: &mut Live, phase: Phases, body: &mut RequestBody) 
     if phase == Phases::BEFORE_PROXY {
         run_global_phase(live, phase, body).await?;
     }
-    let Live { exchange, route, merged, connection, worker, .. } = live;
+    let Live { exchange, route, merged, .. } = live;
     let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
     match chain.filter(|chain| chain.has(phase)) {
-        Some(chain) => run_chain(exchange, chain, phase, |_| true, (body, &Uploading::of(connection, worker))).await,
+        Some(chain) => run_chain(exchange, chain, phase, |_| true, body).await,
         None => Ok(()),
     }
 }
 
 /// `rewrite` of what the consumer brought: the route's own have run, and one of them found the consumer.
 pub(crate) async fn run_consumer_rewrite(live: &mut Live, body: &mut RequestBody) -> Result<(), Stop> {
-    let Live { exchange, route, merged, connection, worker, .. } = live;
+    let Live { exchange, route, merged, .. } = live;
     let (Some(merged), Some(route)) = (merged, route) else {
         return Ok(());
     };
     let is_new =
         |entry: &Entry| !route.chain.entries().iter().any(|own| std::sync::Arc::ptr_eq(&own.plugin, &entry.plugin));
-    run_chain(exchange, merged, Phases::REWRITE, is_new, (body, &Uploading::of(connection, worker))).await
+    run_chain(exchange, merged, Phases::REWRITE, is_new, body).await
 }
 
 async fn run_chain(
@@ -53,13 +53,13 @@ async fn run_chain(
     chain: &Chain,
     phase: Phases,
     includes: impl Fn(&Entry) -> bool,
-    (body, uploading): (&mut RequestBody, &Uploading<'_>),
+    body: &mut RequestBody,
 ) -> Result<(), Stop> {
     for entry in chain.entries() {
         if !takes_part(entry, phase, exchange) || !includes(entry) {
             continue;
         }
-        body.collect(exchange, uploading, entry.request_body).await?;
+        body.collect(exchange, entry.request_body).await?;
         let flow = match phase {
             Phases::REWRITE => entry.plugin.rewrite(exchange),
             Phases::ACCESS => entry.plugin.access(exchange),
@@ -92,6 +92,13 @@ pub(crate) fn each(live: &mut Live, phase: Phases, mut visit: impl FnMut(&Entry,
             }
         }
     }
+}
+
+/// What `body_filter` makes of a piece of the response.
+pub(crate) fn filter_body(live: &mut Live, data: Bytes, last: bool) -> Bytes {
+    let mut chunk = Chunk { data, last };
+    each(live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
+    chunk.data
 }
 
 fn takes_part(entry: &Entry, phase: Phases, exchange: &Exchange) -> bool {

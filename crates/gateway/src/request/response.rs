@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use plugin_api::{Chunk, Phases, Reply};
+use plugin_api::Reply;
 
 use super::live::Live;
 use super::phases;
@@ -112,23 +112,15 @@ impl ResponseBody {
         if !filters {
             return None;
         }
-        let mut chunk = Chunk { data: Bytes::new(), last: true };
-        phases::each(&mut live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
-        let frame = Frame::data(chunk.data);
+        let frame = Frame::data(phases::filter_body(&mut live, Bytes::new(), true));
         live.count(&frame);
         Some(frame).filter(|frame| frame.data_ref().is_some_and(|data| !data.is_empty()))
     }
 }
 
+/// A frame as filters make it; they do not see trailers.
 fn filter(live: &mut Live, frame: Frame<Bytes>, last: bool) -> Frame<Bytes> {
-    match frame.into_data() {
-        Ok(data) => {
-            let mut chunk = Chunk { data, last };
-            phases::each(live, Phases::BODY_FILTER, |entry, exchange| entry.plugin.body_filter(exchange, &mut chunk));
-            Frame::data(chunk.data)
-        }
-        Err(trailers) => trailers,
-    }
+    frame.into_data().map_or_else(|trailers| trailers, |data| Frame::data(phases::filter_body(live, data, last)))
 }
 
 impl Live {

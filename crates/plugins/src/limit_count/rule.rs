@@ -104,9 +104,7 @@ impl Rule {
         }
         Some(Due { key: hasher.finish(), limit, window_ms: seconds.saturating_mul(1000), limit_header })
     }
-}
 
-impl Rule {
     /// What [`Rule::due`] counts together, as text that means the same on all instances.
     pub(super) fn key_text(&self, exchange: &Exchange) -> String {
         self.key.text(exchange).unwrap_or_else(|| exchange.client.remote.ip().to_string())

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use labels::{Disabled, METRICS};
-pub use page::{PAGE, content_type, page, publish};
+pub use page::{PAGE, PAGE_TYPE, page, publish};
 pub use render::Gauges;
 
 /// The plugin by name.

@@ -2,13 +2,12 @@
 
 use std::sync::OnceLock;
 
-use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderValue};
-
 use super::render::{Gauges, render};
 
 /// Its path, as APISIX has it.
 pub const PAGE: &str = "/apisix/prometheus/metrics";
+/// Its `Content-Type`.
+pub const PAGE_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Source = Box<dyn Fn() -> Gauges + Send + Sync>;
 
@@ -22,9 +21,4 @@ pub fn publish(gauges: impl Fn() -> Gauges + Send + Sync + 'static) {
 /// The page; `None` before [`publish`], and so on the control plane.
 pub fn page() -> Option<String> {
     GAUGES.get().map(|gauges| render(&gauges()))
-}
-
-/// The form of the page.
-pub fn content_type() -> HeaderMap {
-    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))])
 }

@@ -38,6 +38,15 @@ async fn hit(plugin: &Arc<dyn Plugin>, headers: &[(&str, &str)]) -> (Option<u16>
     (status, remaining.and_then(|(_, value)| value.to_str().ok().map(str::to_owned)))
 }
 
+/// Asks until a request is let pass.
+async fn lets_pass_again(plugin: &Arc<dyn Plugin>, otherwise: &str) {
+    let started = Instant::now();
+    while hit(plugin, &[]).await.0.is_some() {
+        assert!(started.elapsed() < Duration::from_secs(10), "{otherwise}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 fn told(status: Option<u16>, remaining: &str) -> (Option<u16>, Option<String>) {
     (status, Some(remaining.to_owned()))
 }
@@ -69,11 +78,7 @@ async fn a_window_ends() {
     let plugin = compile(&redis, "route/1", json!({ "count": 1, "time_window": 1 }));
     assert_eq!(hit(&plugin, &[]).await.0, None);
     assert_eq!(hit(&plugin, &[]).await.0, Some(429));
-    let started = Instant::now();
-    while hit(&plugin, &[]).await.0.is_some() {
-        assert!(started.elapsed() < Duration::from_secs(10), "the window does not end");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    lets_pass_again(&plugin, "the window does not end").await;
 }
 
 #[tokio::test]
@@ -92,11 +97,7 @@ async fn without_its_server_it_refuses_or_lets_pass_as_configured_and_comes_back
         assert_eq!(hit(&lenient, &[]).await.0, None);
     }
     redis.start_again().expect("started");
-    let started = Instant::now();
-    while hit(&strict, &[]).await.0.is_some() {
-        assert!(started.elapsed() < Duration::from_secs(10), "it does not come back");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    lets_pass_again(&strict, "it does not come back").await;
 }
 
 #[tokio::test]
