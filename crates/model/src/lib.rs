@@ -11,6 +11,7 @@ pub mod group;
 pub mod id;
 pub mod json;
 pub mod label;
+pub mod policy;
 pub mod resource;
 pub mod schema;
 pub mod secrets;
