@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 /// Body of a login.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct Login {
-    /// Name of the user.
+    /// Name or mail address of the user.
+    #[serde(alias = "email")]
     pub username: String,
     /// Password of the user.
     pub password: String,
@@ -30,19 +31,25 @@ pub struct Me {
     pub username: String,
     /// `user` or `group_admin_key`.
     pub kind: String,
+    /// Whether a password must be chosen, at `PUT /api/password`, before anything else.
+    #[serde(default)]
+    pub must_change_password: bool,
     /// The one group an admin key is good for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_group_id: Option<String>,
 }
 
 /// Body that asks for a personal token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenSpec {
     /// Name to know it by.
     pub name: String,
     /// Unix seconds after which it is refused; 0 for never.
     #[serde(default)]
     pub expires_at: i64,
+    /// What it is narrowed to, as a permission policy's document; all rights of its user when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_document: Option<serde_json::Value>,
 }
 
 /// A personal token, without its secret.
@@ -52,6 +59,9 @@ pub struct Token {
     pub id: String,
     /// Name to know it by.
     pub name: String,
+    /// What it is narrowed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_document: Option<serde_json::Value>,
     /// Unix seconds after which it is refused; 0 for never.
     pub expires_at: i64,
     /// Unix seconds of its making.

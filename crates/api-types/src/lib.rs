@@ -7,6 +7,7 @@ pub mod access;
 pub mod batch;
 pub mod envelope;
 pub mod group;
+pub mod iam;
 pub mod instance;
 pub mod product;
 
@@ -16,6 +17,11 @@ pub use envelope::{ErrorBody, Listing, Valued};
 pub use group::{
     AdminKey, CountOf, GatewayGroup, GatewayGroupSpec, GroupCount, GroupStatus, IssuedJoinToken, JoinToken,
     JoinTokenSpec, Revision,
+};
+pub use iam::{
+    AdminKeySpec, AssignedRoles, Boundaries, CanI, Difference, Invitation, IssuedAdminKey, NamedAdminKey,
+    PasswordReset, PermissionPolicy, PermissionPolicySpec, PolicyIds, Question, Role, RoleName, RoleSpec, SavedPolicy,
+    Session, Simulation, SimulationSpec, User, UserChange,
 };
 pub use instance::{Instance, Refusal, StatusCount};
 pub use product::{License, Plugin, Status, Version};

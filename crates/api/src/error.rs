@@ -89,11 +89,11 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Invalid(faults) => faults.into(),
             ControlError::InvalidItems(faults) => Self::items(faults.into_iter().map(item).collect()),
-            ControlError::Unauthenticated(_) => Self::unauthenticated(text),
+            ControlError::Unauthenticated(_) | ControlError::SessionEnded(_) => Self::unauthenticated(text),
             ControlError::TooManyAttempts { retry_after } => {
                 Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
             }
-            ControlError::Forbidden(_) | ControlError::Join(_) => Self::forbidden(text),
+            ControlError::Forbidden(_) | ControlError::OwnAccount(_) | ControlError::Join(_) => Self::forbidden(text),
             ControlError::NotFound { .. } => Self::not_found(text),
             ControlError::Conflict(_) => Self::new(StatusCode::CONFLICT, text),
             ControlError::Stale { .. } => Self::new(StatusCode::PRECONDITION_FAILED, text),

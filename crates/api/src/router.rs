@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use crate::edge::{self, Edge};
 use crate::endpoints::{
-    gateway_groups, instances, join_tokens, license, me, password, plugins, resources, schema, session, status, tokens,
-    version,
+    admin_keys, gateway_groups, instances, join_tokens, license, me, password, permission_policies, plugins, resources,
+    roles, schema, session, status, tokens, users, version,
 };
 use crate::error::ApiError;
 use crate::serve::ApiSettings;
@@ -42,7 +42,13 @@ pub fn openapi_document() -> serde_json::Value {
 }
 
 fn endpoints() -> OpenApiRouter<Control> {
-    access().merge(product()).merge(groups()).merge(fleet()).merge(configuration())
+    access()
+        .merge(members())
+        .merge(permissions())
+        .merge(product())
+        .merge(groups())
+        .merge(fleet())
+        .merge(configuration())
 }
 
 fn access() -> OpenApiRouter<Control> {
@@ -54,6 +60,36 @@ fn access() -> OpenApiRouter<Control> {
         .routes(routes!(tokens::list::list_tokens, tokens::create::create_token))
         .routes(routes!(tokens::delete::delete_token))
         .routes(routes!(tokens::regenerate::regenerate_token))
+}
+
+fn members() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(users::invite::invite_user))
+        .routes(routes!(users::list::list_users))
+        .routes(routes!(users::get::get_user, users::update::update_user, users::delete::delete_user))
+        .routes(routes!(users::assign_roles::assign_roles))
+        .routes(routes!(users::boundaries::get_boundaries, users::set_boundaries::set_boundaries))
+        .routes(routes!(users::reset_password::reset_password))
+        .routes(routes!(users::sessions::list_sessions))
+        .routes(routes!(users::end_session::end_session))
+}
+
+fn permissions() -> OpenApiRouter<Control> {
+    use permission_policies as policies;
+    OpenApiRouter::new()
+        .routes(routes!(roles::list::list_roles, roles::create::create_role))
+        .routes(routes!(roles::get::get_role, roles::update::update_role, roles::delete::delete_role))
+        .routes(routes!(roles::policies::list_policies_of_role))
+        .routes(routes!(roles::attach::attach_permission_policies))
+        .routes(routes!(roles::detach::detach_permission_policies))
+        .routes(routes!(policies::list::list_permission_policies, policies::create::create_permission_policy))
+        .routes(routes!(
+            policies::get::get_permission_policy,
+            policies::update::update_permission_policy,
+            policies::delete::delete_permission_policy
+        ))
+        .routes(routes!(policies::simulate::simulate_policy))
+        .routes(routes!(policies::can_i::can_i))
 }
 
 fn product() -> OpenApiRouter<Control> {
@@ -78,6 +114,8 @@ fn groups() -> OpenApiRouter<Control> {
         .routes(routes!(gateway_groups::count::count_by_gateway_group))
         .routes(routes!(gateway_groups::status::get_gateway_group_status))
         .routes(routes!(gateway_groups::get_admin_key::get_admin_key, gateway_groups::put_admin_key::put_admin_key))
+        .routes(routes!(admin_keys::list::list_admin_keys, admin_keys::create::create_admin_key))
+        .routes(routes!(admin_keys::delete::delete_admin_key))
         .routes(routes!(gateway_groups::batch::apply_batch))
         .routes(routes!(gateway_groups::revisions::list_revisions))
 }

@@ -37,6 +37,13 @@ pub enum Key {
     ApiKey(String),
     /// What [`Client::login`] gave.
     Session(String),
+    /// Name and password with each request: for a single one.
+    Basic {
+        /// Name of the user.
+        username: String,
+        /// Its password.
+        password: String,
+    },
 }
 
 impl std::fmt::Debug for Key {
@@ -44,6 +51,7 @@ impl std::fmt::Debug for Key {
         f.write_str(match self {
             Self::ApiKey(_) => "ApiKey(..)",
             Self::Session(_) => "Session(..)",
+            Self::Basic { .. } => "Basic(..)",
         })
     }
 }
@@ -94,6 +102,7 @@ impl Client {
         let request = match &self.key {
             Some(Key::ApiKey(key)) => request.header("X-API-KEY", key),
             Some(Key::Session(cookie)) => request.header(header::COOKIE, cookie),
+            Some(Key::Basic { username, password }) => request.basic_auth(username, Some(password)),
             None => request,
         };
         Call { client: self, what, request }

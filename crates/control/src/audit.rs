@@ -9,7 +9,7 @@ use store::{AuditEntry, Listed, Page};
 
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{self, Action, Actor};
+use crate::iam::{Action, Actor, Coming, Object};
 
 const MASK: &str = "***";
 /// Changes of one revision that the log shows whole; the change log has the others.
@@ -69,10 +69,7 @@ impl Control {
         filter: &AuditFilter,
         page: Option<Page>,
     ) -> Result<Listed<AuditRow>, ControlError> {
-        match &filter.group {
-            Some(group) => drop(iam::authorise(actor, Action::ReadAuditLog, group)?),
-            None => iam::authorise_everywhere(actor, Action::ReadAuditLog)?,
-        }
+        self.authorise(actor, Action::GetAudit, &Object::Organization, Coming::default()).await?;
         self.within(self.inner.store.audit().list(filter, page)).await
     }
 }

@@ -4,12 +4,12 @@ use model::group::GroupType;
 use model::{Digest, GroupId, Labels};
 use store::StoreError;
 use store::groups::NewGroup;
-use store::users::NewUser;
+use store::iam::users::NewUser;
 
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::Actor;
+use crate::iam::{Actor, SUPER_ADMIN, usernames};
 use crate::secret;
 
 /// Stands in the settings once the first start is through, so that what an operator deleted stays deleted.
@@ -36,6 +36,7 @@ pub struct FirstAdmin {
 }
 
 pub(crate) async fn first_start(control: &Control) -> Result<Option<FirstAdmin>, ControlError> {
+    fill_in_keys(control).await?;
     let settings = control.inner.store.settings();
     if control.within(settings.get(DONE)).await?.is_some() {
         return Ok(None);
@@ -70,11 +71,25 @@ async fn make_admin(control: &Control) -> Result<Option<FirstAdmin>, ControlErro
     let new = NewUser {
         id: uuid::Uuid::now_v7().to_string(),
         username: ADMIN.to_owned(),
-        password_hash: control.inner.passwords.hash(password.clone()).await?,
+        username_key: usernames::lookalike_key(ADMIN),
+        password_hash: Some(control.inner.passwords.hash(password.clone()).await?),
+        root: true,
+        roles: vec![SUPER_ADMIN.to_owned()],
+        ..NewUser::default()
     };
     let entry = audit::entry(&Actor::system(), "CreateUser").of("user", &new.id).named(ADMIN);
     let made = made_or_there(control.within_store(control.inner.store.users().create(&new, &entry.into())).await)?;
     Ok(made.then(|| FirstAdmin { username: ADMIN.to_owned(), password, generated }))
+}
+
+/// Users made by an older version have no key yet. Two that look alike keep their names; the first one keeps the key.
+async fn fill_in_keys(control: &Control) -> Result<(), ControlError> {
+    let users = control.inner.store.users();
+    for user in control.within(users.without_key()).await? {
+        let key = usernames::lookalike_key(&user.username);
+        made_or_there(control.within_store(users.set_key(&user.id, &key)).await)?;
+    }
+    Ok(())
 }
 
 /// Another replica that started at the same time may have been first.

@@ -13,7 +13,7 @@ use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
 use crate::configuration::Heads;
 use crate::error::ControlError;
-use crate::iam::Passwords;
+use crate::iam::{Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
 use crate::signer::Signer;
 use crate::{bootstrap, feed, fleet};
@@ -36,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) signer: Signer,
     pub(crate) heads: Heads,
     pub(crate) passwords: Passwords,
+    pub(crate) rules: Rules,
     pub(crate) revocations: broadcast::Sender<InstanceId>,
     pub(crate) commits: broadcast::Sender<GroupId>,
     pub(crate) tasks: TaskTracker,
@@ -60,6 +61,7 @@ impl Control {
                 signer: Signer::load(&store).await?,
                 heads: Heads::default(),
                 passwords: Passwords::default(),
+                rules: Rules::default(),
                 revocations: broadcast::Sender::new(CAPACITY),
                 commits: broadcast::Sender::new(CAPACITY),
                 tasks: TaskTracker::new(),

@@ -20,6 +20,12 @@ pub enum ControlError {
     /// Nobody we know: 401.
     #[error("{0}")]
     Unauthenticated(&'static str),
+    /// A session that somebody ended before its time: 401.
+    #[error("the session has ended: {0}; log in again")]
+    SessionEnded(String),
+    /// An account's own affair that this way in is not good for: 403.
+    #[error("not permitted to {0} here: log in with a password of your own, or use a token that is not narrowed")]
+    OwnAccount(&'static str),
     /// Too many wrong passwords of late: 429.
     #[error("too many failed logins; try again in {} s", .retry_after.as_secs())]
     TooManyAttempts {
@@ -90,7 +96,13 @@ impl ControlError {
     }
 
     pub(crate) fn fault(pointer: &str, message: impl Into<String>) -> Self {
-        Self::Invalid(Fault::new(pointer, message).into())
+        Fault::new(pointer, message).into()
+    }
+}
+
+impl From<Fault> for ControlError {
+    fn from(fault: Fault) -> Self {
+        Self::Invalid(fault.into())
     }
 }
 
@@ -99,7 +111,9 @@ impl From<StoreError> for ControlError {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::NotFound { what, id } => Self::NotFound { what, id },
-            StoreError::Duplicate { .. } | StoreError::Conflict { .. } => Self::Conflict(error.to_string()),
+            StoreError::Duplicate { .. } | StoreError::Conflict { .. } | StoreError::InUse { .. } => {
+                Self::Conflict(error.to_string())
+            }
             StoreError::Revoked(_) => Self::Join(JoinRefusal::NotAdmitted),
             other => Self::Internal(other.to_string()),
         }

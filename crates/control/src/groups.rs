@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::group::{GatewayGroup, GroupType};
-use model::{Digest, Fault, Faults, GroupId, Kind, Labels};
+use model::policy::Scope;
+use model::{Digest, GroupId, Kind, Labels};
 use store::Listed;
 use store::config::{HeadRow, RevisionRow};
 use store::groups::NewGroup;
@@ -13,10 +14,10 @@ use store::instances::{InstanceFilter, InstanceStatus};
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{self, Action, Actor};
+use crate::iam::{Action, Actor, Coming, Object, Rows};
+use crate::names;
 
 const MAX_NAME_CHARACTERS: usize = 1024;
-const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
 const MAX_REVISIONS: u32 = 1000;
 
 /// What a new group is given.
@@ -56,8 +57,8 @@ impl Control {
     /// [`ControlError::Invalid`], [`ControlError::Conflict`] when the name is taken, [`ControlError::Forbidden`],
     /// [`ControlError::Unavailable`].
     pub async fn create_group(&self, actor: &Actor, spec: GroupSpec) -> Result<GatewayGroup, ControlError> {
-        iam::authorise_everywhere(actor, Action::CreateGatewayGroup)?;
-        check(Some(&spec.name), Some(&spec.description))?;
+        self.authorise(actor, Action::CreateGatewayGroup, &Object::NewGroup, Coming::with(&spec.labels)).await?;
+        names::check(Some(&spec.name), Some(&spec.description), MAX_NAME_CHARACTERS)?;
         let id = GroupId::new(uuid::Uuid::new_v4().to_string()).map_err(ControlError::internal)?;
         let new = NewGroup {
             signature: self.inner.signer.sign(&id, 0, &Digest::default()),
@@ -70,7 +71,7 @@ impl Control {
             variables: spec.variables,
             enforce_service_publishing: spec.enforce_service_publishing,
         };
-        let entry = entry(actor, Action::CreateGatewayGroup, &new.id).named(&new.name);
+        let entry = entry(actor, "CreateGatewayGroup", &new.id).named(&new.name);
         self.within(self.inner.store.groups().create(&new, &entry.into())).await
     }
 
@@ -79,23 +80,17 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn get_group(&self, actor: &Actor, id: &GroupId) -> Result<GatewayGroup, ControlError> {
-        let permit = iam::authorise(actor, Action::ReadGatewayGroup, id)?;
+        let permit = self.permit(actor, Action::GetGatewayGroup, id).await?;
         self.within(self.inner.store.groups().get(permit.group())).await
     }
 
-    /// The groups that meet the filter and that the actor may see: an admin key sees its own.
+    /// The groups that meet the filter and that the actor may see.
     ///
     /// # Errors
     /// [`ControlError::Unavailable`].
     pub async fn list_groups(&self, actor: &Actor, filter: &GroupFilter) -> Result<Listed<GatewayGroup>, ControlError> {
-        let Some(own) = actor.own_group() else {
-            return self.within(self.inner.store.groups().list(filter)).await;
-        };
-        let everything = GroupFilter { page: None, ..filter.clone() };
-        let mut listed = self.within(self.inner.store.groups().list(&everything)).await?;
-        listed.list.retain(|group| group.id == *own);
-        listed.total = listed.list.len() as u64;
-        Ok(listed)
+        let scope = self.scope(actor, Action::GetGatewayGroup, &Rows::Groups).await?;
+        self.within(self.inner.store.groups().list(filter, &scope)).await
     }
 
     /// Changes what the patch names.
@@ -109,9 +104,9 @@ impl Control {
         id: &GroupId,
         patch: &GroupPatch,
     ) -> Result<GatewayGroup, ControlError> {
-        let permit = iam::authorise(actor, Action::UpdateGatewayGroup, id)?;
-        check(patch.name.as_deref(), patch.description.as_deref())?;
-        let entry = entry(actor, Action::UpdateGatewayGroup, id).named(patch.name.as_deref().unwrap_or_default());
+        let permit = self.permit(actor, Action::UpdateGatewayGroup, id).await?;
+        names::check(patch.name.as_deref(), patch.description.as_deref(), MAX_NAME_CHARACTERS)?;
+        let entry = entry(actor, "UpdateGatewayGroup", id).named(patch.name.as_deref().unwrap_or_default());
         self.within(self.inner.store.groups().update(permit.group(), patch, &entry.into())).await
     }
 
@@ -120,10 +115,11 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn delete_group(&self, actor: &Actor, id: &GroupId) -> Result<(), ControlError> {
-        let permit = iam::authorise(actor, Action::DeleteGatewayGroup, id)?;
+        let permit = self.permit(actor, Action::DeleteGatewayGroup, id).await?;
         let filter = InstanceFilter { group: Some(id.clone()), ..InstanceFilter::default() };
-        let instances = self.within(self.inner.store.instances().list(&filter, self.liveness())).await?;
-        let entry = entry(actor, Action::DeleteGatewayGroup, id);
+        let instances =
+            self.within(self.inner.store.instances().list(&filter, &Scope::Everything, self.liveness())).await?;
+        let entry = entry(actor, "DeleteGatewayGroup", id);
         self.within(self.inner.store.groups().delete(permit.group(), &entry.into())).await?;
         self.inner.heads.forget(id);
         for instance in instances.list {
@@ -144,7 +140,7 @@ impl Control {
         number: u32,
         size: u32,
     ) -> Result<Listed<RevisionRow>, ControlError> {
-        let permit = iam::authorise(actor, Action::ReadGatewayGroup, group)?;
+        let permit = self.permit(actor, Action::GetGatewayGroup, group).await?;
         let total = self.within(self.inner.store.config().head(permit.group())).await?.revision;
         let size = size.clamp(1, MAX_REVISIONS);
         // Revisions have no gaps, so a page is a range.
@@ -176,7 +172,8 @@ impl Control {
         actor: &Actor,
         kind: Kind,
     ) -> Result<BTreeMap<GroupId, u64>, ControlError> {
-        Ok(visible(actor, self.within(self.inner.store.config().count_by_group(kind)).await?))
+        let scope = self.scope(actor, Action::GetGatewayGroup, &Rows::Groups).await?;
+        self.within(self.inner.store.config().count_by_group(kind, &scope)).await
     }
 
     /// How many instances each group has that the actor may see.
@@ -184,28 +181,11 @@ impl Control {
     /// # Errors
     /// [`ControlError::Unavailable`].
     pub async fn count_instances_by_group(&self, actor: &Actor) -> Result<BTreeMap<GroupId, u64>, ControlError> {
-        Ok(visible(actor, self.within(self.inner.store.instances().count_by_group()).await?))
+        let scope = self.scope(actor, Action::GetGatewayInstance, &Rows::Groups).await?;
+        self.within(self.inner.store.instances().count_by_group(&scope)).await
     }
 }
 
-fn visible(actor: &Actor, mut counts: BTreeMap<GroupId, u64>) -> BTreeMap<GroupId, u64> {
-    if let Some(own) = actor.own_group() {
-        counts.retain(|group, _| group == own);
-    }
-    counts
-}
-
-fn entry(actor: &Actor, action: Action, id: &GroupId) -> audit::Entry {
-    audit::entry(actor, action.name()).of("gateway_group", id.as_str()).within(id)
-}
-
-fn check(name: Option<&str>, description: Option<&str>) -> Result<(), Faults> {
-    let mut faults = Vec::new();
-    if name.is_some_and(|name| name.trim().is_empty() || name.chars().count() > MAX_NAME_CHARACTERS) {
-        faults.push(Fault::new("/name", format!("must have 1 to {MAX_NAME_CHARACTERS} characters")));
-    }
-    if description.is_some_and(|text| text.len() > MAX_DESCRIPTION_BYTES) {
-        faults.push(Fault::new("/desc", format!("must have at most {MAX_DESCRIPTION_BYTES} bytes")));
-    }
-    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+fn entry(actor: &Actor, action: &str, id: &GroupId) -> audit::Entry {
+    audit::entry(actor, action).of("gateway_group", id.as_str()).within(id)
 }

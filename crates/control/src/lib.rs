@@ -16,6 +16,7 @@ pub mod feed;
 pub mod fleet;
 pub mod groups;
 pub mod iam;
+mod names;
 mod secret;
 pub mod settings;
 mod signer;

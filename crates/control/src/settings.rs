@@ -17,6 +17,8 @@ pub struct ControlSettings {
     pub join_token_life: Duration,
     /// Life of a session.
     pub session_life: Duration,
+    /// Whether a login ends the user's other sessions, as in API7.
+    pub one_session_per_user: bool,
     /// Silence after which an instance counts as lost.
     pub lost_after: Duration,
     /// Silence after which an instance counts as offline.
@@ -47,6 +49,7 @@ impl Default for ControlSettings {
             server_certificate_life: DAY * 365,
             join_token_life: HOUR,
             session_life: DAY,
+            one_session_per_user: true,
             lost_after: Duration::from_secs(30),
             offline_after: HOUR * 2,
             removed_after: DAY * 7,

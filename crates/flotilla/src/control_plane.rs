@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use api::{ApiSettings, ServerCertificate};
@@ -15,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{master_key, signals};
+use crate::{duration, master_key, signals};
 
 /// Run a control plane: one replica on SQLite, or any number on PostgreSQL.
 #[derive(Debug, Args)]
@@ -60,6 +61,12 @@ pub(crate) struct Overrides {
     /// File with the master key, 64 hexadecimal digits. [default: master.key in the data directory, made on the first start]
     #[arg(long, env = "FLOTILLA_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
+    /// Whether a login ends the user's other sessions. [default: true]
+    #[arg(long, env = "FLOTILLA_ONE_SESSION_PER_USER", value_name = "BOOL")]
+    one_session_per_user: Option<bool>,
+    /// How long a login lasts: 30m, 24h, 7d. [default: 24h]
+    #[arg(long, env = "FLOTILLA_SESSION_LIFE", value_parser = duration::parse, value_name = "DURATION")]
+    session_life: Option<Duration>,
     /// Longest body of an API request, in bytes. [default: 8 MiB]
     #[arg(long, env = "FLOTILLA_BODY_LIMIT", value_name = "BYTES")]
     body_limit: Option<usize>,
@@ -74,6 +81,9 @@ struct SettingsFile {
     master_key_file: Option<PathBuf>,
     server_names: Option<Vec<String>>,
     body_limit: Option<usize>,
+    one_session_per_user: Option<bool>,
+    /// As on the command line: `24h`.
+    session_life: Option<String>,
     listen: ListenSection,
     certificate: CertificateSection,
 }
@@ -103,8 +113,10 @@ impl SettingsFile {
 
 impl Overrides {
     /// What is given here, else what the file says.
-    fn over(self, file: SettingsFile) -> Self {
-        Self {
+    fn over(self, file: SettingsFile) -> anyhow::Result<Self> {
+        let session_life = file.session_life.as_deref().map(duration::parse).transpose();
+        let session_life = session_life.map_err(|error| anyhow::anyhow!("session_life: {error}"))?;
+        Ok(Self {
             data_dir: self.data_dir.or(file.data_dir),
             database: self.database.or(file.database),
             api_https_listen: self.api_https_listen.or(file.listen.https),
@@ -116,7 +128,9 @@ impl Overrides {
             certificate_key: self.certificate_key.or(file.certificate.key),
             master_key_file: self.master_key_file.or(file.master_key_file),
             body_limit: self.body_limit.or(file.body_limit),
-        }
+            one_session_per_user: self.one_session_per_user.or(file.one_session_per_user),
+            session_life: self.session_life.or(session_life),
+        })
     }
 
     /// The data directory in force.
@@ -141,6 +155,8 @@ impl Overrides {
     fn control_settings(&self) -> ControlSettings {
         let mut settings = ControlSettings::default();
         settings.server_names.extend(self.server_names.clone().unwrap_or_default());
+        settings.one_session_per_user = self.one_session_per_user.unwrap_or(settings.one_session_per_user);
+        settings.session_life = self.session_life.unwrap_or(settings.session_life);
         // Secrets come by the environment: every user of the machine can read arguments.
         let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         settings.first_admin_password = secret("FLOTILLA_ADMIN_PASSWORD");
@@ -220,7 +236,7 @@ impl ControlPlaneArguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let stop = signals::stop_token()?;
         let file = self.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
-        let control_plane = ControlPlane::start(&self.overrides.over(file)).await?;
+        let control_plane = ControlPlane::start(&self.overrides.over(file)?).await?;
         announce(&control_plane);
         stop.cancelled().await;
         control_plane.stop().await

@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::{Context, bail};
 use api_types::TokenSpec;
 use clap::Args;
-use client::{Client, Settings};
+use client::{Client, Key, Settings};
 
 use crate::client_settings::{ClientArguments, SavedLogin, login_file};
 
@@ -28,11 +28,12 @@ impl Login {
         let Some(server) = self.client.server() else { bail!("which control plane? Give --server https://host:7443") };
         let password = self.password()?;
         let trust = self.client.trust(None)?;
-        let client = Client::new(Settings { trust, ..Settings::new(server) })?;
-        let session = client.login(&self.username, &password).await?;
+        // No session: one more could end another that the user has open in a browser.
+        let key = Some(Key::Basic { username: self.username.clone(), password });
+        let client = Client::new(Settings { trust, key, ..Settings::new(server) })?;
         let name = format!("flotilla-cli-{}", uuid::Uuid::now_v7().simple());
         let name = name.get(..40).unwrap_or(&name).to_owned();
-        let issued = session.create_token(&TokenSpec { name, expires_at: 0 }).await?;
+        let issued = client.create_token(&TokenSpec { name, ..TokenSpec::default() }).await?;
         let saved =
             SavedLogin { server: server.to_owned(), token: issued.token, ca_fingerprint: self.client.ca_fingerprint() };
         let path = login_file()?;

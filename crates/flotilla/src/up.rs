@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use control::iam::Actor;
+use control::iam::{Actor, TokenSpec};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::GroupId;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -139,7 +139,8 @@ impl Up {
         let Some(admin) = &control_plane.first_admin else { return Ok(()) };
         let control = &control_plane.control;
         let actor = control.authenticate_password(&admin.username, &admin.password).await?;
-        let issued = control.create_token(&actor, "flotilla-up", None).await?;
+        let issued =
+            control.create_token(&actor, TokenSpec { name: "flotilla-up".to_owned(), ..TokenSpec::default() }).await?;
         let server = address(control_plane.api.http).map(|address| format!("http://{address}"));
         let server = server.or(address(control_plane.api.https).map(|address| format!("https://{address}")));
         let login = SavedLogin {

@@ -33,6 +33,16 @@ pub enum StoreError {
         /// The field whose value is taken.
         field: &'static str,
     },
+    /// Others need it as it is.
+    #[error("{what} {id} cannot be removed: {why}")]
+    InUse {
+        /// In words: `role`.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Who needs it.
+        why: &'static str,
+    },
     /// The instance was revoked and cannot return.
     #[error("gateway instance {0} is revoked")]
     Revoked(model::InstanceId),
@@ -78,6 +88,22 @@ impl StoreError {
         let place = cause.constraint().unwrap_or_else(|| cause.message());
         let field = fields.iter().find(|field| place.contains(*field)).copied().unwrap_or("id");
         StoreError::Duplicate { what, field }
+    }
+}
+
+impl StoreError {
+    /// A reference to what is not there.
+    pub(crate) fn or_missing(self, what: &'static str, id: &str) -> Self {
+        if self.is_foreign_key_violation() { StoreError::not_found(what, id) } else { self }
+    }
+
+    /// A removal of what others refer to.
+    pub(crate) fn or_in_use(self, what: &'static str, id: &str, why: &'static str) -> Self {
+        if self.is_foreign_key_violation() { StoreError::InUse { what, id: id.to_owned(), why } } else { self }
+    }
+
+    fn is_foreign_key_violation(&self) -> bool {
+        matches!(self, StoreError::Internal(sqlx::Error::Database(cause)) if cause.is_foreign_key_violation())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::group::{GatewayGroup, GroupType};
+use model::policy::Scope;
 use model::{Digest, GroupId, LabelSelector, Labels};
 
 use crate::audit::{self, AuditEntry};
@@ -11,6 +12,7 @@ use crate::db::{Arg, Query, Row, Select, Tx, args, contains, insert};
 use crate::error::StoreError;
 use crate::page::{Listed, Order, Page};
 use crate::store::Store;
+use crate::visible;
 
 const WHAT: &str = "gateway group";
 
@@ -100,16 +102,27 @@ impl Groups<'_> {
         read(&row.ok_or_else(|| StoreError::not_found(WHAT, id))?)
     }
 
-    /// The groups that meet the filter.
+    /// The labels of a group; none when there is no such group.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn list(&self, filter: &GroupFilter) -> Result<Listed<GatewayGroup>, StoreError> {
+    pub async fn labels(&self, id: &GroupId) -> Result<Labels, StoreError> {
+        let query = Query::new("SELECT label, value FROM group_labels WHERE group_id = $1", args![id]);
+        let rows = self.store.db().fetch_all(query).await?;
+        rows.iter().map(|row| Ok((row.get("label")?, row.get("value")?))).collect()
+    }
+
+    /// The groups that meet the filter, as far as they may be seen.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list(&self, filter: &GroupFilter, scope: &Scope) -> Result<Listed<GatewayGroup>, StoreError> {
         let mut select = Select::new("*", "gateway_groups AS t", Vec::new());
         select
             .and_if("t.name = ?", filter.name.as_ref())
             .and_if(r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\'", filter.search.as_deref().map(contains))
             .and_labels("group_labels AS l WHERE l.group_id = t.id", &filter.labels)
+            .and_visible(&visible::GROUPS, scope)
             .order_by(filter.order.sql("t.id"));
         let (rows, total) = select.run(self.store.db(), filter.page).await?;
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })

@@ -2,15 +2,15 @@
 //!
 //! [`Store::open`] gives the handle; each group of tables has its own module and its own entry on it:
 //! [`groups`], [`config`] (the resources, the change log, the commit), [`instances`], [`join_tokens`],
-//! [`admin_keys`], [`users`], [`sessions`], [`tokens`], [`audit`], [`settings`]. Beneath them lie `db` (one
-//! SQL text on two databases), [`seal`] (encryption at rest) and `heads` (who is told of a new revision).
+//! [`iam`] (users, roles, permission policies and what lets them in), [`audit`], [`settings`]. Beneath them lie `db`
+//! (one SQL text on two databases), `visible` (what of a list its reader may see), [`seal`] (encryption at rest) and
+//! `heads` (who is told of a new revision).
 //!
 //! The store keeps and finds; it does not decide. Who may do what, what is valid, and what is signed is
 //! decided in `control`, its only writer. Times are unix seconds unless a name says otherwise.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod admin_keys;
 pub mod audit;
 mod clock;
 pub mod config;
@@ -19,15 +19,14 @@ pub mod error;
 pub mod groups;
 pub mod hash;
 mod heads;
+pub mod iam;
 pub mod instances;
 pub mod join_tokens;
 pub mod page;
 pub mod seal;
-pub mod sessions;
 pub mod settings;
 mod store;
-pub mod tokens;
-pub mod users;
+mod visible;
 
 pub use audit::AuditEntry;
 pub use error::StoreError;

@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::admin_keys::AdminKeys;
 use crate::audit::AuditLog;
 use crate::config::Config;
 use crate::db::Db;
 use crate::error::StoreError;
 use crate::groups::Groups;
 use crate::heads::{Head, Heads, Watcher};
+use crate::iam::access::Grants;
+use crate::iam::group_keys::GroupKeys;
+use crate::iam::policies::Policies;
+use crate::iam::roles::Roles;
+use crate::iam::sessions::Sessions;
+use crate::iam::tokens::Tokens;
+use crate::iam::users::Users;
 use crate::instances::Instances;
 use crate::join_tokens::JoinTokens;
 use crate::seal::{MasterKey, Sealer};
-use crate::sessions::Sessions;
 use crate::settings::{self, Settings};
-use crate::tokens::Tokens;
-use crate::users::Users;
 
 /// A control plane's database. Clones share its connections; when the last one is dropped, the task that
 /// watches for other replicas' commits ends.
@@ -75,14 +78,29 @@ impl Store {
         JoinTokens { store: self }
     }
 
-    /// The admin key of each group.
-    pub fn admin_keys(&self) -> AdminKeys<'_> {
-        AdminKeys { store: self }
+    /// Admin keys of groups.
+    pub fn group_keys(&self) -> GroupKeys<'_> {
+        GroupKeys { store: self }
     }
 
     /// Users.
     pub fn users(&self) -> Users<'_> {
         Users { store: self }
+    }
+
+    /// Roles.
+    pub fn roles(&self) -> Roles<'_> {
+        Roles { store: self }
+    }
+
+    /// Permission policies.
+    pub fn policies(&self) -> Policies<'_> {
+        Policies { store: self }
+    }
+
+    /// What users were given.
+    pub fn grants(&self) -> Grants<'_> {
+        Grants { store: self }
     }
 
     /// Sessions of users who logged in.

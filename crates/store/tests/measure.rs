@@ -5,6 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use model::policy::Scope;
 use model::{Change, Digest, GroupId, Kind};
 use store::config::{Commit, ResourceFilter};
 use store::{Page, Store};
@@ -43,7 +44,7 @@ async fn measure(store: &Store) {
 
     let began = Instant::now();
     let page = ResourceFilter { page: Some(Page::new(1, 10)), ..ResourceFilter::new(Kind::Route) };
-    store.config().list(&g, &page).await.unwrap();
+    store.config().list(&g, &page, &Scope::Everything).await.unwrap();
     println!("first page of ten: {:?}", began.elapsed());
 
     let first = store.config().head(&g).await.unwrap().revision;

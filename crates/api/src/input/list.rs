@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 use model::{GroupId, LabelSelector};
+use store::iam::roles::NamedFilter;
 use store::{Direction, Order, OrderBy, Page};
 use utoipa::IntoParams;
 
@@ -40,8 +41,7 @@ pub(crate) struct ListQuery {
     page: Option<PageAsked>,
     /// Field to order by.
     pub(crate) order_by: Option<String>,
-    /// Which way; API7's way, latest first, unless said otherwise.
-    pub(crate) direction: Direction,
+    asked_direction: Option<Direction>,
     /// Text to contain.
     pub(crate) search: Option<String>,
     /// Exact name.
@@ -97,7 +97,28 @@ impl ListQuery {
                 return Err(ApiError::bad_request(message));
             }
         };
-        Ok(Order { by, direction: self.direction })
+        Ok(Order { by, direction: self.direction() })
+    }
+
+    /// Which way; API7's way, latest first, unless said otherwise.
+    pub(crate) fn direction(&self) -> Direction {
+        self.asked_direction.unwrap_or_default()
+    }
+
+    /// Which way, for lists that begin with the least unless told otherwise.
+    pub(crate) fn direction_or_ascending(&self) -> Direction {
+        self.asked_direction.unwrap_or(Direction::Ascending)
+    }
+
+    /// The filter of roles and permission policies.
+    pub(crate) fn named(&self) -> ApiResult<NamedFilter> {
+        Ok(NamedFilter {
+            search: self.search.clone(),
+            name: self.name.clone(),
+            labels: self.labels.clone(),
+            page: self.page(),
+            order: self.order()?,
+        })
     }
 
     fn read(pairs: Vec<(String, String)>) -> ApiResult<Self> {
@@ -108,7 +129,7 @@ impl ListQuery {
                 "page" => number = Some(whole_number(&key, &value)?),
                 "page_size" => size = Some(whole_number(&key, &value)?),
                 "order_by" => query.order_by = Some(value),
-                "direction" => query.direction = direction(&value)?,
+                "direction" => query.asked_direction = Some(direction(&value)?),
                 "search" => query.search = Some(value).filter(|text| !text.is_empty()),
                 "name" => query.name = Some(value).filter(|text| !text.is_empty()),
                 _ => query.label_or_other(key, value),

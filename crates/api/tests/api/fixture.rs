@@ -102,7 +102,7 @@ impl Fixture {
 
     async fn first_token(&self) -> Result<String> {
         let session = self.login().await?.login(ADMIN.0, ADMIN.1).await?;
-        let spec = client::api_types::TokenSpec { name: "tests".to_owned(), expires_at: 0 };
+        let spec = client::api_types::TokenSpec { name: "tests".to_owned(), ..Default::default() };
         Ok(session.create_token(&spec).await?.token)
     }
 

@@ -1,13 +1,14 @@
 //! A group's configuration: the one way in, and the ways to read it.
 //!
-//! A write goes: authorise -> [`write`](self) takes the group's head and brings it up to date -> `draft` checks each
-//! operation (`check`), follows cascades and references (`references`) -> `head` compiles it as a dry run, digests,
+//! A write goes: [`write`](self) takes the group's head and brings it up to date -> `permission` says what each operation
+//! takes, and `iam` whether the actor has it -> `draft` checks each operation (`check`), follows cascades and references (`references`) -> `head` compiles it as a dry run, digests,
 //! signs, commits -> again, when another replica was faster.
 
 mod check;
 mod draft;
 mod head;
 mod patch;
+mod permission;
 mod read;
 mod references;
 mod validate;

@@ -1,12 +1,14 @@
 //! Reading a group's configuration.
 
+use model::policy::Scope;
 use model::{GroupId, ResourceKey, Revision};
 use store::Listed;
 use store::config::{ResourceFilter, StoredResource};
 
+use super::permission;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{self, Action, Actor};
+use crate::iam::Actor;
 
 impl Control {
     /// One resource, and the head of its group for `If-Match`.
@@ -19,28 +21,29 @@ impl Control {
         group: &GroupId,
         key: &ResourceKey,
     ) -> Result<(StoredResource, Revision), ControlError> {
-        let permit = iam::authorise(actor, Action::ReadConfiguration, group)?;
+        let permit = self.permit_to_read(actor, group, key).await?;
         // The head first: should a commit come between, the head is too old and a write against it is refused.
         let head = self.within(self.inner.store.config().head(permit.group())).await?;
         let stored = self.within(self.inner.store.config().get(permit.group(), key)).await?;
         Ok((stored.ok_or_else(|| ControlError::not_found(key))?, head.revision))
     }
 
-    /// The resources of a group that meet the filter.
+    /// The resources of a group that meet the filter and that the actor may see.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`] when there is no such group, [`ControlError::Forbidden`],
-    /// [`ControlError::Unavailable`].
+    /// [`ControlError::NotFound`] when there is no such group, [`ControlError::Unavailable`].
     pub async fn list_resources(
         &self,
         actor: &Actor,
         group: &GroupId,
         filter: &ResourceFilter,
     ) -> Result<Listed<StoredResource>, ControlError> {
-        let permit = iam::authorise(actor, Action::ReadConfiguration, group)?;
-        let listed = self.within(self.inner.store.config().list(permit.group(), filter)).await?;
-        if listed.total == 0 {
-            self.within(self.inner.store.config().head(permit.group())).await?;
+        let (action, rows) = permission::of_list(group, filter.kind);
+        let scope = self.scope(actor, action, &rows).await?;
+        let listed = self.within(self.inner.store.config().list(group, filter, &scope)).await?;
+        // Whoever may see nothing of it does not learn whether the group is there.
+        if listed.total == 0 && scope != Scope::Nothing {
+            self.within(self.inner.store.config().head(group)).await?;
         }
         Ok(listed)
     }

@@ -10,7 +10,7 @@ use super::head::GroupHead;
 use super::write::blame;
 use crate::control::Control;
 use crate::error::{ControlError, ItemFault};
-use crate::iam::{self, Action, Actor};
+use crate::iam::{Action, Actor};
 
 /// The dry run tells of one object at a time; after so many it is enough.
 const MAX_ROUNDS: usize = 64;
@@ -27,7 +27,7 @@ impl Control {
         group: &GroupId,
         operations: Vec<Operation>,
     ) -> Result<Vec<ItemFault>, ControlError> {
-        let permit = iam::authorise(actor, Action::ReadConfiguration, group)?;
+        let permit = self.permit(actor, Action::GetGatewayGroup, group).await?;
         let mut held = self.hold_head(permit.group()).await?;
         let mut trial = Trial { remaining: operations.into_iter().enumerate().collect(), faults: Vec::new() };
         for round in 0..MAX_ROUNDS {

@@ -1,6 +1,6 @@
 //! Writing a group's configuration.
 
-use model::{Fault, Faults, GroupId, ResourceKey, Revision};
+use model::{Fault, Faults, GroupId, GroupState, ResourceKey, Revision};
 use plan::Rejection;
 use serde_json::Value;
 use store::StoreError;
@@ -12,7 +12,7 @@ use super::{Operation, Written, patch};
 use crate::audit;
 use crate::control::Control;
 use crate::error::{ControlError, ItemFault};
-use crate::iam::{self, Action, Actor, Permit};
+use crate::iam::{Action, Actor};
 
 /// How often a write begins anew because another replica was faster.
 const ATTEMPTS: usize = 8;
@@ -35,7 +35,8 @@ enum Intent {
 /// One write on its way.
 #[derive(Clone)]
 struct Write {
-    permit: Permit,
+    actor: Actor,
+    group: GroupId,
     intent: Intent,
     if_match: Option<Revision>,
 }
@@ -151,8 +152,7 @@ impl Control {
         intent: Intent,
         if_match: Option<Revision>,
     ) -> Result<Outcome, ControlError> {
-        let permit = iam::authorise(actor, Action::WriteConfiguration, group)?;
-        let (control, write) = (self.clone(), Write { permit, intent, if_match });
+        let (control, write) = (self.clone(), Write { actor: actor.clone(), group: group.clone(), intent, if_match });
         let task = self.inner.tasks.spawn(async move { control.write_until_done(&write).await });
         task.await.map_err(ControlError::internal)?
     }
@@ -168,14 +168,28 @@ impl Control {
 
     /// One attempt against the newest head; none when another replica was faster.
     async fn try_write(&self, write: &Write) -> Result<Option<Outcome>, ControlError> {
-        let mut held = self.hold_head(write.permit.group()).await?;
+        let mut held = match self.hold_head(&write.group).await {
+            // Whoever may not see the group does not learn that it is not there.
+            Err(ControlError::NotFound { .. }) => {
+                let permit = self.permit(&write.actor, Action::GetGatewayGroup, &write.group).await?;
+                return Err(ControlError::NotFound { what: "gateway group", id: permit.group().to_string() });
+            }
+            held => held?,
+        };
         let outcome = self.write_at(&mut held.head, write).await;
         held.put_back();
         outcome
     }
 
     async fn write_at(&self, head: &mut GroupHead, write: &Write) -> Result<Option<Outcome>, ControlError> {
+        let is_post = matches!(write.intent, Intent::Create(..));
+        self.permit_to_write(&write.actor, &write.group, head.state(), &write.intent.touches(head.state()), is_post)
+            .await?;
         let operations = self.operations(write, head).await?;
+        if let Intent::Patch(..) = write.intent {
+            // It may become a part of another service.
+            self.permit_to_write(&write.actor, &write.group, head.state(), &operations, false).await?;
+        }
         let created = operations.first().is_some_and(|operation| !head.state().contains(operation.key()));
         let mut draft = Draft::new(self.inner.registry, head.state(), &head.references);
         draft.take(&operations);
@@ -185,16 +199,16 @@ impl Control {
         }
         let applied = head.apply_apart(changes).await?;
         let undo = applied.outcome.map_err(|rejection| write.intent.rejected(&operations, rejection))?;
-        let row = self.next_row(write.permit.group(), head);
+        let row = self.next_row(&write.group, head);
         let detail = audit::changes(self.inner.registry, &applied.changes, &undo.before);
         let commit = Commit {
-            group: write.permit.group().clone(),
+            group: write.group.clone(),
             parent: head.row.revision,
             changes: applied.changes,
             digest: row.digest,
             signature: row.signature.clone(),
-            author: write.permit.actor().audit_name(),
-            audit: write.intent.entry(&write.permit).detail(detail).into(),
+            author: write.actor.audit_name(),
+            audit: write.intent.entry(&write.actor, &write.group).detail(detail).into(),
         };
         match self.within_store(self.inner.store.config().commit(commit)).await {
             Ok(revision) => {
@@ -238,7 +252,7 @@ impl Control {
         let Some(expected) = write.if_match.filter(|expected| *expected != head.row.revision) else { return Ok(()) };
         let stale = ControlError::Stale { expected, head: head.row.revision };
         let Some(key) = write.intent.key() else { return Err(stale) };
-        let stored = self.within(self.inner.store.config().get(write.permit.group(), key)).await?;
+        let stored = self.within(self.inner.store.config().get(&write.group, key)).await?;
         if stored.is_some_and(|stored| stored.revision == expected) { Ok(()) } else { Err(stale) }
     }
 }
@@ -251,7 +265,20 @@ impl Intent {
         }
     }
 
-    fn entry(&self, permit: &Permit) -> audit::Entry {
+    /// What it is about, for `permission` to judge before anything is looked at more closely.
+    fn touches(&self, state: &GroupState) -> Vec<Operation> {
+        match self.clone() {
+            Intent::Put(key, body) | Intent::Create(key, body) => vec![Operation::Put { key, body }],
+            Intent::Patch(key, _) => {
+                let body = state.get(&key).and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
+                vec![Operation::Put { key, body }]
+            }
+            Intent::Delete(key) => vec![Operation::Delete { key }],
+            Intent::Batch(operations) => operations,
+        }
+    }
+
+    fn entry(&self, actor: &Actor, group: &GroupId) -> audit::Entry {
         let action = match self {
             Intent::Put(..) => "PutResource",
             Intent::Create(..) => "CreateResource",
@@ -259,10 +286,10 @@ impl Intent {
             Intent::Delete(_) => "DeleteResource",
             Intent::Batch(_) => "ApplyBatch",
         };
-        let entry = audit::entry(permit.actor(), action).within(permit.group());
+        let entry = audit::entry(actor, action).within(group);
         match self.key() {
             Some(key) => entry.of(key.kind.name(), key.id.as_str()),
-            None => entry.of("gateway_group", permit.group().as_str()),
+            None => entry.of("gateway_group", group.as_str()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::policy::Scope;
 use model::{GroupId, InstanceId};
 use store::Listed;
 use store::instances::{Heartbeat, Instance, InstanceFilter, InstanceStatus, Liveness};
@@ -10,7 +11,7 @@ use tokio::sync::broadcast;
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{self, Action, Actor};
+use crate::iam::{Action, Actor, Rows};
 use crate::settings::seconds;
 
 impl Control {
@@ -31,7 +32,7 @@ impl Control {
         self.inner.revocations.subscribe()
     }
 
-    /// The instances that meet the filter; an admin key must name its group, or is taken to.
+    /// The instances that meet the filter, of the groups whose instances the actor may see.
     ///
     /// # Errors
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
@@ -40,9 +41,8 @@ impl Control {
         actor: &Actor,
         filter: &InstanceFilter,
     ) -> Result<Listed<Instance>, ControlError> {
-        let group = scope(actor, filter.group.as_ref())?;
-        let filter = InstanceFilter { group, ..filter.clone() };
-        self.within(self.inner.store.instances().list(&filter, self.liveness())).await
+        let scope = self.visible_instances(actor, filter.group.as_ref()).await?;
+        self.within(self.inner.store.instances().list(filter, &scope, self.liveness())).await
     }
 
     /// How many instances are in each state, of one group or of all that the actor may see.
@@ -54,8 +54,8 @@ impl Control {
         actor: &Actor,
         group: Option<&GroupId>,
     ) -> Result<BTreeMap<InstanceStatus, u64>, ControlError> {
-        let group = scope(actor, group)?;
-        self.within(self.inner.store.instances().count_by_status(group.as_ref(), self.liveness())).await
+        let scope = self.visible_instances(actor, group).await?;
+        self.within(self.inner.store.instances().count_by_status(group, &scope, self.liveness())).await
     }
 
     /// One instance.
@@ -63,7 +63,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn get_instance(&self, actor: &Actor, id: &InstanceId) -> Result<Instance, ControlError> {
-        self.instance_for(actor, Action::ReadInstances, id).await
+        self.instance_for(actor, Action::GetGatewayInstance, id).await
     }
 
     /// Shuts an instance out for good: its stream is closed at once and it cannot return with its certificate.
@@ -71,7 +71,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn revoke_instance(&self, actor: &Actor, id: &InstanceId) -> Result<(), ControlError> {
-        let instance = self.instance_for(actor, Action::WriteInstances, id).await?;
+        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, id).await?;
         let entry = entry(actor, "RevokeInstance", &instance);
         self.within(self.inner.store.instances().revoke(id, self.now(), &entry.into())).await?;
         // No receiver: no channel runs in this process.
@@ -84,7 +84,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn delete_instance(&self, actor: &Actor, id: &InstanceId) -> Result<(), ControlError> {
-        let instance = self.instance_for(actor, Action::WriteInstances, id).await?;
+        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, id).await?;
         let entry = entry(actor, "DeleteInstance", &instance);
         self.within(self.inner.store.instances().delete(id, &entry.into())).await?;
         let _ = self.inner.revocations.send(id.clone());
@@ -102,21 +102,20 @@ impl Control {
 
     async fn instance_for(&self, actor: &Actor, action: Action, id: &InstanceId) -> Result<Instance, ControlError> {
         let instance = self.within(self.inner.store.instances().get(id, self.liveness())).await?;
-        iam::authorise(actor, action, &instance.group)?;
+        self.permit(actor, action, &instance.group).await?;
         Ok(instance)
+    }
+
+    /// All that the actor may see, or, of a group asked for by name, all or a refusal.
+    async fn visible_instances(&self, actor: &Actor, group: Option<&GroupId>) -> Result<Scope, ControlError> {
+        match group {
+            Some(group) => self.permit(actor, Action::GetGatewayInstance, group).await.map(|_| Scope::Everything),
+            None => self.scope(actor, Action::GetGatewayInstance, &Rows::Groups).await,
+        }
     }
 }
 
 fn entry(actor: &Actor, action: &str, instance: &Instance) -> audit::Entry {
     let entry = audit::entry(actor, action).of("gateway_instance", instance.id.as_str());
     entry.named(&instance.hostname).within(&instance.group)
-}
-
-/// The group to look at: the one asked for, an admin key's own, or all.
-fn scope(actor: &Actor, asked: Option<&GroupId>) -> Result<Option<GroupId>, ControlError> {
-    let group = asked.or(actor.own_group());
-    if let Some(group) = group {
-        iam::authorise(actor, Action::ReadInstances, group)?;
-    }
-    Ok(group.cloned())
 }

@@ -9,7 +9,7 @@ use store::join_tokens::{JoinToken, NewJoinToken};
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{self, Action, Actor};
+use crate::iam::{Action, Actor};
 use crate::secret;
 use crate::settings::seconds;
 
@@ -38,7 +38,7 @@ impl Control {
         life: Option<Duration>,
         max_uses: Option<u32>,
     ) -> Result<IssuedJoinToken, ControlError> {
-        let permit = iam::authorise(actor, Action::WriteJoinTokens, group)?;
+        let permit = self.permit(actor, Action::CreateGatewayInstance, group).await?;
         let life = life.unwrap_or(self.inner.settings.join_token_life);
         let expires_at = (!life.is_zero()).then(|| self.now().saturating_add(seconds(life)));
         let secret = secret::generate("")?;
@@ -60,7 +60,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn list_join_tokens(&self, actor: &Actor, group: &GroupId) -> Result<Vec<JoinToken>, ControlError> {
-        let permit = iam::authorise(actor, Action::ReadJoinTokens, group)?;
+        let permit = self.permit(actor, Action::GetGatewayInstance, group).await?;
         self.within(self.inner.store.groups().get(permit.group())).await?;
         self.within(self.inner.store.join_tokens().list(permit.group())).await
     }
@@ -70,7 +70,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn revoke_join_token(&self, actor: &Actor, group: &GroupId, id: &str) -> Result<(), ControlError> {
-        let permit = iam::authorise(actor, Action::WriteJoinTokens, group)?;
+        let permit = self.permit(actor, Action::CreateGatewayInstance, group).await?;
         let entry = audit::entry(actor, "RevokeJoinToken").of("join_token", id).within(group);
         self.within(self.inner.store.join_tokens().revoke(permit.group(), id, self.now(), &entry.into())).await
     }

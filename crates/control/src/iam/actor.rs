@@ -1,11 +1,16 @@
 //! Who does something.
 
+use std::sync::Arc;
+
 use model::GroupId;
+use model::policy::Access;
 
 /// An authenticated caller. Only this module's neighbours make one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Actor {
     kind: ActorKind,
+    access: Arc<Access>,
+    narrowed: bool,
     source: String,
 }
 
@@ -18,6 +23,8 @@ pub enum ActorKind {
         id: String,
         /// Its name.
         username: String,
+        /// Whether it must choose another password before anything else.
+        must_change_password: bool,
     },
     /// A holder of a group's admin key.
     GroupAdminKey {
@@ -29,13 +36,24 @@ pub enum ActorKind {
 }
 
 impl Actor {
-    pub(super) fn new(kind: ActorKind) -> Self {
-        Self { kind, source: String::new() }
+    pub(super) fn new(kind: ActorKind, access: Arc<Access>) -> Self {
+        Self { kind, access, narrowed: false, source: String::new() }
     }
 
     /// The control plane itself, or the process that embeds it.
     pub fn system() -> Self {
-        Self::new(ActorKind::System)
+        Self::new(ActorKind::System, Arc::new(Access::everything()))
+    }
+
+    /// The same caller, who came by a token that has less than all rights of its user.
+    pub(super) fn narrowed(mut self, narrowed: bool) -> Self {
+        self.narrowed = narrowed;
+        self
+    }
+
+    /// Whether the rights are less than all of the user's: then it cannot make itself others.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.narrowed
     }
 
     /// The same caller with the address the request came from, for the audit log.
@@ -47,6 +65,11 @@ impl Actor {
     /// What sort of caller.
     pub fn kind(&self) -> &ActorKind {
         &self.kind
+    }
+
+    /// What it may do.
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The one group an admin key is good for.
@@ -63,6 +86,11 @@ impl Actor {
             ActorKind::User { id, .. } => Some(id),
             ActorKind::GroupAdminKey { .. } | ActorKind::System => None,
         }
+    }
+
+    /// Whether a password must be chosen before anything else.
+    pub fn must_change_password(&self) -> bool {
+        matches!(self.kind, ActorKind::User { must_change_password: true, .. })
     }
 
     /// As in the audit log and as author of revisions: `user:admin`, `admin-key:default`, `system`.

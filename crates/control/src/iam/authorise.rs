@@ -1,82 +1,29 @@
-//! What an actor may do. For now a user may do everything, an admin key everything within its own group.
+//! Whether an actor may do an action to an object, and the proof of it.
 
 use model::GroupId;
+use model::policy::Scope;
 
-use super::actor::{Actor, ActorKind};
-
-/// What can be permitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// See a group, its status and history.
-    ReadGatewayGroup,
-    /// Make a group.
-    CreateGatewayGroup,
-    /// Change a group's own fields.
-    UpdateGatewayGroup,
-    /// Remove a group with all that is in it.
-    DeleteGatewayGroup,
-    /// Give a group another admin key.
-    UpdateGatewayGroupAdminKey,
-    /// See a group's configuration.
-    ReadConfiguration,
-    /// Change a group's configuration.
-    WriteConfiguration,
-    /// See a group's join tokens.
-    ReadJoinTokens,
-    /// Make or revoke a group's join tokens.
-    WriteJoinTokens,
-    /// See a group's instances.
-    ReadInstances,
-    /// Revoke or remove a group's instances.
-    WriteInstances,
-    /// See who did what.
-    ReadAuditLog,
-}
-
-impl Action {
-    /// Name as in permission policies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Action::ReadGatewayGroup => "ReadGatewayGroup",
-            Action::CreateGatewayGroup => "CreateGatewayGroup",
-            Action::UpdateGatewayGroup => "UpdateGatewayGroup",
-            Action::DeleteGatewayGroup => "DeleteGatewayGroup",
-            Action::UpdateGatewayGroupAdminKey => "UpdateGatewayGroupAdminKey",
-            Action::ReadConfiguration => "ReadConfiguration",
-            Action::WriteConfiguration => "WriteConfiguration",
-            Action::ReadJoinTokens => "ReadJoinTokens",
-            Action::WriteJoinTokens => "WriteJoinTokens",
-            Action::ReadInstances => "ReadInstances",
-            Action::WriteInstances => "WriteInstances",
-            Action::ReadAuditLog => "ReadAuditLog",
-        }
-    }
-
-    /// Whether a group's admin key is good for it within its group. The group itself is not the key's to change.
-    fn is_for_admin_keys(self) -> bool {
-        !matches!(
-            self,
-            Action::CreateGatewayGroup
-                | Action::UpdateGatewayGroup
-                | Action::DeleteGatewayGroup
-                | Action::UpdateGatewayGroupAdminKey
-        )
-    }
-}
+use super::action::Action;
+use super::actor::Actor;
+use super::object::{Coming, Object, Rows};
+use crate::control::Control;
+use crate::error::ControlError;
 
 /// The actor may not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{actor} is not permitted to {} on {resource}", .action.name())]
+#[error("{actor} is not permitted to {} on {resource}{hint}", .action.name())]
 pub struct Forbidden {
     /// Who asked.
     pub actor: String,
     /// To do what.
     pub action: Action,
-    /// On what: `gateway group default`, `all gateway groups`.
+    /// On what: `gateway group default`.
     pub resource: String,
+    /// What the actor can do about it; empty when nothing.
+    pub hint: &'static str,
 }
 
-/// Proof that an actor may do an action in a group. Only [`authorise`] makes one.
+/// Proof that an actor may do something in a group. Only this module makes one.
 #[derive(Debug, Clone)]
 pub struct Permit {
     actor: Actor,
@@ -95,32 +42,54 @@ impl Permit {
     }
 }
 
-/// Whether `actor` may do `action` in `group`.
-///
-/// # Errors
-/// [`Forbidden`], which says what is not permitted.
-pub fn authorise(actor: &Actor, action: Action, group: &GroupId) -> Result<Permit, Forbidden> {
-    let permitted = match actor.kind() {
-        ActorKind::User { .. } | ActorKind::System => true,
-        ActorKind::GroupAdminKey { group: own } => own == group && action.is_for_admin_keys(),
-    };
-    if permitted {
-        return Ok(Permit { actor: actor.clone(), group: group.clone() });
+impl Control {
+    /// Whether `actor` may do `action` to `group` as a whole.
+    pub(crate) async fn permit(&self, actor: &Actor, action: Action, group: &GroupId) -> Result<Permit, ControlError> {
+        self.permit_on(actor, action, group, &Object::Group(group.clone()), Coming::default()).await
     }
-    Err(forbidden(actor, action, format!("gateway group {group}")))
+
+    /// Whether `actor` may do `action` to something of `group`.
+    pub(crate) async fn permit_on(
+        &self,
+        actor: &Actor,
+        action: Action,
+        group: &GroupId,
+        object: &Object,
+        coming: Coming<'_>,
+    ) -> Result<Permit, ControlError> {
+        self.authorise(actor, action, object, coming).await?;
+        Ok(Permit { actor: actor.clone(), group: group.clone() })
+    }
+
+    /// Whether `actor` may do `action` to `object`.
+    pub(crate) async fn authorise(
+        &self,
+        actor: &Actor,
+        action: Action,
+        object: &Object,
+        coming: Coming<'_>,
+    ) -> Result<(), ControlError> {
+        if actor.access().is_unlimited() {
+            return Ok(());
+        }
+        let facts = self.facts_of(object, coming).await?;
+        if actor.access().allows(action.names(), &facts.target()) {
+            return Ok(());
+        }
+        Err(forbidden(actor, action, object).into())
+    }
+
+    /// Which of the rows `actor` may do `action` to: what lists are filtered by.
+    pub(crate) async fn scope(&self, actor: &Actor, action: Action, rows: &Rows) -> Result<Scope, ControlError> {
+        if actor.access().is_unlimited() {
+            return Ok(Scope::Everything);
+        }
+        self.scope_of(actor, action, rows).await
+    }
 }
 
-/// Whether `actor` may do `action` in all groups.
-///
-/// # Errors
-/// [`Forbidden`], which says what is not permitted.
-pub fn authorise_everywhere(actor: &Actor, action: Action) -> Result<(), Forbidden> {
-    match actor.kind() {
-        ActorKind::User { .. } | ActorKind::System => Ok(()),
-        ActorKind::GroupAdminKey { .. } => Err(forbidden(actor, action, "all gateway groups".to_owned())),
-    }
-}
-
-fn forbidden(actor: &Actor, action: Action, resource: String) -> Forbidden {
-    Forbidden { actor: actor.audit_name(), action, resource }
+pub(super) fn forbidden(actor: &Actor, action: Action, object: &Object) -> Forbidden {
+    let hint =
+        if actor.must_change_password() { ": choose a password of your own first, at PUT /api/password" } else { "" };
+    Forbidden { actor: actor.audit_name(), action, resource: object.describe(), hint }
 }

@@ -1,7 +1,9 @@
 //! Name and password: login, logout, Basic authentication, change of password.
 
+use model::Fault;
 use store::SecretHash;
-use store::users::User;
+use store::iam::sessions::NewSession;
+use store::iam::users::{Identity, User};
 
 use super::actor::{Actor, ActorKind};
 use crate::audit;
@@ -12,7 +14,11 @@ use crate::settings::seconds;
 
 const WRONG: ControlError = ControlError::Unauthenticated("wrong username or password");
 const MIN_PASSWORD_CHARACTERS: usize = 8;
-const MAX_PASSWORD_BYTES: usize = 1024;
+pub(super) const MAX_PASSWORD_BYTES: usize = 1024;
+/// What a client calls itself is cut off here.
+const MAX_USER_AGENT_CHARACTERS: usize = 256;
+/// The last use is written down at most this often.
+const TOUCH_EVERY_SECONDS: i64 = 60;
 
 /// A session that has just begun.
 pub struct Session {
@@ -24,20 +30,42 @@ pub struct Session {
     pub actor: Actor,
 }
 
+/// Where a login comes from, to be shown in the list of sessions.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// Its address.
+    pub address: String,
+    /// What it calls itself.
+    pub user_agent: String,
+}
+
 impl Control {
-    /// Begins a session.
+    /// Begins a session of the user who logs in with this name or mail address.
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn login(&self, username: &str, password: &str) -> Result<Session, ControlError> {
-        let user = self.user_with(username, password).await?;
-        let actor = actor_of(&user);
+    pub async fn login(&self, login: &str, password: &str, client: &Client) -> Result<Session, ControlError> {
+        let identity = self.user_with(login, password).await?;
+        self.begin_session(&identity, client).await
+    }
+
+    /// Begins a session of a user who has proved to be it.
+    pub(super) async fn begin_session(&self, identity: &Identity, client: &Client) -> Result<Session, ControlError> {
+        let user = &identity.user;
+        let actor = self.actor_of(identity, None).await?.seen_at(&client.address);
         let token = secret::generate("")?;
-        let max_age_seconds = seconds(self.inner.settings.session_life);
-        let ends = self.now().saturating_add(max_age_seconds);
-        self.within(self.inner.store.sessions().create(&SecretHash::of(&token), &user.id, ends)).await?;
+        let (now, max_age_seconds) = (self.now(), seconds(self.inner.settings.session_life));
+        let new = NewSession {
+            id: uuid::Uuid::now_v7().to_string(),
+            hash: SecretHash::of(&token),
+            user: user.id.clone(),
+            address: client.address.clone(),
+            user_agent: client.user_agent.chars().take(MAX_USER_AGENT_CHARACTERS).collect(),
+            expires_at: now.saturating_add(max_age_seconds),
+            ends_others: self.inner.settings.one_session_per_user,
+        };
         let entry = audit::entry(&actor, "Login").of("user", &user.id).named(&user.username);
-        self.within(self.inner.store.audit().record(&entry.into())).await?;
+        self.within(self.inner.store.sessions().create(&new, now, &entry.into())).await?;
         Ok(Session { token, max_age_seconds, actor })
     }
 
@@ -52,70 +80,88 @@ impl Control {
     /// Whose session it is.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`], [`ControlError::Unavailable`].
+    /// [`ControlError::Unauthenticated`], which says why when it ended before its time; [`ControlError::Unavailable`].
     pub async fn authenticate_session(&self, session: &str) -> Result<Actor, ControlError> {
-        let user = self.within(self.inner.store.sessions().user_of(&SecretHash::of(session), self.now())).await?;
+        let now = self.now();
+        let found = self.within(self.inner.store.sessions().find(&SecretHash::of(session), now)).await?;
         let ended = ControlError::Unauthenticated("the session has ended; log in again");
-        let Some(user) = user else { return Err(ended) };
-        let user = self.within(self.inner.store.users().get(&user)).await?;
-        user.as_ref().map(actor_of).ok_or(ended)
+        let Some((session, identity)) = found.filter(|(_, identity)| identity.user.active) else { return Err(ended) };
+        if let Some(reason) = session.ended_by {
+            return Err(ControlError::SessionEnded(reason));
+        }
+        if now - session.last_used_at >= TOUCH_EVERY_SECONDS {
+            self.within(self.inner.store.sessions().touch(&session.id, now)).await?;
+        }
+        self.actor_of(&identity, None).await
     }
 
     /// Who logs in with this name and password, without a session.
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn authenticate_password(&self, username: &str, password: &str) -> Result<Actor, ControlError> {
-        self.user_with(username, password).await.map(|user| actor_of(&user))
+    pub async fn authenticate_password(&self, login: &str, password: &str) -> Result<Actor, ControlError> {
+        let identity = self.user_with(login, password).await?;
+        self.actor_of(&identity, None).await
     }
 
     /// Gives the calling user another password; all its sessions end.
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`] when the old one is wrong or the caller is no user,
-    /// [`ControlError::Invalid`] when the new one is too short or too long, [`ControlError::Unavailable`].
+    /// [`ControlError::Invalid`] when the new one will not do, [`ControlError::Unavailable`].
     pub async fn change_password(&self, actor: &Actor, old: &str, new: &str) -> Result<(), ControlError> {
-        let ActorKind::User { id, username } = actor.kind() else {
+        let ActorKind::User { id, username, .. } = actor.kind() else {
             return Err(ControlError::Unauthenticated("only users have passwords"));
         };
-        check_new(new)?;
+        check_new(new, username)?;
+        if new == old {
+            return Err(ControlError::fault("/new_password", "must differ from the old one"));
+        }
         self.user_with(username, old).await?;
         let hash = self.inner.passwords.hash(new.to_owned()).await?;
         let entry = audit::entry(actor, "ChangePassword").of("user", id).named(username);
-        self.within(self.inner.store.users().set_password(id, &hash, &entry.into())).await
+        self.within(self.inner.store.users().set_password(id, &hash, false, &entry.into())).await
     }
 
-    async fn user_with(&self, username: &str, password: &str) -> Result<User, ControlError> {
+    async fn user_with(&self, login: &str, password: &str) -> Result<Identity, ControlError> {
         let throttle = &self.inner.passwords.throttle;
-        if let Some(retry_after) = throttle.wait(username, self.now()) {
+        if let Some(retry_after) = throttle.wait(login, self.now()) {
             return Err(ControlError::TooManyAttempts { retry_after });
         }
         if password.len() > MAX_PASSWORD_BYTES {
             return Err(WRONG);
         }
-        let user = self.within(self.inner.store.users().by_username(username)).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let found = self.within(self.inner.store.users().by_login(login)).await?;
+        let hash =
+            found.as_ref().filter(|found| has_password(&found.user)).map(|found| found.user.password_hash.clone());
         let right = self.inner.passwords.verify(password.to_owned(), hash).await?;
-        match user {
-            Some(user) if right => {
-                throttle.succeeded(username);
-                Ok(user)
+        match found {
+            Some(identity) if right => {
+                throttle.succeeded(login);
+                Ok(identity)
             }
             _ => {
-                throttle.failed(username, self.now());
+                throttle.failed(login, self.now());
                 Err(WRONG)
             }
         }
     }
 }
 
-pub(super) fn actor_of(user: &User) -> Actor {
-    Actor::new(ActorKind::User { id: user.id.clone(), username: user.username.clone() })
+fn has_password(user: &User) -> bool {
+    user.active && !user.password_hash.is_empty()
 }
 
-fn check_new(password: &str) -> Result<(), ControlError> {
+/// Whether a password will do for a user of this name.
+pub(super) fn check_new(password: &str, username: &str) -> Result<(), ControlError> {
     let fits = password.chars().count() >= MIN_PASSWORD_CHARACTERS && password.len() <= MAX_PASSWORD_BYTES;
-    let wanted =
-        format!("must have at least {MIN_PASSWORD_CHARACTERS} characters and at most {MAX_PASSWORD_BYTES} bytes");
-    if fits { Ok(()) } else { Err(ControlError::fault("/new_password", wanted)) }
+    if !fits {
+        let wanted =
+            format!("must have at least {MIN_PASSWORD_CHARACTERS} characters and at most {MAX_PASSWORD_BYTES} bytes");
+        return Err(ControlError::fault("/new_password", wanted));
+    }
+    if password.to_lowercase() == username.to_lowercase() {
+        return Err(Fault::new("/new_password", "must not be the user name").into());
+    }
+    Ok(())
 }

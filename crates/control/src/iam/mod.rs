@@ -1,18 +1,37 @@
 //! Who calls, and what they may do.
 //!
-//! `login`, `tokens` and `admin_keys` turn what a request brings into an [`Actor`]; [`authorise`] turns an
-//! actor into a [`Permit`], without which no function here touches a group.
+//! `login`, `tokens` and `group_keys` turn what a request brings into an [`Actor`], for whom `rules` compiles what its
+//! roles, boundaries and token leave it. `authorise` decides whether an actor may do an `action` to an `object`, and
+//! alone makes a [`Permit`], without which no function here touches a group; lists take its scope into their SQL.
+//! `users`, `roles` and `policies` keep what all this is made from; `decisions` explains and simulates it.
 
+mod action;
 mod actor;
-mod admin_keys;
 mod authorise;
+mod decisions;
+mod group_keys;
 mod login;
+mod object;
 mod passwords;
+mod policies;
+mod roles;
+mod rules;
 mod throttle;
 mod tokens;
+pub(crate) mod usernames;
+mod users;
 
+pub use action::Action;
 pub use actor::{Actor, ActorKind};
-pub use authorise::{Action, Forbidden, Permit, authorise, authorise_everywhere};
-pub use login::Session;
+pub use authorise::{Forbidden, Permit};
+pub use decisions::{Difference, PolicyChange, Question, Simulation};
+pub use group_keys::{GroupKeySpec, IssuedGroupKey};
+pub use login::{Client, Session};
+pub use object::Object;
+pub(crate) use object::{Coming, Rows};
 pub(crate) use passwords::Passwords;
-pub use tokens::IssuedToken;
+pub use policies::{Policy, PolicySpec, SavedPolicy};
+pub use roles::{NamedFilter, Role, RoleSpec};
+pub(crate) use rules::{Rules, SUPER_ADMIN};
+pub use tokens::{IssuedToken, TokenSpec};
+pub use users::{Invitation, Member, User, UserFilter, UserPatch};

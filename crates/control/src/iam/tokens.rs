@@ -3,12 +3,15 @@
 //! Keys are 256 random bits and are looked up by their SHA-256, so the time of a look-up tells nothing of them.
 
 use model::GroupId;
+use model::policy::PolicyDocument;
 use store::SecretHash;
-use store::tokens::{NewToken, Token};
+use store::iam::group_keys::GroupKey;
+use store::iam::tokens::{NewToken, Token};
 
 use super::actor::{Actor, ActorKind};
-use super::admin_keys::ADMIN_KEY_PREFIX;
-use super::login::actor_of;
+use super::group_keys::ADMIN_KEY_PREFIX;
+use super::policies::within_pointer;
+use super::rules::Narrowing;
 use crate::audit;
 use crate::bootstrap::DEFAULT_GROUP;
 use crate::control::Control;
@@ -18,7 +21,19 @@ use crate::secret;
 const TOKEN_PREFIX: &str = "a7ee-";
 /// The last use is written down at most this often.
 const TOUCH_EVERY_SECONDS: i64 = 60;
+const MAX_NAME_CHARACTERS: usize = 256;
 const WRONG: ControlError = ControlError::Unauthenticated("the key in X-API-KEY is not good");
+
+/// What a new token is given.
+#[derive(Debug, Clone, Default)]
+pub struct TokenSpec {
+    /// Unique among the user's; 1 to 256 characters.
+    pub name: String,
+    /// What it is narrowed to: a policy document. `None`: all that its user may.
+    pub document: Option<serde_json::Value>,
+    /// Unix seconds; `None`: never.
+    pub expires_at: Option<i64>,
+}
 
 /// A personal token with its secret, told this once.
 pub struct IssuedToken {
@@ -42,41 +57,63 @@ impl Control {
         // Hashes are compared, so that the time it takes tells nothing of the key.
         if self.inner.settings.apisix_admin_key.as_deref().is_some_and(|own| SecretHash::of(own) == hash) {
             let group = GroupId::new(DEFAULT_GROUP).map_err(ControlError::internal)?;
-            return Ok(Actor::new(ActorKind::GroupAdminKey { group }));
+            return self.holder_of_key(group, None);
         }
         if key.starts_with(ADMIN_KEY_PREFIX) {
-            let group = self.within(self.inner.store.admin_keys().group_of(&hash)).await?;
-            return group.map(|group| Actor::new(ActorKind::GroupAdminKey { group })).ok_or(WRONG);
+            let key = self.within(self.inner.store.group_keys().find(&hash, self.now())).await?.ok_or(WRONG)?;
+            self.note_use_of_key(&key).await?;
+            return self.holder_of_key(key.group.clone(), Some(&key));
         }
-        let token = self.within(self.inner.store.tokens().find(&hash, self.now())).await?.ok_or(WRONG)?;
-        let user = self.within(self.inner.store.users().get(&token.user)).await?.ok_or(WRONG)?;
+        let found = self.within(self.inner.store.tokens().find(&hash, self.now())).await?;
+        let (token, identity) = found.filter(|(_, identity)| identity.user.active).ok_or(WRONG)?;
         self.note_use(&token).await?;
-        Ok(actor_of(&user))
+        let narrowing =
+            token.document.as_deref().map(|document| Narrowing { id: &token.id, name: &token.name, document });
+        self.actor_of(&identity, narrowing).await
+    }
+
+    fn holder_of_key(&self, group: GroupId, key: Option<&GroupKey>) -> Result<Actor, ControlError> {
+        let narrowing = key.and_then(|key| {
+            let document = key.document.as_deref()?;
+            Some(Narrowing { id: &key.id, name: &key.name, document })
+        });
+        let access = self.access_of_group_key(group.as_str(), narrowing)?;
+        Ok(Actor::new(ActorKind::GroupAdminKey { group }, access.into()))
     }
 
     /// Makes a personal token of the calling user.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`] when the caller is no user, [`ControlError::Invalid`] for an empty name
-    /// or an end in the past, [`ControlError::Unavailable`].
-    pub async fn create_token(
-        &self,
-        actor: &Actor,
-        name: &str,
-        expires_at: Option<i64>,
-    ) -> Result<IssuedToken, ControlError> {
-        let user = user_id(actor)?;
-        if name.is_empty() || name.chars().count() > 256 {
-            return Err(ControlError::fault("/name", "must have 1 to 256 characters"));
+    /// [`ControlError::Unauthenticated`] when the caller is no user, [`ControlError::Invalid`] for an empty name,
+    /// a wrong document or an end in the past, [`ControlError::Forbidden`] with a token that is itself narrowed,
+    /// [`ControlError::Unavailable`].
+    pub async fn create_token(&self, actor: &Actor, spec: TokenSpec) -> Result<IssuedToken, ControlError> {
+        let user = self.own_account(actor, "make personal tokens")?;
+        let TokenSpec { name, document, expires_at } = spec;
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS {
+            return Err(ControlError::fault("/name", format!("must have 1 to {MAX_NAME_CHARACTERS} characters")));
         }
+        self.check_end(expires_at)?;
+        let document = self.check_document(document.as_ref())?;
+        let (id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
+        let entry = audit::entry(actor, "CreateToken").of("token", &id).named(&name);
+        let new = NewToken { id, user, name, hash: SecretHash::of(&token), document, expires_at };
+        self.within(self.inner.store.tokens().create(&new, &entry.into())).await?;
+        Ok(IssuedToken { id: new.id, name: new.name, token, expires_at })
+    }
+
+    pub(super) fn check_end(&self, expires_at: Option<i64>) -> Result<(), ControlError> {
         if expires_at.is_some_and(|at| at <= self.now()) {
             return Err(ControlError::fault("/expires_at", "must be in the future, or 0 for never"));
         }
-        let (id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
-        let new = NewToken { id, user, name: name.to_owned(), hash: SecretHash::of(&token), expires_at };
-        let entry = audit::entry(actor, "CreateToken").of("token", &new.id).named(name);
-        self.within(self.inner.store.tokens().create(&new, &entry.into())).await?;
-        Ok(IssuedToken { id: new.id, name: new.name, token, expires_at })
+        Ok(())
+    }
+
+    /// The document that a token or key is narrowed to, as it is to be stored.
+    pub(super) fn check_document(&self, document: Option<&serde_json::Value>) -> Result<Option<String>, ControlError> {
+        let Some(document) = document else { return Ok(None) };
+        let parsed = PolicyDocument::parse(document).map_err(|faults| within_pointer("/policy_document", faults))?;
+        Ok(Some(parsed.to_value().to_string()))
     }
 
     /// The calling user's tokens, newest first.
@@ -84,7 +121,8 @@ impl Control {
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::Unavailable`].
     pub async fn list_tokens(&self, actor: &Actor) -> Result<Vec<Token>, ControlError> {
-        self.within(self.inner.store.tokens().list(&user_id(actor)?)).await
+        let user = self.own_account(actor, "see personal tokens")?;
+        self.within(self.inner.store.tokens().list(&user)).await
     }
 
     /// Ends a token of the calling user.
@@ -92,8 +130,9 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Unauthenticated`], [`ControlError::Unavailable`].
     pub async fn delete_token(&self, actor: &Actor, id: &str) -> Result<(), ControlError> {
+        let user = self.own_account(actor, "end personal tokens")?;
         let entry = audit::entry(actor, "DeleteToken").of("token", id);
-        self.within(self.inner.store.tokens().delete(&user_id(actor)?, id, &entry.into())).await
+        self.within(self.inner.store.tokens().delete(&user, id, &entry.into())).await
     }
 
     /// Replaces a token of the calling user by one of the same name and end; it has another id.
@@ -105,7 +144,9 @@ impl Control {
         let old = tokens.into_iter().find(|token| token.id == id);
         let old = old.ok_or_else(|| ControlError::NotFound { what: "token", id: id.to_owned() })?;
         // The new one first: when the second step fails, the user has two tokens rather than none.
-        let new = self.create_token(actor, &old.name, old.expires_at).await?;
+        let document = old.document.as_deref().map(serde_json::from_str).transpose().map_err(ControlError::internal)?;
+        let spec = TokenSpec { name: old.name.clone(), document, expires_at: old.expires_at };
+        let new = self.create_token(actor, spec).await?;
         self.delete_token(actor, id).await?;
         Ok(new)
     }
@@ -117,9 +158,12 @@ impl Control {
         }
         self.within(self.inner.store.tokens().touch(&token.id, now)).await
     }
-}
 
-fn user_id(actor: &Actor) -> Result<String, ControlError> {
-    let id = actor.user_id().map(str::to_owned);
-    id.ok_or(ControlError::Unauthenticated("only users have personal tokens"))
+    async fn note_use_of_key(&self, key: &GroupKey) -> Result<(), ControlError> {
+        let now = self.now();
+        if key.last_used_at.is_some_and(|at| now - at < TOUCH_EVERY_SECONDS) {
+            return Ok(());
+        }
+        self.within(self.inner.store.group_keys().touch(&key.id, now)).await
+    }
 }

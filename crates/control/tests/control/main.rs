@@ -5,6 +5,7 @@ mod batches;
 mod configuration;
 mod fleet;
 mod identity;
+mod permissions;
 mod postgres;
 mod replicas;
 mod support;

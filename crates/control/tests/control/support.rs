@@ -62,6 +62,11 @@ impl Plane {
         Self { control: started.control, admin: started.first_admin, clock, url, _directory: None }
     }
 
+    /// The time by the clock that tests move.
+    pub(crate) fn clock_now(&self) -> i64 {
+        self.clock.now()
+    }
+
     /// Another replica on the same database.
     pub(crate) async fn replica(&self) -> Self {
         let mut replica = Self::on(self.url.clone()).await;

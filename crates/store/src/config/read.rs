@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{GroupId, Kind, ResourceKey};
+use model::policy::Scope;
+use model::{GroupId, Kind, Labels, ResourceKey};
 
 use super::rows::{path, read_head, read_resource};
 use super::{Config, HeadRow, ParentFilter, ResourceFilter, StoredResource};
@@ -10,6 +11,7 @@ use crate::db::{Query, Row, Select, args, contains};
 use crate::error::StoreError;
 use crate::page::Listed;
 use crate::seal::Sealer;
+use crate::visible;
 
 impl Config<'_> {
     /// The head of a group.
@@ -51,25 +53,43 @@ impl Config<'_> {
         read_resource(&row, group, &sealer).map(Some)
     }
 
-    /// The resources of a group that meet the filter.
+    /// The labels of one resource; none when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn labels(&self, group: &GroupId, key: &ResourceKey) -> Result<Option<Labels>, StoreError> {
+        let query =
+            Query::new("SELECT labels FROM resources WHERE group_id = $1 AND path = $2", args![group, path(key)]);
+        self.store.db().fetch_optional(query).await?.map(|row| row.json("labels")).transpose()
+    }
+
+    /// The resources of a group that meet the filter, as far as they may be seen.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
-    pub async fn list(&self, group: &GroupId, filter: &ResourceFilter) -> Result<Listed<StoredResource>, StoreError> {
-        let (rows, total) = select(group, filter).run(self.store.db(), filter.page).await?;
+    pub async fn list(
+        &self,
+        group: &GroupId,
+        filter: &ResourceFilter,
+        scope: &Scope,
+    ) -> Result<Listed<StoredResource>, StoreError> {
+        let mut select = select(group, filter);
+        select.and_visible(visible::resources(filter.kind), scope);
+        let (rows, total) = select.run(self.store.db(), filter.page).await?;
         let Some(first) = rows.first() else { return Ok(Listed { list: Vec::new(), total }) };
         let sealer = self.sealer(group, first)?;
         let list: Result<_, _> = rows.iter().map(|row| read_resource(row, group, &sealer)).collect();
         Ok(Listed { list: list?, total })
     }
 
-    /// How many resources of a kind each group has; groups without any are left out.
+    /// How many resources of a kind each group in the scope has; groups without any are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn count_by_group(&self, kind: Kind) -> Result<BTreeMap<GroupId, u64>, StoreError> {
-        let text = "SELECT group_id, COUNT(*) AS total FROM resources WHERE kind = $1 GROUP BY group_id";
-        let rows = self.store.db().fetch_all(Query::new(text, args![kind.name()])).await?;
+    pub async fn count_by_group(&self, kind: Kind, scope: &Scope) -> Result<BTreeMap<GroupId, u64>, StoreError> {
+        let mut select = Select::new("t.group_id, COUNT(*) AS total", "resources AS t", Vec::new());
+        select.and("t.kind = ?", args![kind.name()]).and_visible(&visible::OF_GROUPS, scope).group_by("t.group_id");
+        let (rows, _) = select.run(self.store.db(), None).await?;
         rows.iter().map(|row| Ok((row.parse("group_id")?, row.unsigned("total")?))).collect()
     }
 

@@ -12,9 +12,10 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
+    (3, "iam", include_str!("../migrations/0003_iam.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.
@@ -66,7 +67,9 @@ async fn open_sqlite(url: &str) -> Result<Db, StoreError> {
         // NORMAL may lose the last commits on power failure; an accepted write must stand.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
-        .foreign_keys(true);
+        .foreign_keys(true)
+        // `REGEXP` in list filters, by the same engine that decides single actions.
+        .with_regexp();
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(SQLITE_QUEUE_LIMIT)

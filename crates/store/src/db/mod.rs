@@ -43,7 +43,7 @@ impl Db {
         within(async {
             Ok(match self {
                 Db::Sqlite { readers, .. } => sqlite_rows(prepare!(query).fetch_all(readers).await?),
-                Db::Postgres(pool) => postgres_rows(prepare!(query).fetch_all(pool).await?),
+                Db::Postgres(pool) => postgres_rows(prepare!(query.for_postgres()).fetch_all(pool).await?),
             })
         })
         .await
@@ -108,7 +108,7 @@ impl Tx {
         within(async {
             Ok(match self {
                 Tx::Sqlite(tx) => sqlite_rows(prepare!(query).fetch_all(&mut **tx).await?),
-                Tx::Postgres(tx) => postgres_rows(prepare!(query).fetch_all(&mut **tx).await?),
+                Tx::Postgres(tx) => postgres_rows(prepare!(query.for_postgres()).fetch_all(&mut **tx).await?),
             })
         })
         .await
@@ -118,7 +118,7 @@ impl Tx {
         within(async {
             Ok(match self {
                 Tx::Sqlite(tx) => prepare!(query).fetch_optional(&mut **tx).await?.map(Row::Sqlite),
-                Tx::Postgres(tx) => prepare!(query).fetch_optional(&mut **tx).await?.map(Row::Postgres),
+                Tx::Postgres(tx) => prepare!(query.for_postgres()).fetch_optional(&mut **tx).await?.map(Row::Postgres),
             })
         })
         .await
@@ -171,6 +171,11 @@ impl Row {
             Row::Postgres(row) => row.try_get(column),
         }
         .map_err(StoreError::Internal)
+    }
+
+    /// A truth value, which stands as 0 or 1.
+    pub(crate) fn flag(&self, column: &str) -> Result<bool, StoreError> {
+        self.get::<i64>(column).map(|value| value != 0)
     }
 
     /// A counter or revision, which are never negative.

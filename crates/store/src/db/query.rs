@@ -23,6 +23,14 @@ impl Query {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>, args: Vec<Arg>) -> Self {
         Self { text: text.into(), args }
     }
+
+    /// PostgreSQL calls by `~` what SQLite calls by `REGEXP`; nothing else differs in our texts.
+    pub(super) fn for_postgres(mut self) -> Self {
+        if self.text.contains(" REGEXP ") {
+            self.text = self.text.replace(" REGEXP ", " ~ ").into();
+        }
+        self
+    }
 }
 
 /// The arguments of a [`Query`], each by its `From`.

@@ -13,14 +13,21 @@ pub(crate) struct Select {
     source: String,
     conditions: Vec<String>,
     args: Vec<Arg>,
+    group: String,
     order: String,
 }
 
 impl Select {
     /// `columns` of `source` (a table, a join, or a subquery with `?` for each of `args`).
     pub(crate) fn new(columns: &'static str, source: &str, args: Vec<Arg>) -> Self {
-        let mut select =
-            Self { columns, source: String::new(), conditions: Vec::new(), args: Vec::new(), order: String::new() };
+        let mut select = Self {
+            columns,
+            source: String::new(),
+            conditions: Vec::new(),
+            args: Vec::new(),
+            group: String::new(),
+            order: String::new(),
+        };
         select.source = select.number(source, args);
         select
     }
@@ -54,6 +61,21 @@ impl Select {
         self
     }
 
+    /// Adds the condition that a column has one of these values.
+    pub(crate) fn and_in(&mut self, column: &str, values: &[String]) -> &mut Self {
+        if values.is_empty() {
+            return self.and("1 = 0", Vec::new());
+        }
+        let places = vec!["?"; values.len()].join(", ");
+        self.and(&format!("{column} IN ({places})"), values.iter().map(Arg::from).collect())
+    }
+
+    /// One row for each value of a column, in its order.
+    pub(crate) fn group_by(&mut self, column: &str) -> &mut Self {
+        self.group = format!(" GROUP BY {column}");
+        self.order_by(column)
+    }
+
     /// What stands after ORDER BY: a fixed text that ends in something unique, so that pages do not overlap.
     pub(crate) fn order_by(&mut self, order: impl Into<String>) -> &mut Self {
         self.order = order.into();
@@ -63,7 +85,7 @@ impl Select {
     /// The rows of the page, and how many rows there are on all pages. Without a page: everything.
     pub(crate) async fn run(self, db: &Db, page: Option<Page>) -> Result<(Vec<Row>, u64), StoreError> {
         let from = self.from();
-        let everything = format!("SELECT {} FROM {from} ORDER BY {}", self.columns, self.order);
+        let everything = format!("SELECT {} FROM {from}{} ORDER BY {}", self.columns, self.group, self.order);
         let Some(page) = page else {
             let rows = db.fetch_all(Query::new(everything, self.args)).await?;
             let total = rows.len() as u64;

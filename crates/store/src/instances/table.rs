@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::policy::Scope;
 use model::{Digest, GroupId, InstanceId};
 
 use super::{Heartbeat, Instance, InstanceFilter, InstanceOrder, InstanceStatus, Instances, Joining, Liveness};
@@ -10,6 +11,7 @@ use crate::clock::now_ms;
 use crate::db::{Arg, Query, Row, Select, Tx, args, contains};
 use crate::error::StoreError;
 use crate::page::Listed;
+use crate::visible;
 
 const WHAT: &str = "gateway instance";
 
@@ -53,22 +55,27 @@ impl Instances<'_> {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn get(&self, id: &InstanceId, liveness: Liveness) -> Result<Instance, StoreError> {
-        let mut select = select(liveness);
+        let mut select = select("t.*", liveness);
         select.and("t.id = ?", args![id]);
         let (rows, _) = select.run(self.store.db(), None).await?;
         read(rows.first().ok_or_else(|| StoreError::not_found(WHAT, id))?)
     }
 
-    /// The instances that meet the filter.
+    /// The instances that meet the filter, as far as their groups are in the scope.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn list(&self, filter: &InstanceFilter, liveness: Liveness) -> Result<Listed<Instance>, StoreError> {
+    pub async fn list(
+        &self,
+        filter: &InstanceFilter,
+        scope: &Scope,
+        liveness: Liveness,
+    ) -> Result<Listed<Instance>, StoreError> {
         let column = match filter.order_by {
             InstanceOrder::CreatedAt => "created_at_ms",
             InstanceOrder::LastHeartbeat => "last_heartbeat",
         };
-        let mut select = select(liveness);
+        let mut select = select("t.*", liveness);
         if let Some(text) = filter.search.as_deref().map(contains) {
             let condition = r"LOWER(t.hostname) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\' OR t.address LIKE ? ESCAPE '\'";
             select.and(condition, args![&text, &text, &text]);
@@ -76,35 +83,39 @@ impl Instances<'_> {
         select
             .and_if("t.group_id = ?", filter.group.as_ref())
             .and_if("t.status = ?", filter.status.map(InstanceStatus::name))
+            .and_visible(&visible::OF_GROUPS, scope)
             .order_by(format!("t.{column} {}, t.id", filter.direction.sql()));
         let (rows, total) = select.run(self.store.db(), filter.page).await?;
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })
     }
 
-    /// How many instances are in each state, of one group or of all; every state is named.
+    /// How many instances are in each state, of one group or of all in the scope; every state is named.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn count_by_status(
         &self,
         group: Option<&GroupId>,
+        scope: &Scope,
         liveness: Liveness,
     ) -> Result<BTreeMap<InstanceStatus, u64>, StoreError> {
         let mut counts: BTreeMap<_, _> = InstanceStatus::ALL.into_iter().map(|status| (status, 0)).collect();
-        let filter = InstanceFilter { group: group.cloned(), ..InstanceFilter::default() };
-        for instance in self.list(&filter, liveness).await?.list {
-            *counts.entry(instance.status).or_default() += 1;
+        let mut select = select("t.status, COUNT(*) AS total", liveness);
+        select.and_if("t.group_id = ?", group).and_visible(&visible::OF_GROUPS, scope).group_by("t.status");
+        for row in select.run(self.store.db(), None).await?.0 {
+            counts.insert(row.parse("status")?, row.unsigned("total")?);
         }
         Ok(counts)
     }
 
-    /// How many instances each group has; groups without any are left out.
+    /// How many instances each group in the scope has; groups without any are left out.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn count_by_group(&self) -> Result<BTreeMap<GroupId, u64>, StoreError> {
-        let text = "SELECT group_id, COUNT(*) AS total FROM instances GROUP BY group_id";
-        let rows = self.store.db().fetch_all(Query::new(text, Vec::new())).await?;
+    pub async fn count_by_group(&self, scope: &Scope) -> Result<BTreeMap<GroupId, u64>, StoreError> {
+        let mut select = Select::new("t.group_id, COUNT(*) AS total", "instances AS t", Vec::new());
+        select.and_visible(&visible::OF_GROUPS, scope).group_by("t.group_id");
+        let (rows, _) = select.run(self.store.db(), None).await?;
         rows.iter().map(|row| Ok((row.parse("group_id")?, row.unsigned("total")?))).collect()
     }
 
@@ -212,7 +223,7 @@ fn update(heartbeat: &Heartbeat) -> Result<Query, StoreError> {
 }
 
 /// Instances with their status, which depends on the time and on the head of the group.
-fn select(liveness: Liveness) -> Select {
+fn select(columns: &'static str, liveness: Liveness) -> Select {
     let lost = Arg::from(liveness.now.saturating_sub(liveness.lost_after));
     let offline = Arg::from(liveness.now.saturating_sub(liveness.offline_after));
     let source = "(SELECT i.*, g.revision AS head_revision, CASE WHEN i.last_heartbeat <= ? THEN 'offline' \
@@ -220,7 +231,7 @@ fn select(liveness: Liveness) -> Select {
          WHEN i.nack IS NOT NULL OR COALESCE(i.applied_revision, -1) <> g.revision \
          OR COALESCE(i.applied_digest, g.digest) <> g.digest THEN 'out_of_sync' ELSE 'healthy' END AS status \
          FROM instances AS i JOIN gateway_groups AS g ON g.id = i.group_id) AS t";
-    let mut select = Select::new("t.*", source, vec![offline, lost]);
+    let mut select = Select::new(columns, source, vec![offline, lost]);
     select.order_by("t.id");
     select
 }

@@ -1,3 +1,4 @@
+use model::policy::Scope;
 use model::{Digest, InstanceId, Kind};
 use serde_json::json;
 use store::instances::{Heartbeat, InstanceFilter, InstanceOrder, InstanceStatus, Joining, Liveness, Nack};
@@ -111,12 +112,12 @@ pub(crate) async fn instances_tell_how_they_are(f: Fixture) {
     assert_eq!((&*seen.hostname, &*seen.version), ("host-refused", "0.2.0"), "as it says now, not as it joined");
     assert_eq!((seen.nack, seen.counters, seen.head_revision), (Some(nack), json!({ "requests": 5 }), 1));
 
-    let counts = f.store.instances().count_by_status(Some(&g), NOW).await.unwrap();
+    let counts = f.store.instances().count_by_status(Some(&g), &Scope::Everything, NOW).await.unwrap();
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [1, 3, 1, 1]);
-    let counts = f.store.instances().count_by_group().await.unwrap();
+    let counts = f.store.instances().count_by_group(&Scope::Everything).await.unwrap();
     assert_eq!(counts, [(g, 6), (group("h"), 1)].into());
     let ids = async |filter: InstanceFilter| {
-        let listed = f.store.instances().list(&filter, NOW).await.unwrap();
+        let listed = f.store.instances().list(&filter, &Scope::Everything, NOW).await.unwrap();
         listed.list.into_iter().map(|instance| instance.id.to_string()).collect::<Vec<_>>()
     };
     let lost = InstanceFilter { status: Some(InstanceStatus::LostConnection), ..InstanceFilter::default() };
@@ -159,5 +160,5 @@ pub(crate) async fn instances_long_gone_are_removed(f: Fixture) {
     assert!(f.store.instances().delete_silent_since(500, 1_999).await.unwrap().is_empty());
     let gone = f.store.instances().delete_silent_since(500, 2_001).await.unwrap();
     assert_eq!(gone, ["old".parse::<InstanceId>().unwrap()]);
-    assert_eq!(f.store.instances().list(&InstanceFilter::default(), NOW).await.unwrap().total, 1);
+    assert_eq!(f.store.instances().list(&InstanceFilter::default(), &Scope::Everything, NOW).await.unwrap().total, 1);
 }

@@ -1,3 +1,4 @@
+use model::policy::Scope;
 use model::{Kind, LabelSelector};
 use store::groups::{GroupFilter, GroupPatch};
 use store::{Direction, Order, OrderBy, Page, StoreError};
@@ -30,12 +31,12 @@ pub(crate) async fn a_name_is_taken_once(f: Fixture) {
     let rename = GroupPatch { name: Some("name of g1".into()), ..GroupPatch::default() };
     let error = f.store.groups().update(&group("g2"), &rename, &entry("a")).await.unwrap_err();
     assert!(matches!(error, StoreError::Duplicate { field: "name", .. }), "{error:?}");
-    assert_eq!(f.store.groups().list(&GroupFilter::default()).await.unwrap().total, 2);
+    assert_eq!(f.store.groups().list(&GroupFilter::default(), &Scope::Everything).await.unwrap().total, 2);
 }
 
 async fn ids(f: &Fixture, filter: GroupFilter) -> Vec<String> {
     let order = Order { by: OrderBy::Id, direction: Direction::Ascending };
-    let listed = f.store.groups().list(&GroupFilter { order, ..filter }).await.unwrap();
+    let listed = f.store.groups().list(&GroupFilter { order, ..filter }, &Scope::Everything).await.unwrap();
     assert_eq!(listed.total, listed.list.len() as u64);
     listed.list.into_iter().map(|group| group.id.into()).collect()
 }
@@ -72,7 +73,7 @@ pub(crate) async fn paged_in_order(f: Fixture) {
     };
     let mut seen = Vec::new();
     for number in 1..=4 {
-        let listed = f.store.groups().list(&page(number)).await.unwrap();
+        let listed = f.store.groups().list(&page(number), &Scope::Everything).await.unwrap();
         assert_eq!(listed.total, 5);
         seen.extend(listed.list.into_iter().map(|group| group.id.to_string()));
     }

@@ -1,37 +1,83 @@
 use serde_json::json;
 use store::audit::AuditFilter;
-use store::tokens::NewToken;
-use store::users::NewUser;
+use store::iam::group_keys::NewGroupKey;
+use store::iam::sessions::NewSession;
+use store::iam::tokens::NewToken;
+use store::iam::users::NewUser;
 use store::{AuditEntry, Page, SecretHash, StoreError};
 
 use crate::support::*;
 
+fn new_user(id: &str) -> NewUser {
+    NewUser {
+        id: id.into(),
+        username: format!("{id}@example"),
+        username_key: id.into(),
+        password_hash: Some("$argon2id$1".into()),
+        ..NewUser::default()
+    }
+}
+
+fn session(hash: SecretHash, user: &str, expires_at: i64) -> NewSession {
+    NewSession {
+        id: format!("session of {user}"),
+        hash,
+        user: user.into(),
+        address: "192.0.2.1".into(),
+        user_agent: "tests".into(),
+        expires_at,
+        ends_others: false,
+    }
+}
+
 async fn user(f: &Fixture, id: &str) {
-    let new = NewUser { id: id.into(), username: format!("{id}@example"), password_hash: "$argon2id$1".into() };
+    let new = new_user(id);
     f.store.users().create(&new, &entry("CreateUser")).await.unwrap();
 }
 
 pub(crate) async fn users_log_in(f: Fixture) {
     user(&f, "u1").await;
-    let same = NewUser { id: "u2".into(), username: "u1@example".into(), password_hash: String::new() };
-    let error = f.store.users().create(&same, &entry("a")).await.unwrap_err();
-    assert!(matches!(error, StoreError::Duplicate { field: "username", .. }), "{error:?}");
-    let found = f.store.users().by_username("u1@example").await.unwrap().unwrap();
+    for same in [
+        NewUser { username: "u1@example".into(), ..new_user("u2") },
+        NewUser { username_key: "u1".into(), ..new_user("u3") },
+    ] {
+        let error = f.store.users().create(&same, &entry("a")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Duplicate { field: "username", .. }), "{error:?}");
+    }
+    let found = f.store.users().by_login("u1@example").await.unwrap().unwrap().user;
     assert_eq!(Some(&found), f.store.users().get("u1").await.unwrap().as_ref());
-    assert_eq!(f.store.users().list().await.unwrap(), [found]);
 
-    let hash = SecretHash::of("cookie");
-    f.store.sessions().create(&hash, "u1", 100).await.unwrap();
-    assert_eq!(f.store.sessions().user_of(&hash, 99).await.unwrap().as_deref(), Some("u1"));
-    assert_eq!(f.store.sessions().user_of(&hash, 100).await.unwrap(), None);
-    assert_eq!(f.store.sessions().delete_expired(99).await.unwrap(), 0);
-    f.store.users().set_password("u1", "$argon2id$2", &entry("a")).await.unwrap();
-    assert_eq!(f.store.sessions().user_of(&hash, 99).await.unwrap(), None);
+    let hash = || SecretHash::of("cookie");
+    let sessions = f.store.sessions();
+    let user_at = async |now| sessions.find(&hash(), now).await.unwrap().map(|(_, identity)| identity.user.id);
+    sessions.create(&session(hash(), "u1", 100), 1, &entry("Login")).await.unwrap();
+    assert_eq!(user_at(99).await.as_deref(), Some("u1"));
+    assert_eq!(user_at(100).await, None);
+    assert_eq!(sessions.delete_expired(99).await.unwrap(), 0);
+    f.store.users().set_password("u1", "$argon2id$2", false, &entry("a")).await.unwrap();
+    assert_eq!(user_at(99).await, None);
     assert_eq!(f.store.users().get("u1").await.unwrap().unwrap().password_hash, "$argon2id$2");
-    f.store.sessions().create(&hash, "u1", 100).await.unwrap();
-    f.store.sessions().delete(&hash).await.unwrap();
-    assert_eq!(f.store.sessions().user_of(&hash, 1).await.unwrap(), None);
-    assert!(matches!(f.store.sessions().create(&hash, "x", 1).await.unwrap_err(), StoreError::NotFound { .. }));
+    sessions.create(&session(hash(), "u1", 100), 1, &entry("Login")).await.unwrap();
+    sessions.delete(&hash()).await.unwrap();
+    assert_eq!(user_at(1).await, None);
+    let of_nobody = sessions.create(&session(hash(), "x", 1), 1, &entry("Login")).await.unwrap_err();
+    assert!(matches!(of_nobody, StoreError::NotFound { .. }));
+}
+
+pub(crate) async fn a_session_ends_with_a_reason(f: Fixture) {
+    user(&f, "u").await;
+    let sessions = f.store.sessions();
+    let (first, second) = (SecretHash::of("first"), SecretHash::of("second"));
+    let new = |id: &str, hash, ends_others| NewSession { id: id.into(), ends_others, ..session(hash, "u", 100) };
+    sessions.create(&new("1", SecretHash::of("first"), false), 1, &entry("Login")).await.unwrap();
+    sessions.create(&new("2", SecretHash::of("second"), true), 2, &entry("Login")).await.unwrap();
+    let (ended, _) = sessions.find(&first, 3).await.unwrap().unwrap();
+    assert!(ended.ended_by.unwrap().contains("192.0.2.1"));
+    assert_eq!(sessions.list("u", 3).await.unwrap().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["2"]);
+    sessions.end("u", "2", "because", &entry("EndSession")).await.unwrap();
+    assert_eq!(sessions.find(&second, 3).await.unwrap().unwrap().0.ended_by.as_deref(), Some("because"));
+    let again = sessions.end("u", "2", "because", &entry("EndSession")).await.unwrap_err();
+    assert!(matches!(again, StoreError::NotFound { .. }));
 }
 
 pub(crate) async fn tokens_end_and_are_removed(f: Fixture) {
@@ -42,6 +88,7 @@ pub(crate) async fn tokens_end_and_are_removed(f: Fixture) {
         user: "u".into(),
         name: format!("for {id}"),
         hash: SecretHash::of(id),
+        document: None,
         expires_at,
     };
     tokens.create(&new("a", Some(10)), &entry("a")).await.unwrap();
@@ -49,7 +96,7 @@ pub(crate) async fn tokens_end_and_are_removed(f: Fixture) {
     assert!(tokens.find(&SecretHash::of("a"), 9).await.unwrap().is_some());
     assert!(tokens.find(&SecretHash::of("a"), 10).await.unwrap().is_none());
     tokens.touch("b", 77).await.unwrap();
-    let found = tokens.find(&SecretHash::of("b"), i64::MAX).await.unwrap().unwrap();
+    let (found, _) = tokens.find(&SecretHash::of("b"), i64::MAX).await.unwrap().unwrap();
     assert_eq!((found.user.as_str(), found.name.as_str(), found.last_used_at), ("u", "for b", Some(77)));
     assert_eq!(tokens.list("u").await.unwrap().len(), 2);
     tokens.delete("u", "b", &entry("a")).await.unwrap();
@@ -59,17 +106,32 @@ pub(crate) async fn tokens_end_and_are_removed(f: Fixture) {
 
 pub(crate) async fn an_admin_key_decides_its_group(f: Fixture) {
     let g = create_group(&f.store, "g").await;
-    let keys = f.store.admin_keys();
-    assert_eq!(keys.created_at(&g).await.unwrap(), None);
-    keys.put(&g, &SecretHash::of("one"), &entry("a")).await.unwrap();
-    assert_eq!(keys.group_of(&SecretHash::of("one")).await.unwrap(), Some(g.clone()));
-    keys.put(&g, &SecretHash::of("two"), &entry("a")).await.unwrap();
-    assert_eq!(keys.group_of(&SecretHash::of("one")).await.unwrap(), None);
-    assert!(keys.created_at(&g).await.unwrap().is_some());
-    let missing = keys.put(&group("none"), &SecretHash::of("x"), &entry("a")).await.unwrap_err();
+    let keys = f.store.group_keys();
+    let new = |group: &model::GroupId, name: &str, secret: &str, expires_at| NewGroupKey {
+        id: format!("{name}-{secret}"),
+        group: group.clone(),
+        name: name.into(),
+        hash: SecretHash::of(secret),
+        document: None,
+        expires_at,
+    };
+    let group_of = async |secret: &str| keys.find(&SecretHash::of(secret), 50).await.unwrap().map(|key| key.group);
+    assert_eq!(keys.list(&g).await.unwrap(), []);
+    keys.put(&new(&g, "k", "one", None), &entry("a")).await.unwrap();
+    assert_eq!(group_of("one").await, Some(g.clone()));
+    keys.put(&new(&g, "k", "two", None), &entry("a")).await.unwrap();
+    assert_eq!(group_of("one").await, None);
+    keys.create(&new(&g, "past", "three", Some(50)), &entry("a")).await.unwrap();
+    keys.create(&new(&g, "future", "four", Some(51)), &entry("a")).await.unwrap();
+    assert_eq!((group_of("three").await, group_of("four").await), (None, Some(g.clone())));
+    let taken = keys.create(&new(&g, "k", "five", None), &entry("a")).await.unwrap_err();
+    assert!(matches!(taken, StoreError::Duplicate { field: "name", .. }), "{taken:?}");
+    keys.delete(&g, "future-four", &entry("a")).await.unwrap();
+    assert_eq!(group_of("four").await, None);
+    let missing = keys.put(&new(&group("none"), "k", "x", None), &entry("a")).await.unwrap_err();
     assert!(matches!(missing, StoreError::NotFound { .. }));
     f.store.groups().delete(&g, &entry("a")).await.unwrap();
-    assert_eq!(keys.group_of(&SecretHash::of("two")).await.unwrap(), None);
+    assert_eq!(group_of("two").await, None);
 }
 
 pub(crate) async fn replicas_agree_on_a_setting(f: Fixture) {

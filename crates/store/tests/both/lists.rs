@@ -1,3 +1,4 @@
+use model::policy::Scope;
 use model::{Change, Kind, LabelSelector, ResourceKey};
 use store::config::{ParentFilter, ResourceFilter};
 use store::{Direction, Order, OrderBy, Page};
@@ -12,7 +13,7 @@ fn routes() -> ResourceFilter {
 }
 
 async fn ids(f: &Fixture, filter: ResourceFilter) -> Vec<String> {
-    let listed = f.store.config().list(&group("g"), &filter).await.unwrap();
+    let listed = f.store.config().list(&group("g"), &filter, &Scope::Everything).await.unwrap();
     assert_eq!(listed.total, listed.list.len() as u64);
     listed.list.into_iter().map(|resource| resource.key.id.into()).collect()
 }
@@ -69,7 +70,7 @@ pub(crate) async fn children_belong_to_their_parent(f: Fixture) {
     commit(&f.store, &g, 0, changes).await.unwrap();
     let names = async |parent| {
         let filter = ResourceFilter { parent, ..ResourceFilter::new(Kind::Upstream) };
-        let listed = f.store.config().list(&g, &filter).await.unwrap();
+        let listed = f.store.config().list(&g, &filter, &Scope::Everything).await.unwrap();
         listed.list.into_iter().map(|resource| resource.name).collect::<Vec<_>>()
     };
     assert_eq!(names(ParentFilter::TopLevel).await, ["top"]);
@@ -89,7 +90,7 @@ pub(crate) async fn paged_without_gap_or_overlap(f: Fixture) {
         for number in 1..=4 {
             let order = Order { by, direction: Direction::Descending };
             let filter = ResourceFilter { page: Some(Page::new(number, 10)), order, ..routes() };
-            let listed = f.store.config().list(&g, &filter).await.unwrap();
+            let listed = f.store.config().list(&g, &filter, &Scope::Everything).await.unwrap();
             assert_eq!(listed.total, 25);
             assert_eq!(listed.list.len(), [10, 10, 5, 0][number as usize - 1]);
             seen.extend(listed.list.into_iter().map(|resource| resource.key));
@@ -102,5 +103,5 @@ pub(crate) async fn counted_by_group(f: Fixture) {
     let (a, b) = (create_group(&f.store, "a").await, create_group(&f.store, "b").await);
     commit(&f.store, &a, 0, vec![put(Kind::Ssl, "1", "{}"), put(Kind::Ssl, "2", "{}")]).await.unwrap();
     commit(&f.store, &b, 0, vec![put(Kind::Route, "1", "{}")]).await.unwrap();
-    assert_eq!(f.store.config().count_by_group(Kind::Ssl).await.unwrap(), [(a, 2)].into());
+    assert_eq!(f.store.config().count_by_group(Kind::Ssl, &Scope::Everything).await.unwrap(), [(a, 2)].into());
 }

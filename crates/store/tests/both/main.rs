@@ -13,6 +13,7 @@ mod lists;
 mod sealing;
 #[path = "../support/mod.rs"]
 mod support;
+mod visible;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -53,8 +54,9 @@ on_both! {
         a_moved_change_is_noticed, a_data_key_of_another_group_is_noticed;
     fleet: a_join_token_is_used_no_more_than_it_allows, a_join_token_ends, instances_tell_how_they_are,
         a_revoked_instance_cannot_return, instances_long_gone_are_removed;
-    identity: users_log_in, tokens_end_and_are_removed, an_admin_key_decides_its_group,
+    identity: users_log_in, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
         replicas_agree_on_a_setting, the_audit_log_is_filtered;
+    visible: groups_as_policies_say, resources_by_their_service, what_is_attached_stays;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

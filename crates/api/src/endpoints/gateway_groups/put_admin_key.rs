@@ -21,6 +21,5 @@ pub(crate) async fn put_admin_key(
     PathOf(group): PathOf<GroupId>,
 ) -> ApiResult<Json<Valued<AdminKey>>> {
     let key = control.regenerate_admin_key(&caller.actor, &group).await?;
-    let created_at = control.admin_key_created_at(&caller.actor, &group).await?;
-    Ok(value(AdminKey { key: Some(key), created_at }))
+    Ok(value(AdminKey { key: Some(key.key), created_at: Some(key.created_at) }))
 }

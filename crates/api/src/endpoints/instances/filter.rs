@@ -13,7 +13,7 @@ pub(super) fn filter(query: &ListQuery, group: Option<GroupId>) -> ApiResult<Ins
         status: query.other("status").map(status).transpose()?,
         search: query.search.clone(),
         order_by: order_by(query.order_by.as_deref())?,
-        direction: query.direction,
+        direction: query.direction(),
         page: query.page(),
     })
 }

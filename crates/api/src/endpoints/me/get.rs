@@ -16,10 +16,10 @@ pub(crate) async fn get_me(caller: Caller) -> Json<Valued<Me>> {
 /// The caller in the API's words.
 pub(crate) fn shown(actor: &Actor) -> Me {
     let (id, username, kind) = match actor.kind() {
-        ActorKind::User { id, username } => (id.clone(), username.clone(), "user"),
+        ActorKind::User { id, username, .. } => (id.clone(), username.clone(), "user"),
         ActorKind::GroupAdminKey { .. } => (actor.audit_name(), String::new(), "group_admin_key"),
         ActorKind::System => (actor.audit_name(), String::new(), "system"),
     };
     let gateway_group_id = actor.own_group().map(ToString::to_string);
-    Me { id, username, kind: kind.to_owned(), gateway_group_id }
+    Me { id, username, kind: kind.to_owned(), must_change_password: actor.must_change_password(), gateway_group_id }
 }

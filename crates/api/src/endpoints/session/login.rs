@@ -5,6 +5,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use control::Control;
+use control::iam::Client;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::cookie;
@@ -26,8 +27,14 @@ pub(crate) async fn login(
     JsonBody(login): JsonBody<Login>,
 ) -> ApiResult<Response> {
     refuse_other_origins(&Method::POST, &uri, &headers)?;
-    let session = control.login(&login.username, &login.password).await?;
+    let client = Client { address: connection.peer.ip().to_string(), user_agent: user_agent(&headers) };
+    let session = control.login(&login.username, &login.password, &client).await?;
     let cookie = cookie::set(&session.token, session.max_age_seconds, connection.secure);
     let me = value(me::get::shown(&session.actor));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), me).into_response())
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    let named = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    named.unwrap_or_default().to_owned()
 }

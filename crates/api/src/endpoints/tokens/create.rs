@@ -4,6 +4,7 @@ use api_types::{IssuedToken, TokenSpec, Valued};
 use axum::Json;
 use axum::extract::State;
 use control::Control;
+use control::iam;
 
 use crate::auth::Caller;
 use crate::envelope::value;
@@ -18,7 +19,8 @@ pub(crate) async fn create_token(
     State(control): State<Control>,
     JsonBody(spec): JsonBody<TokenSpec>,
 ) -> ApiResult<Json<Valued<IssuedToken>>> {
-    let made = control.create_token(&caller.actor, &spec.name, expiry(spec.expires_at)).await?;
+    let asked = iam::TokenSpec { name: spec.name, document: spec.policy_document, expires_at: expiry(spec.expires_at) };
+    let made = control.create_token(&caller.actor, asked).await?;
     Ok(value(super::issued(made)))
 }
 

@@ -16,10 +16,11 @@ pub(crate) async fn list_tokens(caller: Caller, State(control): State<Control>) 
     Ok(listing(found.into_iter().map(shown).collect()))
 }
 
-fn shown(token: store::tokens::Token) -> Token {
+fn shown(token: store::iam::tokens::Token) -> Token {
     Token {
         id: token.id,
         name: token.name,
+        policy_document: token.document.and_then(|document| serde_json::from_str(&document).ok()),
         expires_at: token.expires_at.unwrap_or_default(),
         created_at: token.created_at,
         last_used_at: token.last_used_at.unwrap_or_default(),

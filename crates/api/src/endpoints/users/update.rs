@@ -1,0 +1,29 @@
+//! `PATCH /api/users/{user_id}`
+
+use api_types::{User, UserChange, Valued};
+use axum::Json;
+use axum::extract::State;
+use control::Control;
+use control::iam::UserPatch;
+
+use crate::auth::Caller;
+use crate::envelope::value;
+use crate::error::ApiResult;
+use crate::input::{JsonBody, PathOf};
+
+/// Changes a user's mail address, labels, and whether it may come in. What is left out stays.
+#[utoipa::path(patch, path = "/api/users/{user_id}", tag = "users", request_body = UserChange,
+    params(("user_id" = String, Path)),
+    responses((status = OK, body = Valued<User>), (status = CONFLICT, body = api_types::ErrorBody)))]
+pub(crate) async fn update_user(
+    caller: Caller,
+    State(control): State<Control>,
+    PathOf(user): PathOf<String>,
+    JsonBody(change): JsonBody<UserChange>,
+) -> ApiResult<Json<Valued<User>>> {
+    let email = change.email.map(|email| Some(email).filter(|email| !email.is_empty()));
+    let patch = UserPatch { email, labels: change.labels, active: change.active };
+    control.update_user(&caller.actor, &user, &patch).await?;
+    let found = control.get_user(&caller.actor, &user).await?;
+    Ok(value(super::shown(found)))
+}

@@ -1,0 +1,191 @@
+//! What would be decided, and why: `can-i`, and what a change of a policy would change.
+
+use std::collections::BTreeMap;
+
+use model::policy::Scope;
+use model::policy::{Access, Explanation};
+use serde_json::Value;
+use store::iam::access::{Grant, GrantingRole};
+use store::iam::users::UserFilter;
+
+use super::action::Action;
+use super::actor::Actor;
+use super::object::{Coming, Facts, Object};
+use super::policies::within_pointer;
+use crate::control::Control;
+use crate::error::ControlError;
+
+/// Users looked at in one simulation; beyond it, the answer says so.
+const MAX_USERS: usize = 1_000;
+/// Questions of one simulation.
+const MAX_QUESTIONS: usize = 200;
+
+/// May somebody do this to that?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// To do what.
+    pub action: Action,
+    /// On what.
+    pub object: Object,
+}
+
+/// What a policy would change, were it saved like this.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulation {
+    /// The decisions that would come out differently.
+    pub differences: Vec<Difference>,
+    /// How many users were looked at.
+    pub users: usize,
+    /// Whether there were more users than are looked at.
+    pub is_partial: bool,
+}
+
+/// One decision that would come out differently.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Id of the user.
+    pub user_id: String,
+    /// Its name.
+    pub username: String,
+    /// The action.
+    pub action: Action,
+    /// In words: `gateway group default`.
+    pub object: String,
+    /// Why it is as it is.
+    pub now: Explanation,
+    /// Why it would be otherwise.
+    pub then: Explanation,
+}
+
+impl Control {
+    /// Why the actor itself, or another user, may or may not do something. Asking about others takes
+    /// [`Action::GetUser`] on them.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn explain(
+        &self,
+        actor: &Actor,
+        user: Option<&str>,
+        question: &Question,
+    ) -> Result<Explanation, ControlError> {
+        let facts = self.facts_of(&question.object, Coming::default()).await?;
+        let explained = |access: &Access| access.explain(question.action.names(), &facts.target());
+        let Some(user) = user.filter(|user| actor.user_id() != Some(user)) else {
+            return Ok(explained(actor.access()));
+        };
+        self.get_user(actor, user).await?;
+        let (_, grants) = self.within(self.inner.store.grants().of(user)).await?;
+        Ok(explained(&self.inner.rules.compile(&grants)?))
+    }
+
+    /// Which of the decisions asked for would come out differently for whom, were the policy `id` saved with this
+    /// document (`None`: were it gone), or, without `id`, given to the users of `role` as a further one.
+    ///
+    /// # Errors
+    /// [`ControlError::Invalid`] for a wrong document or too many questions, [`ControlError::NotFound`],
+    /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn simulate_policy(
+        &self,
+        actor: &Actor,
+        change: &PolicyChange,
+        questions: &[Question],
+    ) -> Result<Simulation, ControlError> {
+        self.authorise(actor, Action::GetPermissionPolicy, &Object::Policy(change.policy.clone()), Coming::default())
+            .await?;
+        self.authorise(actor, Action::GetUser, &Object::User(None), Coming::default()).await?;
+        if questions.is_empty() || questions.len() > MAX_QUESTIONS {
+            return Err(ControlError::fault("/questions", format!("must hold 1 to {MAX_QUESTIONS} questions")));
+        }
+        change.check()?;
+        let asked = self.asked(questions).await?;
+        let users = self.within(self.inner.store.users().list(&UserFilter::default(), &Scope::Everything)).await?;
+        let mut simulation = Simulation { differences: Vec::new(), users: 0, is_partial: users.list.len() > MAX_USERS };
+        for user in users.list.into_iter().take(MAX_USERS) {
+            simulation.users += 1;
+            let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
+            let Some(changed) = change.applied_to(&grants) else { continue };
+            let (now, then) = (self.inner.rules.compile(&grants)?, self.inner.rules.compile_apart(&changed)?);
+            for (question, facts) in &asked {
+                let (names, target) = (question.action.names(), facts.target());
+                if now.allows(names, &target) == then.allows(names, &target) {
+                    continue;
+                }
+                simulation.differences.push(Difference {
+                    user_id: user.id.clone(),
+                    username: user.username.clone(),
+                    action: question.action,
+                    object: question.object.describe(),
+                    now: now.explain(names, &target),
+                    then: then.explain(names, &target),
+                });
+            }
+        }
+        Ok(simulation)
+    }
+
+    async fn asked<'a>(&self, questions: &'a [Question]) -> Result<Vec<(&'a Question, Facts)>, ControlError> {
+        let mut asked = Vec::with_capacity(questions.len());
+        for question in questions {
+            asked.push((question, self.facts_of(&question.object, Coming::default()).await?));
+        }
+        Ok(asked)
+    }
+}
+
+/// A change of one policy that is not made, only thought of.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PolicyChange {
+    /// The policy changed; `None`: a new one.
+    pub policy: Option<String>,
+    /// Its document then; `None`: it is taken from everybody.
+    pub document: Option<Value>,
+    /// Roles that would get a new policy.
+    pub roles: Vec<String>,
+}
+
+impl PolicyChange {
+    fn check(&self) -> Result<(), ControlError> {
+        let Some(document) = &self.document else { return Ok(()) };
+        let parsed = model::policy::PolicyDocument::parse(document);
+        parsed.map(drop).map_err(|faults| within_pointer("/policy_document", faults).into())
+    }
+
+    /// A user's grants after the change; none when it does not concern the user.
+    fn applied_to(&self, grants: &[Grant]) -> Option<Vec<Grant>> {
+        match (&self.policy, &self.document) {
+            (Some(policy), document) => {
+                grants.iter().any(|grant| grant.policy == *policy).then(|| replaced(grants, policy, document.as_ref()))
+            }
+            (None, Some(document)) => self.added(grants, document),
+            (None, None) => None,
+        }
+    }
+
+    fn added(&self, grants: &[Grant], document: &Value) -> Option<Vec<Grant>> {
+        let roles: BTreeMap<&str, &GrantingRole> =
+            grants.iter().filter_map(|grant| grant.role.as_ref()).map(|role| (role.id.as_str(), role)).collect();
+        let gaining: Vec<Grant> = self
+            .roles
+            .iter()
+            .filter_map(|role| roles.get(role.as_str()))
+            .map(|role| Grant {
+                role: Some((*role).clone()),
+                policy: "new".to_owned(),
+                name: "new".to_owned(),
+                document: document.to_string(),
+            })
+            .collect();
+        (!gaining.is_empty()).then(|| grants.iter().cloned().chain(gaining).collect())
+    }
+}
+
+fn replaced(grants: &[Grant], policy: &str, document: Option<&Value>) -> Vec<Grant> {
+    let changed = grants.iter().filter_map(|grant| {
+        if grant.policy != policy {
+            return Some(grant.clone());
+        }
+        document.map(|document| Grant { document: document.to_string(), ..grant.clone() })
+    });
+    changed.collect()
+}

@@ -1,0 +1,199 @@
+//! What of a list its reader may see, as SQL: lists are filtered where they are read, so that pages and totals are right.
+
+use model::Kind;
+use model::policy::{ConditionKey, LabelTest, Predicate, Scope};
+
+use crate::db::{Arg, Select};
+
+/// How policies see the rows of a list under the alias `t`.
+pub(crate) struct Rows {
+    /// The id at the end of a row's ARN; never NULL.
+    id: &'static str,
+    /// The row's ARN; never NULL.
+    arn: &'static str,
+    /// Side tables of labels under the alias `l`, joined to the row, by condition key.
+    labels: &'static [(ConditionKey, &'static str)],
+}
+
+/// Gateway groups.
+pub(crate) const GROUPS: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.id",
+    labels: &[(ConditionKey::GatewayGroupLabel, "group_labels AS l WHERE l.group_id = t.id")],
+};
+
+/// What belongs to a gateway group and is seen by its ARN.
+pub(crate) const OF_GROUPS: Rows = Rows {
+    id: "t.group_id",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id",
+    labels: &[(ConditionKey::GatewayGroupLabel, "group_labels AS l WHERE l.group_id = t.group_id")],
+};
+
+/// Users.
+pub(crate) const USERS: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:iam:user/' || t.id",
+    labels: &[(ConditionKey::UserLabel, "iam_labels AS l WHERE l.kind = 'user' AND l.id = t.id")],
+};
+
+/// Roles.
+pub(crate) const ROLES: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:iam:role/' || t.id",
+    labels: &[(ConditionKey::RoleLabel, "iam_labels AS l WHERE l.kind = 'role' AND l.id = t.id")],
+};
+
+/// Permission policies.
+pub(crate) const POLICIES: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:iam:permissionpolicy/' || t.id",
+    labels: &[(
+        ConditionKey::PermissionPolicyLabel,
+        "iam_labels AS l WHERE l.kind = 'permission_policy' AND l.id = t.id",
+    )],
+};
+
+const SERVICES: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || t.id",
+    labels: &[(
+        ConditionKey::ServiceLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.id",
+    )],
+};
+
+/// What stands without a service has the service `*`.
+const OF_SERVICES: Rows = Rows {
+    id: "COALESCE(t.service_id, '*')",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || COALESCE(t.service_id, '*')",
+    labels: &[(
+        ConditionKey::ServiceLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.service_id",
+    )],
+};
+
+const BELOW_SERVICES: Rows = Rows {
+    id: "COALESCE(NULLIF(t.parent, ''), '*')",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || COALESCE(NULLIF(t.parent, ''), '*')",
+    labels: &[(
+        ConditionKey::ServiceLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.parent",
+    )],
+};
+
+const CONSUMERS: Rows = Rows {
+    id: "t.id",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/consumer/' || t.id",
+    labels: &[(
+        ConditionKey::ConsumerLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.id",
+    )],
+};
+
+const BELOW_CONSUMERS: Rows = Rows {
+    id: "COALESCE(NULLIF(t.parent, ''), '*')",
+    arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/consumer/' || COALESCE(NULLIF(t.parent, ''), '*')",
+    labels: &[(
+        ConditionKey::ConsumerLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.parent",
+    )],
+};
+
+const CERTIFICATES: Rows = Rows {
+    labels: &[(
+        ConditionKey::CertificateLabel,
+        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path",
+    )],
+    ..OF_GROUPS
+};
+
+/// The resources of a kind.
+pub(crate) fn resources(kind: Kind) -> &'static Rows {
+    match kind {
+        Kind::Service => &SERVICES,
+        Kind::Route | Kind::StreamRoute => &OF_SERVICES,
+        Kind::Upstream | Kind::PluginConfig | Kind::Proto => &BELOW_SERVICES,
+        Kind::Consumer => &CONSUMERS,
+        Kind::Credential | Kind::ConsumerGroup => &BELOW_CONSUMERS,
+        Kind::Ssl => &CERTIFICATES,
+        Kind::GlobalRule | Kind::PluginMetadata | Kind::Secret => &OF_GROUPS,
+    }
+}
+
+impl Select {
+    /// Keeps the rows that are in the scope.
+    pub(crate) fn and_visible(&mut self, rows: &Rows, scope: &Scope) -> &mut Self {
+        match scope {
+            Scope::Everything => self,
+            Scope::Nothing => self.and("1 = 0", Vec::new()),
+            Scope::Where(predicate) => {
+                let (mut text, mut args) = (String::new(), Vec::new());
+                write(rows, predicate, &mut text, &mut args);
+                self.and(&text, args)
+            }
+        }
+    }
+}
+
+/// Writes a predicate with `?` for each argument.
+fn write(rows: &Rows, predicate: &Predicate, text: &mut String, args: &mut Vec<Arg>) {
+    match predicate {
+        Predicate::All(parts) => write_joined(rows, parts, " AND ", text, args),
+        Predicate::Any(parts) => write_joined(rows, parts, " OR ", text, args),
+        Predicate::Not(part) => {
+            text.push_str("NOT (");
+            write(rows, part, text, args);
+            text.push(')');
+        }
+        Predicate::IdIn(ids) => write_in(rows.id, ids, text, args),
+        Predicate::IdStartsWith(prefix) => write_prefix(rows.id, prefix, text, args),
+        Predicate::ArnIn { values, .. } => write_in(rows.arn, values, text, args),
+        Predicate::ArnStartsWith { prefix, .. } => write_prefix(rows.arn, prefix, text, args),
+        Predicate::ArnMatches { regex, .. } => {
+            text.push_str(&format!("({}) REGEXP ?", rows.arn));
+            args.push(regex.into());
+        }
+        Predicate::Label { key, label, test } => write_label(rows, *key, label, test, text, args),
+        Predicate::BoundedBy(policies) => write_boundaries(policies, text, args),
+    }
+}
+
+fn write_joined(rows: &Rows, parts: &[Predicate], by: &str, text: &mut String, args: &mut Vec<Arg>) {
+    for (number, part) in parts.iter().enumerate() {
+        text.push_str(if number == 0 { "(" } else { by });
+        write(rows, part, text, args);
+    }
+    text.push_str(if parts.is_empty() { "1 = 0" } else { ")" });
+}
+
+fn write_in(what: &str, values: &[String], text: &mut String, args: &mut Vec<Arg>) {
+    text.push_str(&format!("{what} IN ({})", vec!["?"; values.len()].join(", ")));
+    args.extend(values.iter().map(Arg::from));
+}
+
+/// Not LIKE, for which SQLite takes capitals and small letters as the same.
+fn write_prefix(what: &str, prefix: &str, text: &mut String, args: &mut Vec<Arg>) {
+    text.push_str(&format!("SUBSTR({what}, 1, {}) = ?", prefix.chars().count()));
+    args.push(prefix.into());
+}
+
+fn write_label(rows: &Rows, key: ConditionKey, label: &str, test: &LabelTest, text: &mut String, args: &mut Vec<Arg>) {
+    let Some((_, labels)) = rows.labels.iter().find(|(own, _)| *own == key) else {
+        text.push_str("1 = 0");
+        return;
+    };
+    let (condition, value) = match test {
+        LabelTest::Equals(value) => (" AND l.value = ?", Some(value)),
+        LabelTest::Contains(part) if !part.is_empty() => (" AND REPLACE(l.value, ?, '') <> l.value", Some(part)),
+        LabelTest::Contains(_) | LabelTest::Present => ("", None),
+    };
+    text.push_str(&format!("EXISTS (SELECT 1 FROM {labels} AND l.label = ?{condition})"));
+    args.push(label.into());
+    args.extend(value.map(Arg::from));
+}
+
+fn write_boundaries(policies: &[String], text: &mut String, args: &mut Vec<Arg>) {
+    let one = "EXISTS (SELECT 1 FROM user_boundaries AS b WHERE b.user_id = t.id AND b.policy_id = ?)";
+    text.push_str(&format!("({})", vec![one; policies.len()].join(" AND ")));
+    args.extend(policies.iter().map(Arg::from));
+}
