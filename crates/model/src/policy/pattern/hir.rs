@@ -11,7 +11,7 @@ const DEEPEST: u32 = 50;
 const RANGES_PER_WEIGHT: usize = 16;
 /// From this weight on, what can match nothing and is repeated weighs by its square: PostgreSQL joins every place in it
 /// with every later one.
-const SQUARED_FROM: usize = 64;
+const SQUARED_FROM: usize = 8;
 
 /// Reads the pattern: literal text, and regular expressions in angle brackets.
 pub(super) fn of(source: &str) -> Result<Hir, String> {

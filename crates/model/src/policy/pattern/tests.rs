@@ -186,7 +186,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn written_compiled_and_printed_forms_are_one(source in source(), texts in proptest::collection::vec(text(), 20)) {
         let Ok(pattern) = Pattern::parse(&source) else {

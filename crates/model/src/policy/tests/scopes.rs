@@ -225,7 +225,7 @@ fn case() -> impl Strategy<Value = (List, Access, Vec<Row>, Labels)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn a_list_shows_what_may_be_seen_one_by_one((list, access, rows, of_group) in case()) {
         let scope = access.scope(GET, &list.target(&of_group));

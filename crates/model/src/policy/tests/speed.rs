@@ -1,6 +1,8 @@
 //! What a decision takes; prints and asserts nothing about time. Run it with
 //! `cargo test --release -p flotilla-model policy::tests::speed -- --ignored --nocapture`.
 
+#![allow(clippy::print_stdout)]
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -40,7 +42,6 @@ fn measured(what: &str, mut run: impl FnMut() -> bool) {
 
 #[test]
 #[ignore = "prints times; of use in a release build only"]
-#[allow(clippy::print_stdout)]
 fn print_what_a_decision_takes() {
     let access = many();
     let team = labels(&[("team", "none")]);
