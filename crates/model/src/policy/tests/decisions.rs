@@ -151,6 +151,7 @@ fn label_conditions_look_at_the_labels_that_the_target_brings() {
         (one("env", "exact_match", "prod"), false),
         (one("env", "exact_match", "PROD-EU"), false),
         (one("env", "contains_string", "prod"), true),
+        (one("env", "contains_string", "d-e"), true),
         (one("env", "contains_string", "us"), false),
         (one("env", "contains_string", ""), true),
         (one("env", "present", ""), true),

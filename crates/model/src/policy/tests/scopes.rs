@@ -176,7 +176,7 @@ fn resource() -> impl Strategy<Value = String> {
             "group/",
         ][..],
     );
-    let pattern = (beginning, proptest::collection::vec(more, 0..4));
+    let pattern = (beginning, proptest::collection::vec(more, 0..7));
     pattern
         .prop_map(|(beginning, more)| beginning.to_owned() + &more.concat())
         .prop_filter("empty", |text| !text.is_empty())
@@ -278,6 +278,14 @@ fn what_can_be_decided_beforehand_is() {
             List::Groups,
             &["arn:api7:gateway:gatewaygroup/<(a|b|c1)>", "arn:api7:gateway:gatewaygroup/d", "arn:api7:iam:user/x"],
             Scope::Where(Predicate::IdIn(["a", "b", "c1", "d"].map(str::to_owned).into())),
+        ),
+        (
+            List::ServicesOfAll,
+            &["<.*>b<.*>/s"],
+            Scope::Where(Predicate::ArnMatches {
+                arn: 0,
+                regex: r"^(?:(?:[\u0000-\U0010FFFF])*b(?:[\u0000-\U0010FFFF])*/s)$".into(),
+            }),
         ),
         (
             List::Groups,
