@@ -113,7 +113,6 @@ fn statements(value: &Value, faults: &mut Vec<Fault>) -> Vec<Statement> {
         let pointer = format!("/statement/{n}");
         read.extend(statement(value, &pointer, &mut weight, faults));
         if weight > MAX_WEIGHT {
-            // Nothing more is compiled: that is what the limit is for.
             faults.push(Fault::new(pointer, "the regular expressions up to here are too large together"));
             break;
         }
@@ -153,6 +152,10 @@ fn effect(fields: &Fields<'_>, faults: &mut Vec<Fault>) -> Option<Effect> {
 fn patterns(fields: &Fields<'_>, name: &str, weight: &mut usize, faults: &mut Vec<Fault>) -> Vec<Pattern> {
     let mut read = Vec::new();
     for (pointer, text) in fields.texts(name, faults) {
+        if *weight > MAX_WEIGHT {
+            // Nothing more is compiled: that is what the limit is for. The statement's reader tells of it.
+            break;
+        }
         match Pattern::parse(text) {
             Ok(pattern) => {
                 *weight = weight.saturating_add(pattern.weight());

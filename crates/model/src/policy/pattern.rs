@@ -19,7 +19,7 @@ pub(super) use reach::{Token, can_match, covers_ids};
 /// Longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
 /// Heaviest regular expression of one pattern: characters and classes that it has when its repetitions are written out.
-pub(super) const MAX_PATTERN_WEIGHT: usize = 4000;
+pub(super) const MAX_PATTERN_WEIGHT: usize = 2000;
 
 /// A compiled pattern.
 #[derive(Clone)]

@@ -8,7 +8,10 @@ const MAX_REPETITION: u32 = 255;
 /// Deeper nesting is somebody's mistake, and costs stack.
 const DEEPEST: u32 = 50;
 /// Ranges of a class that weigh as much as a character.
-const RANGES_PER_WEIGHT: usize = 8;
+const RANGES_PER_WEIGHT: usize = 16;
+/// From this weight on, what can match nothing and is repeated weighs by its square: PostgreSQL joins every place in it
+/// with every later one.
+const SQUARED_FROM: usize = 8;
 
 /// Reads the pattern: literal text, and regular expressions in angle brackets.
 pub(super) fn of(source: &str) -> Result<Hir, String> {
@@ -125,7 +128,9 @@ pub(super) fn weight(hir: &Hir) -> usize {
         HirKind::Repetition(repetition) => {
             let times = repetition.max.unwrap_or(repetition.min + 1).max(1) as usize;
             // Even nothing, repeated, has to be built.
-            weight(&repetition.sub).max(1).saturating_mul(times)
+            let flat = weight(&repetition.sub).max(1).saturating_mul(times);
+            let can_be_nothing = repetition.sub.properties().minimum_len() == Some(0);
+            if can_be_nothing && times > 1 { flat.max(flat.saturating_mul(flat) / SQUARED_FROM) } else { flat }
         }
     }
 }

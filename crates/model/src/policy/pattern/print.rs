@@ -85,7 +85,9 @@ fn ranges(ranges: &[ClassUnicodeRange], out: &mut String) {
     for range in ranges {
         character_in_bracket(range.start(), out);
         if range.start() != range.end() {
-            out.push('-');
+            if range.len() > 2 {
+                out.push('-');
+            }
             character_in_bracket(range.end(), out);
         }
     }

@@ -36,11 +36,12 @@ fn fixed<'a>(texts: &[Box<str>], arn: &RowArn) -> Narrowed<'a> {
         let ids = texts.iter().filter_map(|text| text.strip_prefix(arn.prefix.as_str())).filter(|id| is_id(id));
         return some(ids.map(str::to_owned).collect(), Narrowed::Ids);
     };
-    let is_of_a_row = |text: &&Box<str>| {
+    let is_of_a_row = |text: &&str| {
         let ids = text.strip_prefix(arn.prefix.as_str()).and_then(|rest| rest.split_once(infix.as_str()));
         ids.is_some_and(|(outer, id)| is_id(outer) && is_id(id))
     };
-    some(texts.iter().filter(is_of_a_row).map(|text| text.to_string()).collect(), Narrowed::Arns)
+    let texts = texts.iter().map(AsRef::as_ref).filter(is_of_a_row);
+    some(texts.map(str::to_owned).collect(), Narrowed::Arns)
 }
 
 fn some<'a>(texts: Vec<String>, form: fn(Vec<String>) -> Narrowed<'a>) -> Narrowed<'a> {
