@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod input;
 mod openapi;
+pub mod permissions;
 mod router;
 pub mod serve;
 mod shape;

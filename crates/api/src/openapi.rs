@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
 
+use crate::permissions::{self, Endpoint, Needs};
+
 const ABOUT: &str = "Management of gateway groups under /api, and of one group's resources under /apisix/admin. \
     Single objects come as {value}, lists as {list, total}, errors as {error_msg}.";
-/// Paths that answer without a key.
-const OPEN: [&str; 2] = ["/api/login", "/api/status"];
 
 /// The document before any endpoint.
 pub(crate) fn base() -> OpenApi {
@@ -42,10 +42,28 @@ pub(crate) fn written_out(document: &OpenApi) -> Value {
             paths.insert(template.replace("/{kind}", &place.path), place.item(&item));
         }
     }
-    for path in OPEN {
-        open(paths.get_mut(path));
+    for endpoint in permissions::table() {
+        tell(paths.get_mut(&endpoint.path), &endpoint);
     }
     document
+}
+
+/// What an endpoint takes, for readers and generators.
+fn tell(item: Option<&mut Value>, endpoint: &Endpoint) {
+    let operation = item.and_then(|item| item.get_mut(endpoint.method.to_lowercase())).and_then(Value::as_object_mut);
+    let Some(operation) = operation else { return };
+    let permission = match &endpoint.needs {
+        Needs::Nobody => {
+            operation.insert("security".to_owned(), json!([]));
+            return;
+        }
+        Needs::Anybody | Needs::OwnAccount => return,
+        Needs::One(actions, on) => {
+            json!({ "actions": actions.iter().map(|action| action.name()).collect::<Vec<_>>(), "resource": on })
+        }
+        Needs::Visible(action) => json!({ "actions": [action.name()], "resource": "what the answer shows" }),
+    };
+    operation.insert("x-permission".to_owned(), permission);
 }
 
 fn add_schemas(document: &mut Value) {
@@ -60,13 +78,6 @@ fn schema_name(kind: Kind) -> String {
     words
         .map(|word| word.chars().take(1).flat_map(char::to_uppercase).chain(word.chars().skip(1)).collect::<String>())
         .collect()
-}
-
-fn open(item: Option<&mut Value>) {
-    let Some(Value::Object(operations)) = item else { return };
-    for operation in operations.values_mut().filter_map(Value::as_object_mut) {
-        operation.insert("security".to_owned(), json!([]));
-    }
 }
 
 /// Where a kind is found.

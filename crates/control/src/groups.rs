@@ -159,7 +159,9 @@ impl Control {
     pub async fn group_status(&self, actor: &Actor, id: &GroupId) -> Result<GroupStatus, ControlError> {
         let group = self.get_group(actor, id).await?;
         let head = self.within(self.inner.store.config().head(id)).await?;
-        let instances = self.count_instances_by_status(actor, Some(id)).await?;
+        let instances = self.inner.store.instances();
+        let counted = instances.count_by_status(Some(id), &Scope::Everything, self.liveness());
+        let instances = self.within(counted).await?;
         Ok(GroupStatus { group, head, instances })
     }
 

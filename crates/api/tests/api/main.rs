@@ -11,6 +11,8 @@ mod gateway_groups;
 mod https;
 mod instances;
 mod openapi;
+mod people;
+mod permissions;
 mod plugins;
 mod resources;
 mod validate;

@@ -73,10 +73,10 @@ fn what_control_commits_reaches_an_instance_and_what_it_reports_reaches_the_data
     let id = instance.id();
     let actor = Actor::system();
     wait::until_true("the applied revision in the database", || {
-        let known = site.runtime.block_on(site.control.get_instance(&actor, &id)).unwrap();
+        let known = site.runtime.block_on(site.control.get_instance(&actor, &group("default"), &id)).unwrap();
         known.applied_revision == Some(revision)
     });
-    site.runtime.block_on(site.control.revoke_instance(&actor, &id)).unwrap();
+    site.runtime.block_on(site.control.revoke_instance(&actor, &group("default"), &id)).unwrap();
     assert!(matches!(instance.end(), Err(ConfigError::Revoked(_))));
     assert!(matches!(Instance::start(&site.url, None, data.path()).end(), Err(ConfigError::Revoked(_))));
 }

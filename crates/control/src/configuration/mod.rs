@@ -15,6 +15,7 @@ mod validate;
 mod write;
 
 use model::{ResourceKey, Revision};
+pub use permission::{Verb, action};
 use serde_json::Value;
 pub use store::config::{ParentFilter, ResourceFilter, StoredResource};
 

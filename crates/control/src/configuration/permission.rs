@@ -1,4 +1,4 @@
-//! What each operation on a group's resources takes: the actions of DESIGN-wide use, by kind of resource.
+//! What each operation on a group's resources takes, by kind of resource.
 //!
 //! A route, stream route or upstream is a part of its service; what stands without one belongs to the service `*`, as do
 //! plugin configurations and protos. A credential is a part of its consumer in name, with actions of its own.
@@ -18,12 +18,28 @@ pub(super) struct Needed {
     labels: Option<Labels>,
 }
 
-#[derive(Clone, Copy)]
-enum Verb {
+/// What is done to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// It is read.
     Get,
+    /// It is made.
     Create,
+    /// It is changed.
     Update,
+    /// It is removed.
     Delete,
+}
+
+/// How a resource is written, as far as that decides what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is made, with an id that the control plane makes up unless one is given.
+    Post,
+    /// What is there is changed.
+    Patch,
+    /// Anything else.
+    Other,
 }
 
 impl Control {
@@ -50,12 +66,12 @@ impl Control {
         group: &GroupId,
         state: &GroupState,
         operations: &[Operation],
-        is_post: bool,
+        way: Way,
     ) -> Result<(), ControlError> {
         if actor.access().is_unlimited() {
             return Ok(());
         }
-        for needed in operations.iter().flat_map(|operation| of_operation(group, state, operation, is_post)) {
+        for needed in operations.iter().flat_map(|operation| of_operation(group, state, operation, way)) {
             let coming = Coming { labels: needed.labels.as_ref(), boundaries: None };
             self.authorise(actor, needed.action, &needed.object, coming).await?;
         }
@@ -81,19 +97,20 @@ pub(super) fn of_list(group: &GroupId, kind: Kind) -> (Action, Rows) {
     (action(Verb::Get, kind), rows)
 }
 
-fn of_operation(group: &GroupId, state: &GroupState, operation: &Operation, is_post: bool) -> Vec<Needed> {
+fn of_operation(group: &GroupId, state: &GroupState, operation: &Operation, way: Way) -> Vec<Needed> {
     let key = operation.key();
     let before = state.get(key);
     let (verb, body) = match operation {
         Operation::Delete { .. } => (Verb::Delete, None),
-        Operation::Put { body, .. } if before.is_some() => (Verb::Update, Some(body)),
+        Operation::Put { body, .. } if before.is_some() || way == Way::Patch => (Verb::Update, Some(body)),
         Operation::Put { body, .. } => (Verb::Create, Some(body)),
     };
     let labels = body.and_then(|body| serde_json::from_value(body.get("labels")?.clone()).ok());
     let needed = |object| Needed { action: action(verb, key.kind), object, labels: labels.clone() };
     if !matches!(key.kind, Kind::Route | Kind::StreamRoute) {
         // An id that the control plane made up says nothing yet.
-        let made_up = is_post && matches!(verb, Verb::Create) && matches!(key.kind, Kind::Service | Kind::Consumer);
+        let made_up =
+            way == Way::Post && matches!(verb, Verb::Create) && matches!(key.kind, Kind::Service | Kind::Consumer);
         return vec![needed(if made_up { unnamed(group, key.kind) } else { object(group, key, None) })];
     }
     // A route that moves from one service to another changes both.
@@ -128,7 +145,8 @@ fn unnamed(group: &GroupId, kind: Kind) -> Object {
     }
 }
 
-fn action(verb: Verb, kind: Kind) -> Action {
+/// The action that this takes.
+pub fn action(verb: Verb, kind: Kind) -> Action {
     match kind {
         Kind::Service => match verb {
             Verb::Get => Action::GetPublishedService,

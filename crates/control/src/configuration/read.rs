@@ -40,6 +40,10 @@ impl Control {
     ) -> Result<Listed<StoredResource>, ControlError> {
         let (action, rows) = permission::of_list(group, filter.kind);
         let scope = self.scope(actor, action, &rows).await?;
+        if scope == Scope::Nothing && actor.own_group().is_some_and(|own| own != group) {
+            // A key is good for its group alone, and whoever uses it elsewhere should hear so.
+            self.permit(actor, action, group).await?;
+        }
         let listed = self.within(self.inner.store.config().list(group, filter, &scope)).await?;
         // Whoever may see nothing of it does not learn whether the group is there.
         if listed.total == 0 && scope != Scope::Nothing {

@@ -8,6 +8,7 @@ use store::config::{Commit, HeadRow};
 
 use super::draft::{self, Draft};
 use super::head::GroupHead;
+use super::permission::Way;
 use super::{Operation, Written, patch};
 use crate::audit;
 use crate::control::Control;
@@ -182,13 +183,13 @@ impl Control {
     }
 
     async fn write_at(&self, head: &mut GroupHead, write: &Write) -> Result<Option<Outcome>, ControlError> {
-        let is_post = matches!(write.intent, Intent::Create(..));
-        self.permit_to_write(&write.actor, &write.group, head.state(), &write.intent.touches(head.state()), is_post)
+        let way = write.intent.way();
+        self.permit_to_write(&write.actor, &write.group, head.state(), &write.intent.touches(head.state()), way)
             .await?;
         let operations = self.operations(write, head).await?;
         if let Intent::Patch(..) = write.intent {
             // It may become a part of another service.
-            self.permit_to_write(&write.actor, &write.group, head.state(), &operations, false).await?;
+            self.permit_to_write(&write.actor, &write.group, head.state(), &operations, way).await?;
         }
         let created = operations.first().is_some_and(|operation| !head.state().contains(operation.key()));
         let mut draft = Draft::new(self.inner.registry, head.state(), &head.references);
@@ -262,6 +263,14 @@ impl Intent {
         match self {
             Intent::Put(key, _) | Intent::Create(key, _) | Intent::Patch(key, _) | Intent::Delete(key) => Some(key),
             Intent::Batch(_) => None,
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Intent::Create(..) => Way::Post,
+            Intent::Patch(..) => Way::Patch,
+            Intent::Put(..) | Intent::Delete(_) | Intent::Batch(_) => Way::Other,
         }
     }
 

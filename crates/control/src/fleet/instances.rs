@@ -58,20 +58,25 @@ impl Control {
         self.within(self.inner.store.instances().count_by_status(group, &scope, self.liveness())).await
     }
 
-    /// One instance.
+    /// One instance of a group.
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
-    pub async fn get_instance(&self, actor: &Actor, id: &InstanceId) -> Result<Instance, ControlError> {
-        self.instance_for(actor, Action::GetGatewayInstance, id).await
+    pub async fn get_instance(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        id: &InstanceId,
+    ) -> Result<Instance, ControlError> {
+        self.instance_for(actor, Action::GetGatewayInstance, group, id).await
     }
 
     /// Shuts an instance out for good: its stream is closed at once and it cannot return with its certificate.
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
-    pub async fn revoke_instance(&self, actor: &Actor, id: &InstanceId) -> Result<(), ControlError> {
-        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, id).await?;
+    pub async fn revoke_instance(&self, actor: &Actor, group: &GroupId, id: &InstanceId) -> Result<(), ControlError> {
+        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, group, id).await?;
         let entry = entry(actor, "RevokeInstance", &instance);
         self.within(self.inner.store.instances().revoke(id, self.now(), &entry.into())).await?;
         // No receiver: no channel runs in this process.
@@ -83,8 +88,8 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
-    pub async fn delete_instance(&self, actor: &Actor, id: &InstanceId) -> Result<(), ControlError> {
-        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, id).await?;
+    pub async fn delete_instance(&self, actor: &Actor, group: &GroupId, id: &InstanceId) -> Result<(), ControlError> {
+        let instance = self.instance_for(actor, Action::DeleteGatewayInstance, group, id).await?;
         let entry = entry(actor, "DeleteInstance", &instance);
         self.within(self.inner.store.instances().delete(id, &entry.into())).await?;
         let _ = self.inner.revocations.send(id.clone());
@@ -100,9 +105,19 @@ impl Control {
         }
     }
 
-    async fn instance_for(&self, actor: &Actor, action: Action, id: &InstanceId) -> Result<Instance, ControlError> {
+    /// An instance of a group in which the actor may do the action.
+    async fn instance_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        group: &GroupId,
+        id: &InstanceId,
+    ) -> Result<Instance, ControlError> {
+        let permit = self.permit(actor, action, group).await?;
         let instance = self.within(self.inner.store.instances().get(id, self.liveness())).await?;
-        self.permit(actor, action, &instance.group).await?;
+        if instance.group != *permit.group() {
+            return Err(ControlError::NotFound { what: "gateway instance", id: id.to_string() });
+        }
         Ok(instance)
     }
 

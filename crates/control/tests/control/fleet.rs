@@ -131,7 +131,7 @@ async fn a_revoked_instance_is_told_of_and_cannot_return() {
     plane.clock.advance(3600);
     let renewed = plane.renew(&default_group(), &joined.instance, &csr()).await.unwrap();
     assert_eq!(renewed.expires_at, joined.certificate.expires_at + 3600);
-    plane.revoke_instance(&root(), &joined.instance).await.unwrap();
+    plane.revoke_instance(&root(), &default_group(), &joined.instance).await.unwrap();
     assert_eq!(revocations.recv().await.unwrap(), joined.instance);
     let renewal = plane.renew(&default_group(), &joined.instance, &csr()).await;
     assert_eq!(refusal(renewal), JoinRefusal::NotAdmitted);
@@ -143,7 +143,7 @@ async fn a_revoked_instance_is_told_of_and_cannot_return() {
 async fn status_follows_heartbeats_and_silence() {
     let plane = Plane::start().await;
     let joined = join(&plane).await;
-    let status = async || plane.get_instance(&root(), &joined.instance).await.unwrap().status;
+    let status = async || plane.get_instance(&root(), &default_group(), &joined.instance).await.unwrap().status;
     assert_eq!(status().await, InstanceStatus::OutOfSync, "nothing applied yet");
     plane.report(&[heartbeat(&plane, &joined, 0)]).await.unwrap();
     assert_eq!(status().await, InstanceStatus::Healthy);
@@ -162,7 +162,7 @@ async fn who_was_silent_for_a_week_is_removed_and_the_log_says_so() {
     let joined = join(&plane).await;
     plane.clock.advance(7 * 24 * 3600 - 1);
     plane.sweep_once().await.unwrap();
-    assert!(plane.get_instance(&root(), &joined.instance).await.is_ok());
+    assert!(plane.get_instance(&root(), &default_group(), &joined.instance).await.is_ok());
     plane.clock.advance(2);
     plane.sweep_once().await.unwrap();
     assert_eq!(plane.list_instances(&root(), &InstanceFilter::default()).await.unwrap().total, 0);

@@ -6,7 +6,7 @@ use axum::extract::State;
 use control::Control;
 use model::{GroupId, InstanceId};
 
-use super::shown::{of_group, shown};
+use super::shown::shown;
 use crate::auth::Caller;
 use crate::envelope::value;
 use crate::error::ApiResult;
@@ -21,6 +21,6 @@ pub(crate) async fn get_instance(
     State(control): State<Control>,
     PathOf((group, instance)): PathOf<(GroupId, InstanceId)>,
 ) -> ApiResult<Json<Valued<Instance>>> {
-    let found = of_group(control.get_instance(&caller.actor, &instance).await?, &group)?;
+    let found = control.get_instance(&caller.actor, &group, &instance).await?;
     Ok(value(shown(found)))
 }

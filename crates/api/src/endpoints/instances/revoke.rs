@@ -5,7 +5,6 @@ use axum::response::Response;
 use control::Control;
 use model::{GroupId, InstanceId};
 
-use super::shown::of_group;
 use crate::auth::Caller;
 use crate::envelope::done;
 use crate::error::ApiResult;
@@ -20,7 +19,6 @@ pub(crate) async fn revoke_instance(
     State(control): State<Control>,
     PathOf((group, instance)): PathOf<(GroupId, InstanceId)>,
 ) -> ApiResult<Response> {
-    let found = of_group(control.get_instance(&caller.actor, &instance).await?, &group)?;
-    control.revoke_instance(&caller.actor, &found.id).await?;
+    control.revoke_instance(&caller.actor, &group, &instance).await?;
     Ok(done())
 }

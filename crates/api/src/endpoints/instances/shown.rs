@@ -1,16 +1,7 @@
 //! An instance as answers show it.
 
 use api_types::{Instance, Refusal};
-use model::GroupId;
 
-use crate::error::{ApiError, ApiResult};
-
-/// The instance, when it is one of the group that the path names.
-pub(super) fn of_group(instance: store::instances::Instance, group: &GroupId) -> ApiResult<store::instances::Instance> {
-    let not_here =
-        || ApiError::not_found(format!("gateway instance {} does not exist in gateway group {group}", instance.id));
-    if instance.group == *group { Ok(instance) } else { Err(not_here()) }
-}
 
 /// The instance in the API's words.
 pub(super) fn shown(instance: store::instances::Instance) -> Instance {
