@@ -1,0 +1,133 @@
+use serde_json::json;
+
+use super::*;
+
+fn attributes() -> Map<String, Value> {
+    let claims = json!({
+        "sub": "42",
+        "department": "payments",
+        "level": 3,
+        "is_lead": true,
+        "empty": "",
+        "nothing": null,
+        "none": [],
+        "blank": [""],
+        "groups": ["developers", "gateway-admins"],
+        "memberOf": ["cn=ops,ou=groups,dc=example,dc=com"],
+        "realm_access": { "roles": ["offline_access", "gateway"] },
+        "resource_access": { "flotilla.prod": { "roles": ["admin"] } },
+        "https://example.com/groups": ["named"],
+        "a/b": { "c~d": "deep" },
+        "addresses": [{ "country": "NL" }],
+    });
+    claims.as_object().expect("an object").clone()
+}
+
+fn condition(attribute: &str, operator: Operator, value: Option<&str>) -> Condition {
+    Condition { attribute: attribute.into(), operator, value: value.map(Into::into) }
+}
+
+#[test]
+fn conditions_look_at_attributes() {
+    use Operator::{ContainsString, ExactMatch, Present};
+    let cases = [
+        ("department", ExactMatch, Some("payments"), true),
+        ("department", ExactMatch, Some("payment"), false),
+        ("department", ExactMatch, Some("Payments"), false),
+        ("department", ContainsString, Some("pay"), true),
+        ("department", ContainsString, Some("ship"), false),
+        ("department", Present, None, true),
+        ("level", ExactMatch, Some("3"), true),
+        ("level", ContainsString, Some("3"), false),
+        ("is_lead", ExactMatch, Some("true"), true),
+        ("is_lead", Present, None, true),
+        // Any element of a list.
+        ("groups", ExactMatch, Some("gateway-admins"), true),
+        ("groups", ExactMatch, Some("gateway"), false),
+        ("groups", ContainsString, Some("gateway"), true),
+        ("groups", Present, None, true),
+        ("memberOf", ExactMatch, Some("cn=ops,ou=groups,dc=example,dc=com"), true),
+        ("memberOf", ContainsString, Some("cn=ops,"), true),
+        // What is there and says nothing.
+        ("empty", Present, None, false),
+        ("nothing", Present, None, false),
+        ("none", Present, None, false),
+        ("blank", Present, None, false),
+        ("absent", Present, None, false),
+        ("absent", ExactMatch, Some("x"), false),
+        ("nothing", ExactMatch, Some("null"), false),
+        ("realm_access", ExactMatch, Some("roles"), false),
+        // Without a value nothing fits, rather than everything.
+        ("department", ExactMatch, None, false),
+        ("department", ContainsString, None, false),
+        ("department", ContainsString, Some(""), false),
+        // Paths.
+        ("realm_access.roles", ExactMatch, Some("gateway"), true),
+        ("/realm_access/roles", ExactMatch, Some("gateway"), true),
+        ("/realm_access/roles/1", ExactMatch, Some("gateway"), true),
+        ("/realm_access/roles/0", ExactMatch, Some("gateway"), false),
+        ("resource_access.flotilla.prod.roles", ExactMatch, Some("admin"), true),
+        ("/resource_access/flotilla.prod/roles", ExactMatch, Some("admin"), true),
+        ("https://example.com/groups", ExactMatch, Some("named"), true),
+        ("/https:~1~1example.com~1groups", ExactMatch, Some("named"), true),
+        ("/a~1b/c~0d", ExactMatch, Some("deep"), true),
+        ("/addresses/0/country", ExactMatch, Some("NL"), true),
+        ("realm_access.", Present, None, false),
+        (".roles", Present, None, false),
+        ("/", Present, None, false),
+        ("", Present, None, false),
+    ];
+    let attributes = attributes();
+    for (attribute, operator, value, expected) in cases {
+        let found = condition(attribute, operator, value).fits(&attributes);
+        assert_eq!(found, expected, "{attribute} {operator:?} {value:?}");
+    }
+}
+
+#[test]
+fn all_fitting_rules_give() {
+    let mapping: Mapping = serde_json::from_value(json!({
+        "role_mapping": [
+            { "attribute": "groups", "operator": "exact_match", "value": "developers", "roles": ["dev", "reader"] },
+            { "attribute": "groups", "operator": "contains_string", "value": "admin", "roles": ["admin", "reader"] },
+            { "attribute": "groups", "operator": "exact_match", "value": "auditors", "roles": ["audit"] },
+        ],
+        "boundary_mapping": [
+            { "attribute": "department", "operator": "present", "permission_policies": ["no-prod"] },
+            { "attribute": "region", "operator": "present", "permission_policies": ["eu-only"] },
+        ],
+    }))
+    .expect("a mapping");
+    mapping.check().expect("right rules");
+    assert_eq!(mapping.roles(&attributes()), ["admin", "dev", "reader"].map(str::to_owned).into());
+    assert_eq!(mapping.boundaries(&attributes()), ["no-prod".to_owned()].into());
+    assert!(mapping.roles(&Map::new()).is_empty() && mapping.boundaries(&Map::new()).is_empty());
+    let again = serde_json::to_value(&mapping).expect("JSON");
+    assert_eq!(serde_json::from_value::<Mapping>(again).expect("the same"), mapping);
+}
+
+#[test]
+fn faults_name_their_field() {
+    let role = |attribute: &str, operator, value, roles: &[&str]| RoleRule {
+        condition: condition(attribute, operator, value),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+    };
+    let cases = [
+        (role("", Operator::Present, None, &["1"]), "/role_mapping/0/attribute"),
+        (role("a", Operator::Present, Some("b"), &["1"]), "/role_mapping/0/value"),
+        (role("a", Operator::ContainsString, Some(""), &["1"]), "/role_mapping/0/value"),
+        (role("a", Operator::ExactMatch, None, &["1"]), "/role_mapping/0/value"),
+        (role("a", Operator::Present, None, &[]), "/role_mapping/0/roles"),
+        (role("a", Operator::Present, None, &[""]), "/role_mapping/0/roles"),
+    ];
+    for (rule, pointer) in cases {
+        let mapping = Mapping { role_mapping: vec![rule.clone()], boundary_mapping: vec![] };
+        let faults = mapping.check().expect_err("a fault");
+        assert_eq!(faults.0.len(), 1);
+        assert_eq!(faults.0[0].pointer, pointer, "{rule:?}");
+    }
+    let condition = condition("a", Operator::Present, None);
+    let bounds = vec![BoundaryRule { condition, permission_policies: vec![] }];
+    let faults = Mapping { role_mapping: vec![], boundary_mapping: bounds }.check().expect_err("a fault");
+    assert_eq!(faults.0[0].pointer, "/boundary_mapping/0/permission_policies");
+}
