@@ -22,6 +22,17 @@ pub(crate) enum Trust<'a> {
     Anyone,
 }
 
+impl<'a> Trust<'a> {
+    /// What a configuration says; `authorities` is PEM, and empty for the system's.
+    pub(crate) fn of(is_verified: bool, authorities: &'a str) -> Self {
+        match (is_verified, authorities) {
+            (false, _) => Self::Anyone,
+            (true, "") => Self::System,
+            (true, authorities) => Self::Authorities(authorities),
+        }
+    }
+}
+
 /// A certificate of ours and its key, as PEM.
 pub(crate) struct Identity<'a> {
     pub(crate) certificate: &'a str,

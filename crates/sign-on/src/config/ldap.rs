@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use model::Faults;
+use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Check, Secret, default_timeout, read, yes};
+use super::{Check, Secret, default_timeout, has_certificates, read, yes};
 
 /// An LDAP directory and how users are found in it. Field names are those of API7's login options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,9 +144,4 @@ fn is_host(text: &str) -> bool {
 fn is_attribute(text: &str) -> bool {
     let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b';');
     text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.len() <= 128 && text.bytes().all(is_rest)
-}
-
-fn has_certificates(pem: &str) -> bool {
-    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
-    certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }

@@ -5,6 +5,8 @@ mod oidc;
 mod secret;
 
 use model::{Fault, Faults};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -42,6 +44,11 @@ fn step(segment: &Segment) -> String {
         }
         Segment::Unknown => String::new(),
     }
+}
+
+fn has_certificates(pem: &str) -> bool {
+    let mut certificates = CertificateDer::pem_slice_iter(pem.as_bytes()).peekable();
+    certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
 }
 
 /// Gathers what is wrong with a document whose shape is right.

@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Check, Secret, default_timeout, read, yes};
+use super::{Check, Secret, default_timeout, has_certificates, read, yes};
 
 /// A provider of OpenID Connect and our registration with it. Field names are those of API7's login options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct OidcConfig {
     /// Whether the provider's TLS certificate is verified; without it whoever is on the way can sign in as anyone.
     #[serde(default = "yes")]
     pub ssl_verify: bool,
+    /// PEM of the authorities to trust, instead of the system's: ours, for providers within an organisation.
+    #[serde(default)]
+    pub root_ca_cert: String,
     /// Where users see us: what the redirect address starts with. `https://flotilla.example.com`
     #[serde(default)]
     pub root_url: String,
@@ -70,7 +73,8 @@ impl OidcConfig {
         let mut check = Check::default();
         check.that(!self.client_id.is_empty(), "/client_id", "must be the client id that the provider gave out");
         check.that(!self.client_secret.is_empty(), "/client_secret", "must be the secret that the provider gave out");
-        let right = "must be an https URL without query and fragment (http on loopback only), as the provider spells it";
+        let right =
+            "must be an https URL without query and fragment (http on loopback only), as the provider spells it";
         check.that(is_issuer(&self.issuer), "/issuer", right);
         let right = "must be an http or https URL without query and fragment, such as https://flotilla.example.com";
         check.that(self.root_url.is_empty() || is_plain_url(&self.root_url), "/root_url", right);
@@ -78,6 +82,8 @@ impl OidcConfig {
             let right = "must be a scope: visible ASCII without space, quote and backslash";
             check.that(is_scope(scope), &format!("/request_scopes/{n}"), right);
         }
+        let is_ca = self.root_ca_cert.is_empty() || has_certificates(&self.root_ca_cert);
+        check.that(is_ca, "/root_ca_cert", "must be PEM certificates");
         check.timeout(self.timeout);
         check.end()
     }

@@ -45,6 +45,7 @@ fn faults_of_oidc_name_their_field() {
         (json!({"request_scopes": ["openid", "two words"]}), "/request_scopes/1"),
         (json!({"request_scopes": ["openid", 3]}), "/request_scopes/1"),
         (json!({"root_url": "flotilla"}), "/root_url"),
+        (json!({"root_ca_cert": "nothing"}), "/root_ca_cert"),
         (json!({"timeout": 0}), "/timeout"),
         (json!({"timeout": 61}), "/timeout"),
         (json!({"ssl_verify": "no"}), "/ssl_verify"),

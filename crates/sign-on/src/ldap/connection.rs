@@ -63,7 +63,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The next answer to the last request.
     async fn receive(&mut self) -> Result<Response, SignOnError> {
         loop {
-            let size = ber::size(&self.buffer).map_err(|_| self.wrong("what is no LDAP"))?;
+            // Seen at the first byte: what is no LDAP may never become a whole message.
+            let is_other = self.buffer.first().is_some_and(|&tag| tag != ber::SEQUENCE);
+            let size = if is_other { Err(ber::Malformed) } else { ber::size(&self.buffer) };
+            let size = size.map_err(|_| self.wrong("what is no LDAP"))?;
             if let Some(size) = size.filter(|&size| size <= self.buffer.len()) {
                 let read = self.buffer.get(..size).ok_or(ber::Malformed).and_then(message::decode);
                 self.buffer.drain(..size);
@@ -80,7 +83,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn belonging(&self, id: u32, response: Response) -> Result<Response, SignOnError> {
         match response {
             Response::Notice(notice) if id == UNSOLICITED => {
-                Err(self.broken(&format!("it ends the conversation with code {}: {:?}", notice.code, notice.diagnostic)))
+                Err(self
+                    .broken(&format!("it ends the conversation with code {}: {:?}", notice.code, notice.diagnostic)))
             }
             response if id == self.last_id => Ok(response),
             _ => Err(self.wrong("what was not asked")),

@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     fn entry(attributes: &[(&str, &[&[u8]])]) -> Entry {
-        let attributes = attributes.iter().map(|(name, values)| {
-            ((*name).to_owned(), values.iter().map(|value| value.to_vec()).collect())
-        });
+        let attributes = attributes
+            .iter()
+            .map(|(name, values)| ((*name).to_owned(), values.iter().map(|value| value.to_vec()).collect()));
         Entry { dn: "UID=Alice,dc=example".into(), attributes: attributes.collect() }
     }
 

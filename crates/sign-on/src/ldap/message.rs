@@ -1,8 +1,6 @@
 //! The few messages that a sign-in needs (RFC 4511, section 4).
 
-use super::ber::{
-    BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, element, number,
-};
+use super::ber::{BOOLEAN, ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, element, number};
 
 /// The message id of notices that answer nothing (section 4.4).
 pub(super) const UNSOLICITED: u32 = 0;
@@ -156,8 +154,7 @@ mod tests {
         let bind = Request::Bind { dn: "cn=a", password: "pw" }.encode(1);
         assert_eq!(bind, b"\x30\x12\x02\x01\x01\x60\x0d\x02\x01\x03\x04\x04cn=a\x80\x02pw");
         assert_eq!(Request::Unbind.encode(3), b"\x30\x05\x02\x01\x03\x42\x00");
-        let search =
-            Search { base_dn: "o=x", attribute: "uid", value: "*)(\0", entries_max: 2, seconds_max: 10 };
+        let search = Search { base_dn: "o=x", attribute: "uid", value: "*)(\0", entries_max: 2, seconds_max: 10 };
         let expected = [
             &b"\x30\x2e\x02\x01\x02\x63\x29\x04\x03o=x\x0a\x01\x02\x0a\x01\x00\x02\x01\x02\x02\x01\x0a\x01\x01\x00"[..],
             b"\xa3\x0b\x04\x03uid\x04\x04*)(\0",

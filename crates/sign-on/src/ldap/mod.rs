@@ -79,7 +79,8 @@ impl Ldap {
     }
 
     async fn connect_and_ask(&self, name: &str, password: &str) -> Result<ExternalIdentity, SignOnError> {
-        let broken = |error: std::io::Error| SignOnError::Unreachable { what: self.what.clone(), why: error.to_string() };
+        let broken =
+            |error: std::io::Error| SignOnError::Unreachable { what: self.what.clone(), why: error.to_string() };
         let stream = TcpStream::connect(address(&self.config)).await.map_err(broken)?;
         match &self.tls {
             None => self.ask(stream, name, password).await,
@@ -147,15 +148,12 @@ impl Ldap {
 
 impl Tls {
     fn new(config: &LdapConfig) -> Result<Self, SignOnError> {
-        let trust = match (config.ssl_verify, config.root_ca_cert.as_str()) {
-            (false, _) => Trust::Anyone,
-            (true, "") => Trust::System,
-            (true, authorities) => Trust::Authorities(authorities),
-        };
+        let trust = Trust::of(config.ssl_verify, &config.root_ca_cert);
         let identity = Identity { certificate: &config.client_cert, key: config.client_key.reveal() };
         let client = tls::client(trust, (!config.client_cert.is_empty()).then_some(identity))?;
         let server = ServerName::try_from(config.host.clone());
-        let server = server.map_err(|_| model::Faults::from(model::Fault::new("/host", "must be a name or an address")))?;
+        let server =
+            server.map_err(|_| model::Faults::from(model::Fault::new("/host", "must be a name or an address")))?;
         Ok(Self { config: Arc::new(client), server })
     }
 }

@@ -140,7 +140,9 @@ impl Condition {
         // Every text contains the empty one: such a rule would give its roles to everybody.
         let is_right = match self.operator {
             Operator::Present => self.value.as_deref().unwrap_or_default().is_empty(),
-            Operator::ExactMatch | Operator::ContainsString => self.value.as_ref().is_some_and(|value| !value.is_empty()),
+            Operator::ExactMatch | Operator::ContainsString => {
+                self.value.as_ref().is_some_and(|value| !value.is_empty())
+            }
         };
         let right = "must be a text for exact_match and contains_string, and absent for present";
         (!is_right).then(|| Fault::new(format!("{at}/value"), right))

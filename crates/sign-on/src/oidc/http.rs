@@ -33,7 +33,7 @@ pub(super) struct Answer {
 
 impl Http {
     pub(super) fn new(config: &OidcConfig) -> Result<Self, SignOnError> {
-        let trust = if config.ssl_verify { Trust::System } else { Trust::Anyone };
+        let trust = Trust::of(config.ssl_verify, &config.root_ca_cert);
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls::client(trust, None)?)
             .timeout(config.deadline())

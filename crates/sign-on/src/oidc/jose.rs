@@ -140,7 +140,8 @@ impl Algorithm {
 impl Jwk {
     /// Whether the key is made to prove tokens of the algorithm of that name.
     pub(super) fn suits(&self, name: &str, algorithm: &Algorithm) -> bool {
-        let is_of = |kty: &str, curve: Option<&str>| self.kty == kty && (curve.is_none() || self.crv.as_deref() == curve);
+        let is_of =
+            |kty: &str, curve: Option<&str>| self.kty == kty && (curve.is_none() || self.crv.as_deref() == curve);
         let has_type = match algorithm.scheme {
             Scheme::Rsa(_) => is_of("RSA", None),
             Scheme::Curve { name, .. } => is_of("EC", Some(name)),

@@ -116,7 +116,8 @@ mod tests {
         let now = SystemTime::now();
         let pending = Pending::begin("https://us/callback", ISSUER, now).expect("begun");
         let other = Pending::begin("https://us/callback", ISSUER, now).expect("begun");
-        let refused = |callback: &Callback, issuer, now| pending.accept(callback, issuer, now).expect_err("refused").to_string();
+        let refused =
+            |callback: &Callback, issuer, now| pending.accept(callback, issuer, now).expect_err("refused").to_string();
         let right = callback(&pending.state);
         pending.accept(&right, ISSUER, now).expect("accepted");
         pending.accept(&right, ISSUER, now + LIFETIME - Duration::from_secs(2)).expect("accepted");

@@ -45,7 +45,8 @@ pub(super) async fn exchange(
     let basic = match metadata.client_authentication {
         ClientAuthentication::Basic => Some(basic(config)),
         ClientAuthentication::Post => {
-            form.append_pair("client_id", &config.client_id).append_pair("client_secret", config.client_secret.reveal());
+            form.append_pair("client_id", &config.client_id)
+                .append_pair("client_secret", config.client_secret.reveal());
             None
         }
     };
