@@ -265,6 +265,8 @@ async fn answers(bytes: Vec<u8>) -> Result<ExternalIdentity, SignOnError> {
         // The client may have heard enough before all is sent.
         let _ = stream.write_all(&bytes).await;
         let _ = stream.shutdown().await;
+        // Until the client hangs up, lest what was sent is lost with the connection.
+        while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
     };
     tokio::join!(ldap.sign_in("alice", "alices secret"), serve).0
 }
@@ -307,4 +309,22 @@ async fn an_entry_without_a_name_is_nobody() {
     let entry = b"\x30\x09\x02\x01\x01\x64\x04\x04\x00\x30\x00";
     let done = b"\x30\x0c\x02\x01\x01\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
     assert_eq!(refusal(answers([&entry[..], done].concat()).await), "an entry without a name");
+}
+
+/// A bind as the user that ends with anything but success is none, whatever it ends with.
+#[tokio::test]
+async fn only_success_signs_in() {
+    let found =
+        b"\x30\x0d\x02\x01\x01\x64\x08\x04\x04cn=a\x30\x00\x30\x0c\x02\x01\x01\x65\x07\x0a\x01\x00\x04\x00\x04\x00";
+    for code in 0..=90_u8 {
+        let bind = [0x30, 0x0c, 2, 1, 2, 0x61, 7, 0x0a, 1, code, 4, 0, 4, 0];
+        match answers([&found[..], &bind].concat()).await {
+            Ok(identity) => assert_eq!((code, identity.subject.as_str()), (0, "cn=a")),
+            Err(SignOnError::Credentials { .. }) => assert!(matches!(code, 48 | 49), "{code}"),
+            Err(SignOnError::Directory { what: "to bind as the user", .. }) => {
+                assert!(!matches!(code, 0 | 48 | 49), "{code}")
+            }
+            Err(other) => panic!("{code}: {other}"),
+        }
+    }
 }

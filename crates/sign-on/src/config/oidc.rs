@@ -28,7 +28,7 @@ pub struct OidcConfig {
     /// PEM of the authorities to trust, instead of the system's: ours, for providers within an organisation.
     #[serde(default)]
     pub root_ca_cert: String,
-    /// Where users see us: what the redirect address starts with. `https://flotilla.example.com`
+    /// Where users see us: what the redirect address starts with. `https://flotilla.example.com`; empty when not told.
     #[serde(default)]
     pub root_url: String,
     /// Longest time for one call to the provider, in seconds: 1 to 60.
@@ -49,9 +49,10 @@ impl OidcConfig {
         config.check().map(|()| config)
     }
 
-    /// The redirect address to register with the provider: `path` (`/api/oidc/callback`) under `root_url`.
-    pub fn redirect_uri(&self, path: &str) -> String {
-        format!("{}/{}", self.root_url.trim_end_matches('/'), path.trim_start_matches('/'))
+    /// The redirect address to register with the provider: `path` (`/api/oidc/callback`) under `root_url`, if that is told.
+    pub fn redirect_uri(&self, path: &str) -> Option<String> {
+        let root = Some(self.root_url.trim_end_matches('/')).filter(|root| !root.is_empty())?;
+        Some(format!("{root}/{}", path.trim_start_matches('/')))
     }
 
     /// The scopes to ask for, `openid` first and each once.

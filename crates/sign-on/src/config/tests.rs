@@ -27,7 +27,9 @@ fn oidc_has_sane_defaults() {
     assert_eq!(config.scope(), "openid profile email");
     assert!(config.ssl_verify);
     assert_eq!(config.timeout, 10);
-    assert_eq!(config.redirect_uri("/api/oidc/callback"), "https://flotilla.example.com/api/oidc/callback");
+    let callback = config.redirect_uri("/api/oidc/callback");
+    assert_eq!(callback.as_deref(), Some("https://flotilla.example.com/api/oidc/callback"));
+    assert_eq!(oidc(json!({})).expect("a right one").redirect_uri("/api/oidc/callback"), None);
     let config = oidc(json!({"request_scopes": ["groups", "openid", "groups"]})).expect("a right one");
     assert_eq!(config.scope(), "openid groups");
 }
@@ -116,4 +118,14 @@ fn secrets_are_named_and_never_shown() {
         assert!(body.pointer(pointer).is_some(), "{pointer}");
     }
     assert_eq!(LdapConfig::parse(&body).expect("the same"), config);
+}
+
+#[test]
+fn the_document_names_every_field() {
+    let document = include_str!("../../../../docs/SIGN-ON.md");
+    let (oidc, ldap) = (oidc(json!({})).expect("a right one"), ldap(json!({})).expect("a right one"));
+    let bodies = [serde_json::to_value(&oidc).expect("JSON"), serde_json::to_value(&ldap).expect("JSON")];
+    for field in bodies.iter().filter_map(Value::as_object).flat_map(|body| body.keys()) {
+        assert!(document.contains(&format!("`{field}`")), "docs/SIGN-ON.md says nothing of {field}");
+    }
 }

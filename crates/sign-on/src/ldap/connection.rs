@@ -47,9 +47,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says goodbye. What became of the user is known by then, so that a failure changes nothing.
     pub(super) async fn end(mut self) {
-        let said = self.send(&Request::Unbind).await;
-        let closed = self.stream.shutdown().await;
-        tracing::trace!(?said, ?closed, "the conversation with {} has ended", self.what);
+        let _ = self.send(&Request::Unbind).await;
+        let _ = self.stream.shutdown().await;
     }
 
     async fn send(&mut self, request: &Request<'_>) -> Result<(), SignOnError> {

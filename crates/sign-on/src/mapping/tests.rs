@@ -131,3 +131,15 @@ fn faults_name_their_field() {
     let faults = Mapping { role_mapping: vec![], boundary_mapping: bounds }.check().expect_err("a fault");
     assert_eq!(faults.0[0].pointer, "/boundary_mapping/0/permission_policies");
 }
+
+#[test]
+fn the_documents_example_is_right() {
+    let document = include_str!("../../../../docs/SIGN-ON.md");
+    let example = document.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let mapping: Mapping = serde_json::from_str(example).expect("a mapping");
+    mapping.check().expect("right rules");
+    let claims = json!({"groups": ["gateway-admins"], "realm_access": {"roles": ["flotilla-dev"]}, "contractor": true});
+    let claims = claims.as_object().expect("an object");
+    assert_eq!(mapping.roles(claims), ["1", "2", "3"].map(str::to_owned).into());
+    assert_eq!(mapping.boundaries(claims), ["7".to_owned()].into());
+}

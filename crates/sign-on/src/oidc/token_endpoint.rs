@@ -62,7 +62,7 @@ fn basic(config: &OidcConfig) -> String {
 
 fn tokens(answer: &Answer) -> Result<Tokens, SignOnError> {
     if answer.status.is_client_error() {
-        let refusal: Refusal = answer.json()?;
+        let refusal = answer.json::<Refusal>().map_err(|_| answer.wrong(format!("status {}", answer.status)))?;
         return Err(refused(refusal.error, &refusal.error_description));
     }
     if !answer.status.is_success() {
