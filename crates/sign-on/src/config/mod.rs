@@ -29,7 +29,7 @@ const fn yes() -> bool {
 }
 
 /// Reads a document; a wrong field is named by its JSON pointer.
-fn read<T: DeserializeOwned>(body: &Value) -> Result<T, Faults> {
+pub(crate) fn read<T: DeserializeOwned>(body: &Value) -> Result<T, Faults> {
     serde_path_to_error::deserialize(body).map_err(|error| {
         let pointer: String = error.path().iter().map(step).collect();
         Fault::new(pointer, error.into_inner().to_string()).into()

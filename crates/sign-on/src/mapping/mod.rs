@@ -85,32 +85,37 @@ impl Mapping {
         fitting.flat_map(|rule| rule.permission_policies.iter().cloned()).collect()
     }
 
-    /// Checks the rules.
+    /// Reads and checks both mappings.
     ///
     /// # Errors
     /// Every fault, each with its JSON pointer and what would be right.
-    pub fn check(&self) -> Result<(), Faults> {
-        let mut faults = Vec::new();
-        for (n, rule) in self.role_mapping.iter().enumerate() {
-            faults.extend(rule.condition.faults(&format!("/role_mapping/{n}")));
-            faults.extend(ids(&rule.roles, &format!("/role_mapping/{n}/roles")));
-        }
-        for (n, rule) in self.boundary_mapping.iter().enumerate() {
-            faults.extend(rule.condition.faults(&format!("/boundary_mapping/{n}")));
-            faults.extend(ids(&rule.permission_policies, &format!("/boundary_mapping/{n}/permission_policies")));
-        }
-        for (rules, pointer) in
-            [(self.role_mapping.len(), "/role_mapping"), (self.boundary_mapping.len(), "/boundary_mapping")]
-        {
-            faults.extend((rules > RULES_MAX).then(|| Fault::new(pointer, "must be at most 1000 rules")));
-        }
-        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    pub fn parse(body: &Value) -> Result<Self, Faults> {
+        let mapping: Self = crate::config::read(body)?;
+        let roles = mapping.role_mapping.iter().map(|rule| (&rule.condition, &rule.roles));
+        let bounds = mapping.boundary_mapping.iter().map(|rule| (&rule.condition, &rule.permission_policies));
+        let mut faults = faults(roles, "/role_mapping", "roles");
+        faults.extend(self::faults(bounds, "/boundary_mapping", "permission_policies"));
+        if faults.is_empty() { Ok(mapping) } else { Err(Faults(faults)) }
     }
 }
 
-fn ids(ids: &[String], pointer: &str) -> Option<Fault> {
-    let is_right = !ids.is_empty() && ids.iter().all(|id| !id.is_empty());
-    (!is_right).then(|| Fault::new(pointer, "must be a list of ids with at least one"))
+/// What is wrong with the rules at `pointer`, whose ids stand in `field`.
+fn faults<'r>(
+    rules: impl ExactSizeIterator<Item = (&'r Condition, &'r Vec<String>)>,
+    pointer: &str,
+    field: &str,
+) -> Vec<Fault> {
+    if rules.len() > RULES_MAX {
+        return vec![Fault::new(pointer, "must be at most 1000 rules")];
+    }
+    let mut faults = Vec::new();
+    for (n, (condition, ids)) in rules.enumerate() {
+        faults.extend(condition.fault().map(|fault| fault.under(&format!("{pointer}/{n}"))));
+        if ids.is_empty() || ids.iter().any(String::is_empty) {
+            faults.push(Fault::new(format!("{pointer}/{n}/{field}"), "must be a list of ids with at least one"));
+        }
+    }
+    faults
 }
 
 impl Condition {
@@ -133,9 +138,9 @@ impl Condition {
         }
     }
 
-    fn faults(&self, at: &str) -> Option<Fault> {
+    fn fault(&self) -> Option<Fault> {
         if self.attribute.is_empty() {
-            return Some(Fault::new(format!("{at}/attribute"), "must be an attribute's name, path or JSON pointer"));
+            return Some(Fault::new("/attribute", "must be an attribute's name, path or JSON pointer"));
         }
         // Every text contains the empty one: such a rule would give its roles to everybody.
         let is_right = match self.operator {
@@ -145,7 +150,7 @@ impl Condition {
             }
         };
         let right = "must be a text for exact_match and contains_string, and absent for present";
-        (!is_right).then(|| Fault::new(format!("{at}/value"), right))
+        (!is_right).then(|| Fault::new("/value", right))
     }
 }
 

@@ -86,7 +86,7 @@ fn conditions_look_at_attributes() {
 
 #[test]
 fn all_fitting_rules_give() {
-    let mapping: Mapping = serde_json::from_value(json!({
+    let mapping = Mapping::parse(&json!({
         "role_mapping": [
             { "attribute": "groups", "operator": "exact_match", "value": "developers", "roles": ["dev", "reader"] },
             { "attribute": "groups", "operator": "contains_string", "value": "admin", "roles": ["admin", "reader"] },
@@ -97,47 +97,48 @@ fn all_fitting_rules_give() {
             { "attribute": "region", "operator": "present", "permission_policies": ["eu-only"] },
         ],
     }))
-    .expect("a mapping");
-    mapping.check().expect("right rules");
+    .expect("right rules");
     assert_eq!(mapping.roles(&attributes()), ["admin", "dev", "reader"].map(str::to_owned).into());
     assert_eq!(mapping.boundaries(&attributes()), ["no-prod".to_owned()].into());
     assert!(mapping.roles(&Map::new()).is_empty() && mapping.boundaries(&Map::new()).is_empty());
     let again = serde_json::to_value(&mapping).expect("JSON");
-    assert_eq!(serde_json::from_value::<Mapping>(again).expect("the same"), mapping);
+    assert_eq!(Mapping::parse(&again).expect("the same"), mapping);
 }
 
 #[test]
 fn faults_name_their_field() {
-    let role = |attribute: &str, operator, value, roles: &[&str]| RoleRule {
-        condition: condition(attribute, operator, value),
-        roles: roles.iter().map(|&role| role.to_owned()).collect(),
-    };
     let cases = [
-        (role("", Operator::Present, None, &["1"]), "/role_mapping/0/attribute"),
-        (role("a", Operator::Present, Some("b"), &["1"]), "/role_mapping/0/value"),
-        (role("a", Operator::ContainsString, Some(""), &["1"]), "/role_mapping/0/value"),
-        (role("a", Operator::ExactMatch, None, &["1"]), "/role_mapping/0/value"),
-        (role("a", Operator::Present, None, &[]), "/role_mapping/0/roles"),
-        (role("a", Operator::Present, None, &[""]), "/role_mapping/0/roles"),
+        (json!({"attribute": "", "operator": "present", "roles": ["1"]}), "/role_mapping/1/attribute"),
+        (json!({"attribute": "a", "operator": "present", "value": "b", "roles": ["1"]}), "/role_mapping/1/value"),
+        (
+            json!({"attribute": "a", "operator": "contains_string", "value": "", "roles": ["1"]}),
+            "/role_mapping/1/value",
+        ),
+        (json!({"attribute": "a", "operator": "exact_match", "roles": ["1"]}), "/role_mapping/1/value"),
+        (json!({"attribute": "a", "operator": "present", "roles": []}), "/role_mapping/1/roles"),
+        (json!({"attribute": "a", "operator": "present", "roles": [""]}), "/role_mapping/1/roles"),
+        (json!({"attribute": "a", "operator": "matches", "roles": ["1"]}), "/role_mapping/1"),
+        (json!({"attribute": "a", "operator": "present"}), "/role_mapping/1"),
     ];
+    let right = json!({"attribute": "a", "operator": "present", "roles": ["1"]});
     for (rule, pointer) in cases {
-        let mapping = Mapping { role_mapping: vec![rule.clone()], boundary_mapping: vec![] };
-        let faults = mapping.check().expect_err("a fault");
-        assert_eq!(faults.0.len(), 1);
-        assert_eq!(faults.0[0].pointer, pointer, "{rule:?}");
+        let faults = Mapping::parse(&json!({"role_mapping": [right, rule]})).expect_err("a fault");
+        assert_eq!(faults.0.len(), 1, "{faults}");
+        assert_eq!(faults.0[0].pointer, pointer, "{rule}: {faults}");
     }
-    let condition = condition("a", Operator::Present, None);
-    let bounds = vec![BoundaryRule { condition, permission_policies: vec![] }];
-    let faults = Mapping { role_mapping: vec![], boundary_mapping: bounds }.check().expect_err("a fault");
+    let rule = json!({"attribute": "a", "operator": "present", "permission_policies": []});
+    let faults = Mapping::parse(&json!({"boundary_mapping": [rule]})).expect_err("a fault");
     assert_eq!(faults.0[0].pointer, "/boundary_mapping/0/permission_policies");
+    let many = Mapping::parse(&json!({"role_mapping": vec![right; 1001]})).expect_err("a fault");
+    assert_eq!(many.0[0].pointer, "/role_mapping");
+    assert!(Mapping::parse(&json!({"rolemapping": []})).is_err());
 }
 
 #[test]
 fn the_documents_example_is_right() {
     let document = include_str!("../../../../docs/SIGN-ON.md");
     let example = document.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    let mapping: Mapping = serde_json::from_str(example).expect("a mapping");
-    mapping.check().expect("right rules");
+    let mapping = Mapping::parse(&serde_json::from_str(example).expect("JSON")).expect("right rules");
     let claims = json!({"groups": ["gateway-admins"], "realm_access": {"roles": ["flotilla-dev"]}, "contractor": true});
     let claims = claims.as_object().expect("an object");
     assert_eq!(mapping.roles(claims), ["1", "2", "3"].map(str::to_owned).into());

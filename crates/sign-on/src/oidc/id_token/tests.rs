@@ -82,6 +82,11 @@ fn every_claim_is_held_against_what_is_expected() {
 
 #[test]
 fn the_hash_of_the_access_token_is_the_algorithms_own() {
+    // OpenID Connect Core 1.0, appendix A.6: a known answer, made by others.
+    let known = json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"});
+    let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
+    check_access_token(known.as_object().expect("an object"), &algorithm("RS256"), token).expect("the specification's");
+
     let hash = digest::digest(&digest::SHA512, b"token");
     let claims = json!({"at_hash": encoded(&hash.as_ref()[..32])});
     let claims = claims.as_object().expect("an object");
