@@ -65,3 +65,10 @@ fn plugins_know_the_plugin_api_and_no_gateway() {
     assert!(needed.contains("flotilla-plugin-api"));
     assert_none("flotilla-plugins", &["flotilla-gateway", "flotilla-plan", "flotilla-store"]);
 }
+
+#[test]
+fn sign_on_knows_the_model_alone() {
+    let ours: Vec<_> = needs("flotilla-sign-on").into_iter().filter(|name| name.starts_with("flotilla")).collect();
+    assert_eq!(ours, ["flotilla-model"]);
+    assert_none("flotilla-sign-on", &["axum", "sqlx", "native-tls", "openssl-sys"]);
+}

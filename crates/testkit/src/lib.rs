@@ -1,5 +1,8 @@
 //! What tests need around them: real servers on free ports that stop by themselves.
 
+pub mod authority;
+pub mod ldap;
+pub mod oidc_provider;
 pub mod postgres;
 pub mod redis;
 mod server;
