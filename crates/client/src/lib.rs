@@ -5,6 +5,7 @@
 mod client;
 mod error;
 mod groups;
+mod iam;
 mod instances;
 mod resources;
 mod session;

@@ -118,7 +118,8 @@ async fn token(client: &ClientArguments, name: &str, expires: Duration, uses: u3
     client.output.one(&issued, |issued| issued.token_plain_text.clone())
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// A label as arguments give it.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} must be KEY=VALUE")),

@@ -1,5 +1,6 @@
 //! `flotilla`: one control plane, many gateway groups. One file per verb.
 
+mod can_i;
 mod client_settings;
 mod control_plane;
 mod duration;
@@ -10,9 +11,12 @@ mod logging;
 mod login;
 mod master_key;
 mod output;
+mod policy;
+mod role;
 mod signals;
 mod status;
 mod up;
+mod user;
 
 use std::process::ExitCode;
 
@@ -50,6 +54,15 @@ enum Verb {
     Group(group::Group),
     /// List, show and revoke gateway instances.
     Instance(instance::Instance),
+    /// List, invite, change and remove users.
+    User(user::User),
+    /// List, create and delete roles; attach permission policies to them.
+    Role(role::Role),
+    /// List, save, delete and try out permission policies.
+    Policy(policy::Policy),
+    /// Explain whether you, or another user, may do something.
+    #[command(name = "can-i")]
+    CanI(can_i::CanI),
     /// Show every group with its revision and its instances in sync, behind and lost.
     Status(status::Status),
 }
@@ -74,6 +87,10 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Login(login) => small_runtime()?.block_on(login.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
+        Verb::User(user) => small_runtime()?.block_on(user.run()),
+        Verb::Role(role) => small_runtime()?.block_on(role.run()),
+        Verb::Policy(policy) => small_runtime()?.block_on(policy.run()),
+        Verb::CanI(can_i) => small_runtime()?.block_on(can_i.run()),
         Verb::Status(status) => small_runtime()?.block_on(status.run()),
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Needed {
     action: Action,
     object: Object,
     labels: Option<Labels>,
+    /// What it would take if it were there already.
+    or_update: Option<Action>,
 }
 
 /// What is done to a resource.
@@ -73,7 +75,15 @@ impl Control {
         }
         for needed in operations.iter().flat_map(|operation| of_operation(group, state, operation, way)) {
             let coming = Coming { labels: needed.labels.as_ref(), boundaries: None };
-            self.authorise(actor, needed.action, &needed.object, coming).await?;
+            let refused = match self.authorise(actor, needed.action, &needed.object, coming).await {
+                Ok(()) => continue,
+                Err(refused) => refused,
+            };
+            // Whoever may neither make it nor change it does not learn by the refusal whether it is there.
+            if let Some(update) = needed.or_update {
+                self.authorise(actor, update, &needed.object, coming).await?;
+            }
+            return Err(refused);
         }
         Ok(())
     }
@@ -106,7 +116,8 @@ fn of_operation(group: &GroupId, state: &GroupState, operation: &Operation, way:
         Operation::Put { body, .. } => (Verb::Create, Some(body)),
     };
     let labels = body.and_then(|body| serde_json::from_value(body.get("labels")?.clone()).ok());
-    let needed = |object| Needed { action: action(verb, key.kind), object, labels: labels.clone() };
+    let or_update = (verb == Verb::Create && way == Way::Other).then(|| action(Verb::Update, key.kind));
+    let needed = |object| Needed { action: action(verb, key.kind), object, labels: labels.clone(), or_update };
     if !matches!(key.kind, Kind::Route | Kind::StreamRoute) {
         // An id that the control plane made up says nothing yet.
         let made_up =
