@@ -21,6 +21,7 @@ mod machine;
 mod memory;
 mod options;
 mod page;
+mod permissions;
 mod plugins;
 mod process;
 mod propagation;

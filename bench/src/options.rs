@@ -29,6 +29,8 @@ pub(crate) enum Part {
     Churn,
     /// One change on many instances.
     Convergence,
+    /// Lists, logins and decisions among many users and policies.
+    Permissions,
 }
 
 /// Measures the gateway and its peers side by side.
@@ -39,7 +41,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "traffic,plugins,footprint,idle,memory,propagation,churn,convergence"
+        default_value = "traffic,plugins,footprint,idle,memory,propagation,churn,convergence,permissions"
     )]
     pub(crate) parts: Vec<Part>,
     /// Kinds of traffic: plain, auth, tls, h2, grpc, websocket, handshakes, routes-N.
@@ -85,6 +87,15 @@ pub(crate) struct Options {
     /// Simulated instances.
     #[arg(long, default_value_t = 1000)]
     pub(crate) instances: usize,
+    /// Groups of the permissions part, each with ten services.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) groups: usize,
+    /// Users of the permissions part.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) users: usize,
+    /// Permission policies of each user.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) policies_per_user: usize,
     /// Routes of the memory figure.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) footprint_routes: u32,
@@ -132,6 +143,9 @@ impl Options {
             churn_seconds: 1.0,
             churn_rate: 500,
             instances: 20,
+            groups: 10,
+            users: 5,
+            policies_per_user: 5,
             footprint_routes: 1000,
             restart_routes: 100,
             ..self

@@ -8,6 +8,7 @@ use crate::footprint::Footprint;
 use crate::idle::Idle;
 use crate::machine::Machine;
 use crate::memory::Memory;
+use crate::permissions::Permissions;
 use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::table::Table;
@@ -27,6 +28,7 @@ pub(crate) struct Report {
     pub(crate) propagation: Vec<Propagation>,
     pub(crate) churn: Option<Churn>,
     pub(crate) convergence: Option<Convergence>,
+    pub(crate) permissions: Option<Permissions>,
     pub(crate) targets: Vec<Target>,
     /// What could not be measured, and why.
     pub(crate) notes: Vec<String>,
@@ -55,6 +57,7 @@ impl Report {
             self.propagation_section(),
             self.churn_section(),
             self.convergence_section(),
+            self.permissions_section(),
             self.notes_section(),
         ];
         sections.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -239,6 +242,24 @@ impl Report {
             format!("{:.1} s", of.joined_in_seconds),
         ]);
         table.section("A one-route change on all instances")
+    }
+
+    fn permissions_section(&self) -> Option<String> {
+        let of = self.permissions.as_ref()?;
+        let mut table = Table::new(&["What a user asks", "samples", "p50 ms", "p99 ms", "max ms"]);
+        let login = [("login".to_owned(), of.login_ms)];
+        for (what, tail) in of.lists_ms.iter().chain(&login) {
+            let samples = tail.samples.to_string();
+            let [p50, p99, max] = [tail.p50, tail.p99, tail.max].map(|ms| format!("{ms:.1}"));
+            table.row([what.clone(), samples, p50, p99, max]);
+        }
+        let size = of.size;
+        let text = format!(
+            "PostgreSQL; {} groups with ten services each, {} users with {} permission policies of four statements each. One \
+             decision among all policies of a user: {:.1} us.\n\n",
+            size.groups, size.users, size.policies_per_user, of.decision_us
+        );
+        table.section("Permissions").map(|table| table.replacen("\n\n", &format!("\n\n{text}"), 1))
     }
 
     fn notes_section(&self) -> Option<String> {

@@ -15,6 +15,7 @@ use crate::idle;
 use crate::machine::Machine;
 use crate::memory;
 use crate::options::{Options, Part};
+use crate::permissions;
 use crate::plugins;
 use crate::propagation;
 use crate::proxies::flotilla::ControlPlane;
@@ -53,6 +54,7 @@ fn empty_report(options: &Options) -> Report {
         propagation: Vec::new(),
         churn: None,
         convergence: None,
+        permissions: None,
         targets: Vec::new(),
         notes: Vec::new(),
     }
@@ -76,6 +78,7 @@ impl Run<'_> {
             Part::Propagation => self.propagation(),
             Part::Churn => self.churn(),
             Part::Convergence => self.convergence(),
+            Part::Permissions => self.permissions(),
         };
         if let Err(error) = outcome {
             self.note(format!("{part:?}"), &format!("{error:#}"));
@@ -195,6 +198,18 @@ impl Run<'_> {
         let measured = fleet::measure(&mut control, self.options.instances, self.options.changes)?;
         self.report.targets.extend(target::of_convergence(&measured));
         self.report.convergence = Some(measured);
+        Ok(())
+    }
+
+    fn permissions(&mut self) -> Result<()> {
+        let dir = self.site.dir.join("permissions");
+        std::fs::create_dir_all(&dir)?;
+        let (mut control, _postgres) = permissions::control_plane(&self.options.flotilla, &dir)?;
+        let Options { groups, users, policies_per_user, changes, .. } = *self.options;
+        let size = permissions::Size { groups, users, policies_per_user, samples: changes as usize };
+        let measured = permissions::measure(&mut control, size)?;
+        self.report.targets.extend(target::of_permissions(&measured));
+        self.report.permissions = Some(measured);
         Ok(())
     }
 

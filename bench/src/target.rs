@@ -8,6 +8,7 @@ use crate::fleet::Convergence;
 use crate::footprint::Footprint;
 use crate::idle::Idle;
 use crate::memory::Memory;
+use crate::permissions::Permissions;
 use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
 use crate::traffic::{Figures, own_ratio, peer_ratio};
@@ -112,6 +113,16 @@ pub(crate) fn of_convergence(of: &Convergence) -> Vec<Target> {
     vec![
         Target::new(format!("One change on {} instances: p99", of.instances), of.latency_ms.p99, 500.0, "ms"),
         Target::new("Control plane RSS per instance", of.kib_per_instance, 100.0, "KiB"),
+    ]
+}
+
+/// Of many users and policies.
+pub(crate) fn of_permissions(of: &Permissions) -> Vec<Target> {
+    let slowest = of.lists_ms.iter().map(|(_, tail)| tail.p99).fold(0.0, f64::max);
+    vec![
+        Target::new(format!("Lists and searches with {} groups: slowest p99", of.size.groups), slowest, 50.0, "ms"),
+        Target::new("One permission decision", of.decision_us, 20.0, "us"),
+        Target::new("Login", of.login_ms.p99, 300.0, "ms"),
     ]
 }
 

@@ -24,6 +24,8 @@ const BATCH: usize = 2000;
 pub(crate) struct ControlPlane {
     pub(crate) process: Process,
     pub(crate) api: Api,
+    /// Of the API.
+    pub(crate) address: SocketAddr,
     pub(crate) channel: SocketAddr,
     program: PathBuf,
     dir: PathBuf,
@@ -32,6 +34,11 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Starts one with its data in `dir`, on one processor when one is given, and logs in.
     pub(crate) fn start(program: &Path, dir: &Path, cpu: Option<Cpu>) -> Result<Self> {
+        Self::start_on(program, dir, cpu, None)
+    }
+
+    /// The same on a database that is there.
+    pub(crate) fn start_on(program: &Path, dir: &Path, cpu: Option<Cpu>, database: Option<&str>) -> Result<Self> {
         let (address, channel) = (free_address()?, free_address()?);
         let mut command = Command::new(program);
         command.arg("control-plane").arg("--data-dir").arg(dir.join("control-plane"));
@@ -39,11 +46,14 @@ impl ControlPlane {
         command.args(["--apisix-admin-listen", &free_address()?.to_string()]);
         command.args(["--channel-listen", &channel.to_string(), "--server-names", "127.0.0.1"]);
         command.env("FLOTILLA_ADMIN_PASSWORD", PASSWORD);
+        if let Some(database) = database {
+            command.env("FLOTILLA_DATABASE", database).env("FLOTILLA_MASTER_KEY", "07".repeat(32));
+        }
         let mut process = Process::start("control-plane", command, cpu, dir)?;
         let is_up = || Connection::new(address).get("/api/status", &[]).is_ok_and(|answer| answer.status == 200);
         wait_for(&mut process, START_LIMIT, is_up)?;
         let api = login(address)?;
-        Ok(Self { process, api, channel, program: program.to_owned(), dir: dir.to_owned() })
+        Ok(Self { process, api, address, channel, program: program.to_owned(), dir: dir.to_owned() })
     }
 
     /// Makes a group and returns its id.
@@ -207,7 +217,8 @@ fn login(address: SocketAddr) -> Result<Api> {
     Ok(Api::new(address).with_header(format!("X-API-KEY: {}", text(&issued, "/value/token")?)))
 }
 
-fn text(answer: &Value, pointer: &str) -> Result<String> {
+/// A text of an answer.
+pub(crate) fn text(answer: &Value, pointer: &str) -> Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).with_context(|| format!("the API's answer has no {pointer}: {answer}"))
 }
