@@ -29,7 +29,7 @@ mod store;
 pub mod tokens;
 pub mod users;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, Credential, Outcome, RequestContext};
 pub use error::StoreError;
 pub use hash::SecretHash;
 pub use heads::Head;
