@@ -1,12 +1,14 @@
 //! Who does something.
 
 use model::GroupId;
+use store::{Credential, RequestContext};
 
 /// An authenticated caller. Only this module's neighbours make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     kind: ActorKind,
-    source: String,
+    credential: Credential,
+    request: RequestContext,
 }
 
 /// What sort of caller.
@@ -30,17 +32,24 @@ pub enum ActorKind {
 
 impl Actor {
     pub(super) fn new(kind: ActorKind) -> Self {
-        Self { kind, source: String::new() }
+        Self { kind, credential: Credential::default(), request: RequestContext::default() }
     }
 
     /// The control plane itself, or the process that embeds it.
     pub fn system() -> Self {
-        Self::new(ActorKind::System)
+        let request = RequestContext { source: "system".to_owned(), ..RequestContext::default() };
+        Self::new(ActorKind::System).in_request(request)
     }
 
-    /// The same caller with the address the request came from, for the audit log.
-    pub fn seen_at(mut self, source: impl Into<String>) -> Self {
-        self.source = source.into();
+    /// The same caller in the request it came by, for the audit log.
+    pub fn in_request(mut self, request: RequestContext) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// The same caller with what it proved itself by, for the audit log.
+    pub(crate) fn by(mut self, kind: &str, id: &str, name: &str) -> Self {
+        self.credential = Credential { kind: kind.to_owned(), id: id.to_owned(), name: name.to_owned() };
         self
     }
 
@@ -74,7 +83,11 @@ impl Actor {
         }
     }
 
-    pub(crate) fn source(&self) -> &str {
-        &self.source
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    pub(crate) fn request(&self) -> &RequestContext {
+        &self.request
     }
 }

@@ -31,6 +31,10 @@ pub enum Action {
     WriteInstances,
     /// See who did what.
     ReadAuditLog,
+    /// Take who did what out of the control plane.
+    ExportAuditLog,
+    /// Decide how long it is kept, and where it is streamed to.
+    UpdateAuditLogConfig,
 }
 
 impl Action {
@@ -49,6 +53,8 @@ impl Action {
             Action::ReadInstances => "ReadInstances",
             Action::WriteInstances => "WriteInstances",
             Action::ReadAuditLog => "ReadAuditLog",
+            Action::ExportAuditLog => "ExportAuditLog",
+            Action::UpdateAuditLogConfig => "UpdateAuditLogConfig",
         }
     }
 
@@ -60,6 +66,8 @@ impl Action {
                 | Action::UpdateGatewayGroup
                 | Action::DeleteGatewayGroup
                 | Action::UpdateGatewayGroupAdminKey
+                | Action::ExportAuditLog
+                | Action::UpdateAuditLogConfig
         )
     }
 }

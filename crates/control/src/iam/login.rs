@@ -3,6 +3,7 @@
 use store::SecretHash;
 use store::users::User;
 
+use super::RequestContext;
 use super::actor::{Actor, ActorKind};
 use crate::audit;
 use crate::control::Control;
@@ -29,9 +30,14 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn login(&self, username: &str, password: &str) -> Result<Session, ControlError> {
+    pub async fn login(
+        &self,
+        username: &str,
+        password: &str,
+        request: &RequestContext,
+    ) -> Result<Session, ControlError> {
         let user = self.user_with(username, password).await?;
-        let actor = actor_of(&user);
+        let actor = actor_of(&user).by("password", "", "").in_request(request.clone());
         let token = secret::generate("")?;
         let max_age_seconds = seconds(self.inner.settings.session_life);
         let ends = self.now().saturating_add(max_age_seconds);
@@ -45,8 +51,10 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Unavailable`].
-    pub async fn logout(&self, session: &str) -> Result<(), ControlError> {
-        self.within(self.inner.store.sessions().delete(&SecretHash::of(session))).await
+    pub async fn logout(&self, actor: &Actor, session: &str) -> Result<(), ControlError> {
+        self.within(self.inner.store.sessions().delete(&SecretHash::of(session))).await?;
+        let entry = audit::entry(actor, "Logout").of("user", actor.user_id().unwrap_or_default());
+        self.within(self.inner.store.audit().record(&entry.into())).await
     }
 
     /// Whose session it is.
@@ -58,7 +66,7 @@ impl Control {
         let ended = ControlError::Unauthenticated("the session has ended; log in again");
         let Some(user) = user else { return Err(ended) };
         let user = self.within(self.inner.store.users().get(&user)).await?;
-        user.as_ref().map(actor_of).ok_or(ended)
+        user.as_ref().map(|user| actor_of(user).by("session", "", "")).ok_or(ended)
     }
 
     /// Who logs in with this name and password, without a session.
@@ -66,7 +74,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
     pub async fn authenticate_password(&self, username: &str, password: &str) -> Result<Actor, ControlError> {
-        self.user_with(username, password).await.map(|user| actor_of(&user))
+        self.user_with(username, password).await.map(|user| actor_of(&user).by("password", "", ""))
     }
 
     /// Gives the calling user another password; all its sessions end.

@@ -15,4 +15,5 @@ pub use actor::{Actor, ActorKind};
 pub use authorise::{Action, Forbidden, Permit, authorise, authorise_everywhere};
 pub use login::Session;
 pub(crate) use passwords::Passwords;
+pub use store::{Credential, RequestContext};
 pub use tokens::IssuedToken;

@@ -3,6 +3,7 @@
 //! Keys are 256 random bits and are looked up by their SHA-256, so the time of a look-up tells nothing of them.
 
 use model::GroupId;
+use serde_json::json;
 use store::SecretHash;
 use store::tokens::{NewToken, Token};
 
@@ -42,16 +43,17 @@ impl Control {
         // Hashes are compared, so that the time it takes tells nothing of the key.
         if self.inner.settings.apisix_admin_key.as_deref().is_some_and(|own| SecretHash::of(own) == hash) {
             let group = GroupId::new(DEFAULT_GROUP).map_err(ControlError::internal)?;
-            return Ok(Actor::new(ActorKind::GroupAdminKey { group }));
+            return Ok(Actor::new(ActorKind::GroupAdminKey { group }).by("admin_key", "", "setting"));
         }
         if key.starts_with(ADMIN_KEY_PREFIX) {
             let group = self.within(self.inner.store.admin_keys().group_of(&hash)).await?;
-            return group.map(|group| Actor::new(ActorKind::GroupAdminKey { group })).ok_or(WRONG);
+            let holder = |group| Actor::new(ActorKind::GroupAdminKey { group }).by("admin_key", "", "");
+            return group.map(holder).ok_or(WRONG);
         }
         let token = self.within(self.inner.store.tokens().find(&hash, self.now())).await?.ok_or(WRONG)?;
         let user = self.within(self.inner.store.users().get(&token.user)).await?.ok_or(WRONG)?;
         self.note_use(&token).await?;
-        Ok(actor_of(&user))
+        Ok(actor_of(&user).by("token", &token.id, &token.name))
     }
 
     /// Makes a personal token of the calling user.
@@ -74,7 +76,10 @@ impl Control {
         }
         let (id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
         let new = NewToken { id, user, name: name.to_owned(), hash: SecretHash::of(&token), expires_at };
-        let entry = audit::entry(actor, "CreateToken").of("token", &new.id).named(name);
+        let entry = audit::entry(actor, "CreateToken")
+            .of("token", &new.id)
+            .named(name)
+            .detail(json!({ "before": null, "after": { "name": name, "expires_at": expires_at } }));
         self.within(self.inner.store.tokens().create(&new, &entry.into())).await?;
         Ok(IssuedToken { id: new.id, name: new.name, token, expires_at })
     }
