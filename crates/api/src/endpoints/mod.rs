@@ -1,6 +1,7 @@
 //! One file per endpoint: `<resource>/<verb>.rs`. The doc comment of a handler is its text in the OpenAPI document;
 //! its body reads as the list of what happens. Rules live in `control`, not here.
 
+pub(crate) mod audit_logs;
 pub(crate) mod gateway_groups;
 pub(crate) mod instances;
 pub(crate) mod join_tokens;

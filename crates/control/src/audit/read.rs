@@ -11,7 +11,7 @@ use crate::error::ControlError;
 use crate::iam::{self, Action, Actor};
 
 /// Rows of the log that are held at once while it is exported.
-pub const AUDIT_PAGE: u32 = 500;
+pub const AUDIT_PAGE: u32 = 100;
 
 /// An export under way: page by page, so that a log of any length needs little memory.
 pub struct AuditExport {

@@ -8,6 +8,7 @@ use control::Control;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::cookie;
+use crate::attempt::Attempt;
 use crate::auth::refuse_other_origins;
 use crate::endpoints::me;
 use crate::envelope::value;
@@ -21,12 +22,14 @@ use crate::serve::Connection;
 pub(crate) async fn login(
     State(control): State<Control>,
     Extension(connection): Extension<Connection>,
+    attempt: Attempt,
     uri: Uri,
     headers: HeaderMap,
     JsonBody(login): JsonBody<Login>,
 ) -> ApiResult<Response> {
     refuse_other_origins(&Method::POST, &uri, &headers)?;
-    let session = control.login(&login.username, &login.password).await?;
+    attempt.tries_login(&login.username);
+    let session = control.login(&login.username, &login.password, attempt.request()).await?;
     let cookie = cookie::set(&session.token, session.max_age_seconds, connection.secure);
     let me = value(me::get::shown(&session.actor));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), me).into_response())
