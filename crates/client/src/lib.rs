@@ -2,6 +2,7 @@
 //!
 //! [`Client::new`] says where and whom to trust; then one method for each thing to do, in one file per resource.
 
+mod audit;
 mod client;
 mod error;
 mod groups;
@@ -12,6 +13,7 @@ mod trust;
 
 pub use api_types;
 
+pub use audit::{AuditFilter, Export, ExportFormat};
 pub use client::{Client, Key, Settings};
 pub use error::{ClientError, ClientResult};
 pub use instances::InstanceFilter;

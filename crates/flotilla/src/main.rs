@@ -1,5 +1,6 @@
 //! `flotilla`: one control plane, many gateway groups. One file per verb.
 
+mod audit;
 mod client_settings;
 mod control_plane;
 mod duration;
@@ -50,6 +51,8 @@ enum Verb {
     Group(group::Group),
     /// List, show and revoke gateway instances.
     Instance(instance::Instance),
+    /// List, export and verify the audit log.
+    Audit(audit::Audit),
     /// Show every group with its revision and its instances in sync, behind and lost.
     Status(status::Status),
 }
@@ -74,6 +77,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Login(login) => small_runtime()?.block_on(login.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
+        Verb::Audit(audit) => small_runtime()?.block_on(audit.run()),
         Verb::Status(status) => small_runtime()?.block_on(status.run()),
     }
 }

@@ -7,7 +7,7 @@
 mod syslog;
 mod webhook;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::audit::StreamTarget;
 use control::{Control, ControlError};
@@ -84,8 +84,8 @@ impl Sink {
 
 /// Streams until `stop`, wherever the settings of the audit log say.
 pub async fn run(control: Control, pace: StreamPace, stop: CancellationToken) {
-    let mut sender =
-        Sender { control, pace, holder: uuid::Uuid::new_v4().to_string(), sink: None, failures: 0, reachable: true };
+    let holder = uuid::Uuid::new_v4().to_string();
+    let mut sender = Sender { control, pace, holder, sink: None, held_until: None, failures: 0, reachable: true };
     loop {
         let turn = async {
             let pause = sender.turn().await;
@@ -109,6 +109,8 @@ struct Sender {
     holder: String,
     /// The open sink, and what it was opened for.
     sink: Option<(StreamTarget, Sink)>,
+    /// The right to send is ours at least until then.
+    held_until: Option<Instant>,
     failures: u32,
     reachable: bool,
 }
@@ -135,10 +137,10 @@ impl Sender {
 
     async fn next(&mut self) -> Result<Option<Batch>, ControlError> {
         let Some(target) = self.control.audit_stream_target().await? else {
-            self.sink = None;
+            (self.sink, self.held_until) = (None, None);
             return Ok(None);
         };
-        if !self.control.hold_audit_stream(&self.holder, self.pace.hold).await? {
+        if !self.hold().await? {
             self.sink = None;
             return Ok(None);
         }
@@ -147,6 +149,18 @@ impl Sender {
             self.sink = Some((target, sink));
         }
         self.control.next_audit_batch(self.pace.batch).await
+    }
+
+    /// Whether the right to send is ours. It is prolonged when half of it is over: an idle stream should not write much.
+    async fn hold(&mut self) -> Result<bool, ControlError> {
+        let now = Instant::now();
+        if self.held_until.is_some_and(|until| now + self.pace.hold / 2 < until) {
+            return Ok(true);
+        }
+        self.held_until = None;
+        let held = self.control.hold_audit_stream(&self.holder, self.pace.hold).await?;
+        self.held_until = held.then(|| now + self.pace.hold);
+        Ok(held)
     }
 
     async fn send(&mut self, batch: &Batch) -> Result<(), SinkError> {
@@ -164,7 +178,12 @@ impl Sender {
             tracing::warn!(rows = batch.lost, scope = %batch.scope, "rows were gone before the audit stream could send them");
         }
         match self.control.audit_batch_arrived(&self.holder, batch).await {
-            Ok(_) => Duration::ZERO,
+            Ok(true) => Duration::ZERO,
+            // Another replica took over, or the stream ended.
+            Ok(false) => {
+                self.held_until = None;
+                self.pace.idle
+            }
             // It will be sent once more.
             Err(error) => {
                 tracing::warn!(%error, "where the audit stream is could not be written down");
