@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 use crate::attempt::Surface;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
-    audit_logs, gateway_groups, instances, join_tokens, license, me, password, plugins, resources, schema, session, status, tokens,
-    version,
+    audit_logs, gateway_groups, instances, join_tokens, license, me, password, plugins, resources, schema, session,
+    status, tokens, version,
 };
 use crate::error::ApiError;
 use crate::serve::ApiSettings;

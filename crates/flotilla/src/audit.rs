@@ -154,7 +154,8 @@ async fn list(client: &ClientArguments, filter: Filter, limit: u32) -> anyhow::R
     rows.truncate(limit as usize);
     let columns = ["age", "operator", "event", "resource", "group", "address", "source", "outcome"];
     client.output.list(&rows, &columns, |row| {
-        let resource = [&row.resource_type, if row.resource_name.is_empty() { &row.resource_id } else { &row.resource_name }];
+        let resource =
+            [&row.resource_type, if row.resource_name.is_empty() { &row.resource_id } else { &row.resource_name }];
         let resource: Vec<_> = resource.into_iter().filter(|text| !text.is_empty()).map(String::as_str).collect();
         let repeated = if row.repeats > 0 { format!(" x{}", row.repeats + 1) } else { String::new() };
         vec![
@@ -210,7 +211,9 @@ fn told(found: &AuditVerification) -> String {
 fn line(chain: &AuditChain) -> String {
     let scope = if chain.scope.is_empty() { "(no group)" } else { &chain.scope };
     match &chain.broken {
-        None => format!("intact  {scope}: {} rows, head {} {}", chain.intact_rows, chain.head_sequence, chain.head_hash),
+        None => {
+            format!("intact  {scope}: {} rows, head {} {}", chain.intact_rows, chain.head_sequence, chain.head_hash)
+        }
         Some(row) => {
             let id = if row.id.is_empty() { "no row" } else { &row.id };
             format!("BROKEN  {scope}: {} at sequence {} ({id})", row.fault, row.sequence)

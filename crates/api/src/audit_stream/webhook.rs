@@ -27,7 +27,8 @@ impl WebhookSink {
             .map_err(|error| SinkError::Refused(format!("TLS cannot be set up: {error}")))?
             .with_no_client_auth();
         // No redirects: they would carry the secret elsewhere.
-        let client = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(Policy::none()).timeout(deadline);
+        let client =
+            reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(Policy::none()).timeout(deadline);
         let client = client.user_agent(concat!("flotilla/", env!("CARGO_PKG_VERSION"))).build();
         Ok(Self { client: client.map_err(|error| SinkError::Refused(error.to_string()))?, webhook })
     }

@@ -1,8 +1,6 @@
 //! `GET /api/audit_logs/config`
 
-use api_types::{
-    AuditConfig, AuditHeader, AuditStream, AuditStreamState, AuditSyslog, AuditWebhook, Valued,
-};
+use api_types::{AuditConfig, AuditHeader, AuditStream, AuditStreamState, AuditSyslog, AuditWebhook, Valued};
 use axum::Json;
 use axum::extract::State;
 use control::Control;
