@@ -18,7 +18,8 @@ pub(crate) struct ApiError {
     message: String,
     items: Vec<ItemError>,
     retry_after: Option<Duration>,
-    denied: Option<Denied>,
+    /// Boxed: an error is handed up through many functions.
+    denied: Option<Box<Denied>>,
 }
 
 /// What a handler gives back.
@@ -98,7 +99,7 @@ impl From<ControlError> for ApiError {
             }
             ControlError::Forbidden(forbidden) => {
                 let denied = Denied { action: forbidden.action.name(), resource: forbidden.resource };
-                Self { denied: Some(denied), ..Self::forbidden(text) }
+                Self { denied: Some(Box::new(denied)), ..Self::forbidden(text) }
             }
             ControlError::Join(_) => Self::forbidden(text),
             ControlError::NotFound { .. } => Self::not_found(text),
@@ -132,7 +133,7 @@ pub(crate) fn item(fault: ItemFault) -> ItemError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let told = Told { message: self.message.clone(), denied: self.denied };
+        let told = Told { message: self.message.clone(), denied: self.denied.map(|denied| *denied) };
         let body = ErrorBody { error_msg: self.message, errors: self.items };
         let mut response = (self.status, Json(body)).into_response();
         response.extensions_mut().insert(told);

@@ -1,4 +1,5 @@
 //! The audit log's stream to real sinks: that answer, are slow, refuse, are gone, and come back.
+#![allow(clippy::expect_used)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};

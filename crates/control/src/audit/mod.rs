@@ -15,7 +15,7 @@ use store::AuditEntry;
 use crate::iam::Actor;
 
 pub use config::{AuditConfig, SecretHeader, StreamTarget, Syslog, SyslogTransport, Webhook, WebhookFormat};
-pub use read::{AUDIT_PAGE, AuditExport};
+pub use read::{AUDIT_PAGE, AuditExport, AuditVerifier};
 pub use refusals::Attempt;
 pub(crate) use refusals::{Refusals, flush_now_and_then};
 

@@ -86,9 +86,31 @@ impl Control {
     /// # Errors
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn verify_audit_log(&self, actor: &Actor) -> Result<Verification, ControlError> {
+        self.audit_verifier(actor)?.run().await
+    }
+
+    /// The permission to walk the chains, apart from the walk, which takes long when the log is long.
+    ///
+    /// # Errors
+    /// [`ControlError::Forbidden`].
+    pub fn audit_verifier(&self, actor: &Actor) -> Result<AuditVerifier, ControlError> {
         permit(actor, Action::ReadAuditLog, None)?;
-        // No deadline over the whole: a long log takes long, and each of its steps has one.
-        Ok(self.inner.store.audit().verify().await?)
+        Ok(AuditVerifier { control: self.clone() })
+    }
+}
+
+/// A walk along all chains, permitted.
+pub struct AuditVerifier {
+    control: Control,
+}
+
+impl AuditVerifier {
+    /// Walks. There is no deadline over the whole: each of its steps has one.
+    ///
+    /// # Errors
+    /// [`ControlError::Unavailable`].
+    pub async fn run(self) -> Result<Verification, ControlError> {
+        Ok(self.control.inner.store.audit().verify().await?)
     }
 }
 

@@ -59,13 +59,17 @@ impl AuditLog<'_> {
     async fn prune_unchained(&self, before_ms: i64) -> Result<u64, StoreError> {
         let text = "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log \
              WHERE sequence IS NULL AND at_ms < $1 LIMIT $2)";
+        let counted = "UPDATE audit_before_chains SET removed = removed + $1";
         let mut removed = 0;
         loop {
-            let step = self.store.db().execute(Query::new(text, args![before_ms, STEP])).await?;
-            removed += step;
-            if step < STEP.unsigned_abs() {
+            let mut tx = self.store.db().write().await?;
+            let step = tx.execute(Query::new(text, args![before_ms, STEP])).await?;
+            if step == 0 {
                 return Ok(removed);
             }
+            tx.execute(Query::new(counted, args![step])).await?;
+            tx.commit().await?;
+            removed += step;
         }
     }
 }

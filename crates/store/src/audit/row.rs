@@ -2,8 +2,9 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use model::{GroupId, Revision};
+use serde_json::Value;
 
-use super::{AuditEntry, AuditRow, Credential, RequestContext};
+use super::{AuditEntry, AuditRow, Credential, Outcome, RequestContext};
 use crate::db::{Arg, Row};
 use crate::error::StoreError;
 
@@ -163,10 +164,12 @@ pub(super) fn standing_values(row: &Row) -> Result<Vec<Arg>, StoreError> {
     HASHED.into_iter().map(value).collect()
 }
 
-/// A row of whatever age.
+/// A row of whatever age. What was tampered with is shown as far as it goes: verification judges, and a list that fails
+/// would hide the other rows.
 pub(super) fn read(row: &Row) -> Result<AuditRow, StoreError> {
     let group: Option<String> = row.get("group_id")?;
     let revision: Option<i64> = row.get("revision")?;
+    let detail: String = row.get("detail")?;
     Ok(AuditRow {
         id: row.get("id")?,
         at_ms: row.get("at_ms")?,
@@ -192,10 +195,10 @@ pub(super) fn read(row: &Row) -> Result<AuditRow, StoreError> {
             resource_kind: row.get("resource_kind")?,
             resource_id: row.get("resource_id")?,
             resource_name: row.get("resource_name")?,
-            outcome: row.parse("outcome")?,
+            outcome: row.get::<String>("outcome")?.parse().unwrap_or(Outcome::Failed),
             error: row.get("error")?,
-            repeats: row.unsigned("repeats")?,
-            detail: row.json("detail")?,
+            repeats: row.get::<i64>("repeats")?.try_into().unwrap_or_default(),
+            detail: serde_json::from_str(&detail).unwrap_or(Value::String(detail)),
         },
         link: link(row)?,
     })
@@ -204,7 +207,7 @@ pub(super) fn read(row: &Row) -> Result<AuditRow, StoreError> {
 fn link(row: &Row) -> Result<Option<Link>, StoreError> {
     let sequence: Option<i64> = row.get("sequence")?;
     let hashes = (ChainHash::of(row, "previous_hash")?, ChainHash::of(row, "hash")?);
+    let sequence = sequence.and_then(|sequence| sequence.try_into().ok());
     let (Some(sequence), (Some(previous), Some(hash))) = (sequence, hashes) else { return Ok(None) };
-    let sequence = sequence.try_into().map_err(|error| StoreError::corrupt("column sequence", error))?;
     Ok(Some(Link { scope: row.get("scope")?, sequence, previous, hash }))
 }

@@ -1,5 +1,6 @@
 //! Walking the chains: is every row what was written, and is every row that was written there?
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::AuditLog;
@@ -17,14 +18,16 @@ const ATTEMPTS: usize = 5;
 pub struct Verification {
     /// Chain by chain.
     pub chains: Vec<ChainReport>,
-    /// Rows from before the chains began; nothing vouches for them.
+    /// Rows from before the chains began; nothing vouches for what they say.
     pub unchained: u64,
+    /// A row without a chain that was not there when the chains began, or the want of one that was.
+    pub stray: Option<BrokenRow>,
 }
 
 impl Verification {
     /// The first broken row.
     pub fn broken(&self) -> Option<&BrokenRow> {
-        self.chains.iter().find_map(|chain| chain.broken.as_ref())
+        self.chains.iter().find_map(|chain| chain.broken.as_ref()).or(self.stray.as_ref())
     }
 }
 
@@ -67,8 +70,10 @@ pub enum ChainFault {
     Missing,
     /// It does not follow the row before it.
     Link,
-    /// The chain's head names another last row.
+    /// The chain's head names another last row, or the row stands outside of what head and anchor say.
     Head,
+    /// It has no place in a chain, but is none of those from before.
+    Unchained,
 }
 
 impl fmt::Display for ChainFault {
@@ -78,6 +83,7 @@ impl fmt::Display for ChainFault {
             ChainFault::Missing => "missing row",
             ChainFault::Link => "wrong link",
             ChainFault::Head => "head differs",
+            ChainFault::Unchained => "row without a chain",
         })
     }
 }
@@ -100,9 +106,28 @@ impl AuditLog<'_> {
         for scope in self.scopes().await? {
             chains.push(self.verify_chain(&scope).await?);
         }
-        let text = "SELECT COUNT(*) AS total FROM audit_log WHERE sequence IS NULL";
-        let unchained = self.store.db().fetch_optional(Query::new(text, Vec::new())).await?;
-        Ok(Verification { chains, unchained: unchained.map_or(Ok(0), |row| row.unsigned("total"))? })
+        let (unchained, stray) = self.before_chains().await?;
+        Ok(Verification { chains, unchained, stray })
+    }
+
+    /// How many rows have no chain, and which should not be there. Counted in one statement, for retention may be at work.
+    async fn before_chains(&self) -> Result<(u64, Option<BrokenRow>), StoreError> {
+        // CAST: PostgreSQL sums BIGINT to NUMERIC.
+        let text = "SELECT CAST(COALESCE(SUM(b.total - b.removed), 0) AS BIGINT) AS known, \
+             (SELECT COUNT(*) FROM audit_log WHERE sequence IS NULL) AS standing, \
+             (SELECT MAX(id) FROM audit_log WHERE sequence IS NULL) AS newest FROM audit_before_chains AS b";
+        let Some(row) = self.store.db().fetch_optional(Query::new(text, Vec::new())).await? else {
+            return Ok((0, None));
+        };
+        let (known, standing): (i64, i64) = (row.get("known")?, row.get("standing")?);
+        let newest: Option<String> = row.get("newest")?;
+        let stray = |(id, fault)| BrokenRow { scope: String::new(), sequence: 0, id, fault };
+        let stray = match standing.cmp(&known) {
+            Ordering::Equal => None,
+            Ordering::Greater => Some(stray((newest.unwrap_or_default(), ChainFault::Unchained))),
+            Ordering::Less => Some(stray((String::new(), ChainFault::Missing))),
+        };
+        Ok((standing.unsigned_abs(), stray))
     }
 
     /// Those with a head and those with rows: who removes a head does not hide its rows.
@@ -144,7 +169,7 @@ impl AuditLog<'_> {
             walk.breaks(head.sequence, id, ChainFault::Head);
         }
         if walk.report.broken.is_none() {
-            walk.report.broken = self.beyond_head(scope).await?;
+            walk.report.broken = self.outside(scope).await?;
         }
         Ok(walk.report)
     }
@@ -153,9 +178,9 @@ impl AuditLog<'_> {
         let query = Query::new("SELECT * FROM audit_chains WHERE scope = $1", args![scope]);
         let Some(row) = self.store.db().fetch_optional(query).await? else { return Ok(None) };
         Ok(Some(Head {
-            sequence: row.unsigned("sequence")?,
+            sequence: number(&row, "sequence")?,
             hash: ChainHash::of(&row, "hash")?,
-            anchor: row.unsigned("anchor_sequence")?,
+            anchor: number(&row, "anchor_sequence")?,
             anchor_hash: ChainHash::of(&row, "anchor_hash")?,
         }))
     }
@@ -171,14 +196,16 @@ impl AuditLog<'_> {
         row.map_or(Ok(String::new()), |row| row.get("id"))
     }
 
-    /// A row after the last one. Head and rows are read in one statement, so a write meanwhile is no fault.
-    async fn beyond_head(&self, scope: &str) -> Result<Option<BrokenRow>, StoreError> {
+    /// A row after the last one, or one that retention should have taken. Head and rows are read in one statement, so a
+    /// write meanwhile is no fault.
+    async fn outside(&self, scope: &str) -> Result<Option<BrokenRow>, StoreError> {
         let text = "SELECT t.id, t.sequence FROM audit_log AS t JOIN audit_chains AS c ON c.scope = t.scope \
-             WHERE t.scope = $1 AND t.sequence > c.sequence ORDER BY t.sequence LIMIT 1";
+             WHERE t.scope = $1 AND (t.sequence > c.sequence OR t.sequence <= c.anchor_sequence) \
+             ORDER BY t.sequence LIMIT 1";
         self.broken_by(scope, text).await
     }
 
-    /// Before the anchor nothing may stand; without a head nothing at all.
+    /// Without a head nothing may stand.
     async fn headless(&self, scope: &str) -> Result<ChainReport, StoreError> {
         let text =
             "SELECT id, sequence FROM audit_log WHERE scope = $1 AND sequence IS NOT NULL ORDER BY sequence LIMIT 1";
@@ -194,9 +221,15 @@ impl AuditLog<'_> {
 
     async fn broken_by(&self, scope: &str, text: &'static str) -> Result<Option<BrokenRow>, StoreError> {
         let Some(row) = self.store.db().fetch_optional(Query::new(text, args![scope])).await? else { return Ok(None) };
-        let (scope, sequence, id) = (scope.to_owned(), row.unsigned("sequence")?, row.get("id")?);
+        let (scope, sequence, id) = (scope.to_owned(), number(&row, "sequence")?, row.get("id")?);
         Ok(Some(BrokenRow { scope, sequence, id, fault: ChainFault::Head }))
     }
+}
+
+/// What was tampered with may be negative; that is for the walk to name and no reason to break off.
+fn number(row: &Row, column: &str) -> Result<u64, StoreError> {
+    let value: i64 = row.get(column)?;
+    Ok(value.try_into().unwrap_or_default())
 }
 
 /// A walk along one chain.

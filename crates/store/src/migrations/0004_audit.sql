@@ -47,3 +47,11 @@ CREATE TABLE audit_cursors (
     scope    TEXT   NOT NULL PRIMARY KEY,
     sequence BIGINT NOT NULL
 );
+
+-- How many rows without a chain there were, and how many of them retention took. More of them are forged.
+CREATE TABLE audit_before_chains (
+    name    TEXT   NOT NULL PRIMARY KEY,
+    total   BIGINT NOT NULL,
+    removed BIGINT NOT NULL
+);
+INSERT INTO audit_before_chains (name, total, removed) SELECT 'audit', COUNT(*), 0 FROM audit_log;

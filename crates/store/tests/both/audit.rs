@@ -239,6 +239,14 @@ pub(crate) async fn retention_moves_the_anchor(f: Fixture) {
     assert_eq!((found.broken(), found.chains[0].anchor, found.chains[0].intact), (None, 3, 2));
     record(&f.store, 2).await;
     assert_eq!(broken(&f).await, None, "written after");
+    tamper(&f.url, "UPDATE audit_log SET sequence = -1, outcome = 'x', detail = 'x' WHERE sequence = 7").await;
+    tamper(&f.url, "UPDATE audit_chains SET sequence = 6, hash = (SELECT hash FROM audit_log WHERE sequence = 6)")
+        .await;
+    assert_eq!(broken(&f).await, Some((0, ChainFault::Head)), "before the anchor");
+    let listed = f.store.audit().list(&AuditFilter::default(), Direction::Ascending, None).await.unwrap();
+    assert_eq!(listed.total, 4, "what was tampered with does not hide the others");
+    tamper(&f.url, "DELETE FROM audit_log WHERE sequence = -1").await;
+    assert_eq!(broken(&f).await, None);
     tamper(&f.url, "DELETE FROM audit_log WHERE sequence = 4").await;
     assert_eq!(broken(&f).await, Some((4, ChainFault::Missing)), "the first after the anchor");
     tamper(&f.url, "UPDATE audit_log SET at_ms = 1000").await;
@@ -251,12 +259,17 @@ pub(crate) async fn rows_from_before_the_chains_stay(f: Fixture) {
          VALUES ('old', 1000, 'user:a', 'Login', 'user', 'a', 'a', '', 'null')";
     tamper(&f.url, old).await;
     record(&f.store, 1).await;
+    assert_eq!(broken(&f).await, Some((0, ChainFault::Unchained)), "it was not there when the chains began");
+    tamper(&f.url, "UPDATE audit_before_chains SET total = 1").await;
     let found = verify(&f).await;
     assert_eq!((found.broken(), found.unchained), (None, 1));
     let listed = f.store.audit().list(&AuditFilter::default(), Direction::Ascending, None).await.unwrap();
     assert_eq!((listed.total, listed.list[0].link.as_ref(), listed.list[0].at()), (2, None, 1));
     assert_eq!(f.store.audit().prune(100).await.unwrap().unchained, 1);
-    assert_eq!(verify(&f).await.unchained, 0);
+    let found = verify(&f).await;
+    assert_eq!((found.broken(), found.unchained), (None, 0));
+    tamper(&f.url, "UPDATE audit_before_chains SET total = 2").await;
+    assert_eq!(broken(&f).await, Some((0, ChainFault::Missing)));
 }
 
 pub(crate) async fn walked_by_position_while_it_grows(f: Fixture) {
