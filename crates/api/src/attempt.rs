@@ -137,14 +137,14 @@ impl Attempt {
         let action = denied.map_or(action_of(status, &who), |denied| denied.action);
         let reason = status.canonical_reason().unwrap_or_default();
         let group = || self.inner.group.clone().or_else(|| who.actor.as_ref()?.own_group().cloned());
-        let tried_name = who.tried.as_ref().map(|tried| tried.name.clone()).filter(|name| !name.is_empty());
+        let (resource_kind, resource_name) = self.resource(outcome, denied, &who);
         let attempt = audit::Attempt {
             actor: who.actor.as_ref(),
             credential: who.tried.clone().unwrap_or_default(),
             // A stranger's word for a group makes no entry in the group's log.
             group: who.actor.is_some().then(group).flatten(),
-            resource_kind: if tried_name.is_some() && denied.is_none() { "user".to_owned() } else { String::new() },
-            resource_name: denied.map(|denied| denied.resource.clone()).or(tried_name).unwrap_or_default(),
+            resource_kind: resource_kind.to_owned(),
+            resource_name,
             outcome,
             ..audit::Attempt::refused(&self.inner.request, action, told.map_or(reason, |told| &told.message))
         };
@@ -158,12 +158,26 @@ impl Attempt {
                 (who.tried.is_some() || who.actor.is_some()).then_some(Outcome::Refused)
             }
             StatusCode::FORBIDDEN => Some(Outcome::Refused),
+            // Without its database the control plane cannot record that it has none.
+            StatusCode::SERVICE_UNAVAILABLE => None,
             // A validation that finds faults has done what was asked.
             _ if self.inner.method.is_safe() || self.inner.request.path.ends_with("/validate") => None,
             status if status.is_client_error() || status.is_server_error() => {
                 who.actor.is_some().then_some(Outcome::Failed)
             }
             _ => None,
+        }
+    }
+
+    /// To what it was, as well as that can be told without the use case.
+    fn resource(&self, outcome: Outcome, denied: Option<&Denied>, who: &Who) -> (&'static str, String) {
+        if let Some(denied) = denied {
+            return ("", denied.resource.clone());
+        }
+        match &who.tried {
+            Some(tried) if who.actor.is_none() && !tried.name.is_empty() => ("user", tried.name.clone()),
+            _ if outcome == Outcome::Failed => ("", self.inner.request.path.clone()),
+            _ => ("", String::new()),
         }
     }
 

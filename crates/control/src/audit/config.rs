@@ -112,11 +112,13 @@ impl AuditConfig {
         self
     }
 
-    /// A client that sends back what it was shown means the secret that stands.
+    /// A client that sends back what it was shown means the secret that stands; for another address it must know it,
+    /// or who may change the settings could have the secret sent to himself.
     fn with_secret_of(mut self, old: &Self) -> Self {
-        if let Some(StreamTarget::Webhook(Webhook { header: Some(header), .. })) = &mut self.stream
+        if let Some(StreamTarget::Webhook(Webhook { url, header: Some(header), .. })) = &mut self.stream
             && header.value == MASK
-            && let Some(StreamTarget::Webhook(Webhook { header: Some(kept), .. })) = &old.stream
+            && let Some(StreamTarget::Webhook(Webhook { url: kept_url, header: Some(kept), .. })) = &old.stream
+            && (&*url, &header.name) == (kept_url, &kept.name)
         {
             header.value.clone_from(&kept.value);
         }
@@ -146,6 +148,12 @@ impl Webhook {
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if header.name.is_empty() || !header.name.chars().all(is_token) {
             return Err(ControlError::fault("/stream/header/name", "must be the name of an HTTP header"));
+        }
+        if header.value == MASK {
+            return Err(ControlError::fault(
+                "/stream/header/value",
+                "must be the secret itself for another address or header",
+            ));
         }
         if header.value.is_empty() || !header.value.is_ascii() || !is_plain(&header.value) {
             return Err(ControlError::fault("/stream/header/value", "must be one line of ASCII text"));
@@ -270,6 +278,8 @@ mod tests {
         assert_eq!(secret(&old.clone().masked()), MASK);
         assert_eq!(secret(&old.clone().masked().with_secret_of(&old)), "hush");
         assert_eq!(secret(&webhook("http://a", "new").with_secret_of(&old)), "new");
+        let elsewhere = webhook("http://b", MASK).with_secret_of(&old);
+        assert!(secret(&elsewhere) == MASK && elsewhere.check().is_err(), "the secret goes to no other address");
         assert!(!format!("{old:?}").contains("hush"));
     }
 

@@ -187,7 +187,7 @@ struct Window {
 
 /// What makes two attempts equal.
 #[derive(PartialEq, Eq, Hash)]
-struct Key([String; 9]);
+struct Key([String; 8]);
 
 struct Counted {
     entry: AuditEntry,
@@ -237,8 +237,6 @@ impl Window {
 
 impl Key {
     fn of(entry: &AuditEntry) -> Self {
-        // A failed write has no other name than its path; a stranger's paths are of no interest.
-        let path = if entry.outcome == Outcome::Failed { entry.request.path.as_str() } else { "" };
         let texts = [
             &entry.actor,
             &entry.credential.kind,
@@ -248,9 +246,8 @@ impl Key {
             &entry.resource_name,
             &entry.request.address,
             &entry.request.source,
-            path,
         ];
-        Self(texts.map(str::to_owned))
+        Self(texts.map(Clone::clone))
     }
 }
 
