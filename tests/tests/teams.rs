@@ -118,6 +118,7 @@ async fn each_team_touches_exactly_its_own() {
         }
     }
 
+    on_record(&control, &groups["order-prod"]).await;
     explained(&control, &token).await;
     relabelled(&control, &groups).await;
     shut_out(&control, &token, &groups["payment-uat"]).await;
@@ -125,6 +126,18 @@ async fn each_team_touches_exactly_its_own() {
 
 fn name_and_id(group: &Value) -> (String, String) {
     (group["name"].as_str().unwrap().to_owned(), group["id"].as_str().unwrap().to_owned())
+}
+
+/// The auditor sees who tried what.
+async fn on_record(control: &ControlPlane, group: &str) {
+    let path = format!("/api/audit_logs?outcome=refused&gateway_group_id={group}");
+    let rows = control.api.call("GET", &path, None).await;
+    let tried: Vec<&str> = rows["list"].as_array().unwrap().iter().filter_map(|row| row["actor"].as_str()).collect();
+    for (name, ..) in TABLE {
+        assert!(tried.contains(&format!("user:{name}").as_str()), "{name} is not on record: {rows}");
+    }
+    let row = &rows["list"][0];
+    assert_eq!(row["event_type"], "gateway:UpdatePublishedService", "{row}");
 }
 
 /// `can-i` names the statement, or what is missing.

@@ -4,6 +4,7 @@
 //! here: their bodies are JSON in the shapes of `model::resource`, whose JSON Schemas the API serves.
 
 pub mod access;
+pub mod audit;
 pub mod batch;
 pub mod envelope;
 pub mod group;
@@ -12,6 +13,10 @@ pub mod instance;
 pub mod product;
 
 pub use access::{IssuedToken, Login, Me, PasswordChange, Token, TokenSpec};
+pub use audit::{
+    AuditChain, AuditConfig, AuditCredential, AuditHeader, AuditLink, AuditLog, AuditRequest, AuditStream,
+    AuditStreamState, AuditSyslog, AuditVerification, AuditWebhook, BrokenAuditRow,
+};
 pub use batch::{Batch, BatchChange, BatchOperation, BatchResult, ItemError, ValidationBody};
 pub use envelope::{ErrorBody, Listing, Valued};
 pub use group::{

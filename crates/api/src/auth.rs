@@ -8,8 +8,8 @@ use control::iam::Actor;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 
+use crate::attempt::Attempt;
 use crate::error::{ApiError, ApiResult};
-use crate::serve::Connection;
 
 /// Name of the cookie that carries a session.
 pub(crate) const SESSION_COOKIE: &str = "session";
@@ -39,7 +39,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
         let control = Control::from_ref(state);
-        let actor = match proof(&parts.headers)? {
+        let attempt = Attempt::of(parts);
+        let actor = match proof(&parts.headers, &attempt)? {
             Proof::Key(key) => control.authenticate_key(&key).await?,
             Proof::Session(session) => {
                 refuse_other_origins(&parts.method, &parts.uri, &parts.headers)?;
@@ -50,30 +51,30 @@ where
                 control.authenticate_password(&username, &password).await?
             }
         };
-        Ok(Self { actor: seen_at(actor, parts) })
+        Ok(Self { actor: attempt.recognised(actor) })
     }
 }
 
-/// The client's address belongs into the audit log.
-fn seen_at(actor: Actor, parts: &Parts) -> Actor {
-    match parts.extensions.get::<Connection>() {
-        Some(connection) => actor.seen_at(connection.peer.ip().to_string()),
-        None => actor,
-    }
-}
-
-fn proof(headers: &HeaderMap) -> ApiResult<Proof> {
+fn proof(headers: &HeaderMap, attempt: &Attempt) -> ApiResult<Proof> {
     if let Some(key) = headers.get(API_KEY) {
+        attempt.tries(kind_of_key(key.to_str().unwrap_or_default()), "");
         let key = key.to_str().map_err(|_| ApiError::unauthenticated("the key in X-API-KEY is not good"))?;
         return Ok(Proof::Key(key.to_owned()));
     }
     if let Some(session) = cookie(headers, SESSION_COOKIE) {
+        attempt.tries("session", "");
         return Ok(Proof::Session(session));
     }
     if let Some((username, password)) = basic(headers) {
+        attempt.tries("password", &username);
         return Ok(Proof::Basic(username, password));
     }
     Err(ApiError::unauthenticated("no key: send a token in X-API-KEY, or log in at POST /api/login"))
+}
+
+/// What sort of key it is, as far as that can be told without knowing it.
+pub(crate) fn kind_of_key(key: &str) -> &'static str {
+    if key.starts_with("a7ee-") { "token" } else { "admin_key" }
 }
 
 /// The value of a cookie.

@@ -5,10 +5,12 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use control::Control;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::attempt::{Attempt, Surface, Told};
 use crate::error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,14 +24,28 @@ pub(crate) struct Edge {
     pub(crate) deadline: Duration,
     /// Owner of the requests under way; shutdown waits for it.
     pub(crate) tasks: TaskTracker,
+    /// Where refused attempts are recorded.
+    pub(crate) control: Control,
+    /// Which API this is.
+    pub(crate) surface: Surface,
 }
 
 /// Runs a request as a task of its own: a write that has begun is finished even when the client leaves or the deadline
 /// passes (so the store and what is kept in memory never part), and a panic ends this request alone.
-pub(crate) async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    let attempt = Attempt::new(&request, id.to_str().unwrap_or_default(), edge.surface);
+    request.extensions_mut().insert(attempt.clone());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path = request.uri().path());
-    let work = edge.tasks.spawn(next.run(request).instrument(span.clone()));
+    let control = edge.control;
+    let work = async move {
+        let response = next.run(request).await;
+        // Here and nowhere else, so that no endpoint can forget it.
+        let told = response.extensions().get::<Told>().cloned();
+        attempt.ended(&control, response.status(), told.as_ref()).await;
+        response
+    };
+    let work = edge.tasks.spawn(work.instrument(span.clone()));
     let response = match tokio::time::timeout(edge.deadline, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {

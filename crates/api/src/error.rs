@@ -9,6 +9,8 @@ use control::{ControlError, ItemFault};
 use http::{HeaderValue, StatusCode, header};
 use model::{Fault, Faults};
 
+use crate::attempt::{Denied, Told};
+
 /// Why a request is refused, ready to be sent.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -16,6 +18,8 @@ pub(crate) struct ApiError {
     message: String,
     items: Vec<ItemError>,
     retry_after: Option<Duration>,
+    /// Boxed: an error is handed up through many functions.
+    denied: Option<Box<Denied>>,
 }
 
 /// What a handler gives back.
@@ -24,7 +28,7 @@ pub(crate) type ApiResult<T> = Result<T, ApiError>;
 impl ApiError {
     /// An error with this status and text.
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), items: Vec::new(), retry_after: None }
+        Self { status, message: message.into(), items: Vec::new(), retry_after: None, denied: None }
     }
 
     /// 400: the request says something that cannot be.
@@ -93,7 +97,11 @@ impl From<ControlError> for ApiError {
             ControlError::TooManyAttempts { retry_after } => {
                 Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
             }
-            ControlError::Forbidden(_) | ControlError::OwnAccount(_) | ControlError::Join(_) => Self::forbidden(text),
+            ControlError::Forbidden(forbidden) => {
+                let denied = Denied { action: forbidden.action.name(), resource: forbidden.resource };
+                Self { denied: Some(Box::new(denied)), ..Self::forbidden(text) }
+            }
+            ControlError::OwnAccount(_) | ControlError::Join(_) => Self::forbidden(text),
             ControlError::NotFound { .. } => Self::not_found(text),
             ControlError::Conflict(_) => Self::new(StatusCode::CONFLICT, text),
             ControlError::Stale { .. } => Self::new(StatusCode::PRECONDITION_FAILED, text),
@@ -125,8 +133,10 @@ pub(crate) fn item(fault: ItemFault) -> ItemError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let told = Told { message: self.message.clone(), denied: self.denied.map(|denied| *denied) };
         let body = ErrorBody { error_msg: self.message, errors: self.items };
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(told);
         if let Some(wait) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }

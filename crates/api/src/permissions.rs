@@ -37,6 +37,7 @@ const SERVICE: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/publishe
 const CONSUMER: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/consumer/{username}";
 const USER: &str = "arn:api7:iam:user/{user_id}";
 const ROLE: &str = "arn:api7:iam:role/{role_id}";
+const ORGANIZATION: &str = "arn:api7:iam:organization/*";
 const POLICY: &str = "arn:api7:iam:permissionpolicy/{permission_policy_id}";
 
 /// Every endpoint but those of a group's resources, which [`table`] adds.
@@ -113,6 +114,12 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("DELETE", "/api/permission_policies/{permission_policy_id}", one(DeletePermissionPolicy, POLICY)),
         ("POST", "/api/permission_policies/simulate", one(GetPermissionPolicy, "arn:api7:iam:permissionpolicy/*")),
         ("POST", "/api/can_i", Anybody),
+        ("GET", "/api/audit_logs", one(GetAudit, ORGANIZATION)),
+        ("GET", "/api/audit_logs/event_types", one(GetAudit, ORGANIZATION)),
+        ("GET", "/api/audit_logs/export", one(ExportAudits, ORGANIZATION)),
+        ("GET", "/api/audit_logs/verify", one(GetAudit, ORGANIZATION)),
+        ("GET", "/api/audit_logs/config", one(GetAudit, ORGANIZATION)),
+        ("PUT", "/api/audit_logs/config", one(UpdateAuditConfig, ORGANIZATION)),
         ("POST", "/apisix/admin/configs/validate", one(GetGatewayGroup, GROUP)),
     ]
 }

@@ -11,10 +11,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::attempt::Surface;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
-    admin_keys, gateway_groups, instances, join_tokens, license, me, password, permission_policies, plugins, resources,
-    roles, schema, session, status, tokens, users, version,
+    admin_keys, audit_logs, gateway_groups, instances, join_tokens, license, me, password, permission_policies,
+    plugins, resources, roles, schema, session, status, tokens, users, version,
 };
 use crate::error::ApiError;
 use crate::serve::ApiSettings;
@@ -23,7 +24,8 @@ use crate::{docs, openapi};
 /// The whole API, ready to serve.
 pub(crate) fn build(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
     let (router, document) = endpoints().split_for_parts();
-    let edge = Edge { deadline: settings.request_deadline, tasks };
+    let surface = Surface::Api;
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface };
     router
         .route("/apisix/admin/{kind}/{id}/{child}", collection())
         .route("/apisix/admin/{kind}/{id}/{child}/{child_id}", single())
@@ -43,6 +45,7 @@ pub fn openapi_document() -> serde_json::Value {
 
 fn endpoints() -> OpenApiRouter<Control> {
     access()
+        .merge(audit())
         .merge(members())
         .merge(permissions())
         .merge(product())
@@ -60,6 +63,15 @@ fn access() -> OpenApiRouter<Control> {
         .routes(routes!(tokens::list::list_tokens, tokens::create::create_token))
         .routes(routes!(tokens::delete::delete_token))
         .routes(routes!(tokens::regenerate::regenerate_token))
+}
+
+fn audit() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(audit_logs::list::list_audit_logs))
+        .routes(routes!(audit_logs::event_types::list_audit_event_types))
+        .routes(routes!(audit_logs::export::export_audit_logs))
+        .routes(routes!(audit_logs::verify::verify_audit_logs))
+        .routes(routes!(audit_logs::get_config::get_audit_config, audit_logs::put_config::put_audit_config))
 }
 
 fn members() -> OpenApiRouter<Control> {

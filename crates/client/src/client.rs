@@ -123,6 +123,12 @@ impl Call<'_> {
         self
     }
 
+    /// Gives the whole exchange this long instead of the client's time.
+    pub(crate) fn within(mut self, time: Duration) -> Self {
+        self.request = self.request.timeout(time);
+        self
+    }
+
     /// Makes the write depend on the head being this revision.
     pub(crate) fn if_match(mut self, revision: Option<u64>) -> Self {
         if let Some(revision) = revision {

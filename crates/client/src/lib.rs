@@ -2,6 +2,7 @@
 //!
 //! [`Client::new`] says where and whom to trust; then one method for each thing to do, in one file per resource.
 
+mod audit;
 mod client;
 mod error;
 mod groups;
@@ -13,6 +14,7 @@ mod trust;
 
 pub use api_types;
 
+pub use audit::{AuditFilter, Export, ExportFormat};
 pub use client::{Client, Key, Settings};
 pub use error::{ClientError, ClientResult};
 pub use instances::InstanceFilter;

@@ -61,6 +61,7 @@ async fn make_default_group(control: &Control) -> Result<(), ControlError> {
         id,
     };
     let entry = audit::entry(&Actor::system(), "CreateGatewayGroup").of("gateway_group", DEFAULT_GROUP);
+    let entry = entry.named(DEFAULT_GROUP).within(&new.id);
     made_or_there(control.within_store(control.inner.store.groups().create(&new, &entry.into())).await).map(drop)
 }
 

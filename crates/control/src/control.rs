@@ -1,6 +1,7 @@
 //! The handle on the use cases, and who owns what runs beside them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use model::{GroupId, InstanceId};
 use plugin_api::Registry;
@@ -9,11 +10,12 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{self, Refusals};
 use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
 use crate::configuration::Heads;
 use crate::error::ControlError;
-use crate::iam::{Passwords, Rules};
+use crate::iam::{Actor, Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
 use crate::signer::Signer;
 use crate::{bootstrap, feed, fleet};
@@ -37,6 +39,10 @@ pub(crate) struct Inner {
     pub(crate) heads: Heads,
     pub(crate) passwords: Passwords,
     pub(crate) rules: Rules,
+    /// Refused attempts of this minute.
+    pub(crate) refusals: Refusals,
+    /// When old audit rows are looked for next, in unix seconds.
+    pub(crate) next_prune: AtomicI64,
     pub(crate) revocations: broadcast::Sender<InstanceId>,
     pub(crate) commits: broadcast::Sender<GroupId>,
     pub(crate) tasks: TaskTracker,
@@ -62,6 +68,8 @@ impl Control {
                 heads: Heads::default(),
                 passwords: Passwords::default(),
                 rules: Rules::default(),
+                refusals: Refusals::default(),
+                next_prune: AtomicI64::new(0),
                 revocations: broadcast::Sender::new(CAPACITY),
                 commits: broadcast::Sender::new(CAPACITY),
                 tasks: TaskTracker::new(),
@@ -75,12 +83,18 @@ impl Control {
         let first_admin = bootstrap::first_start(&control).await?;
         control.run(feed::forward_commits(control.inner.store.subscribe(), control.inner.commits.clone()));
         control.run(fleet::sweep(Arc::downgrade(&control.inner)));
+        control.run(audit::flush_now_and_then(Arc::downgrade(&control.inner)));
+        let entry = audit::entry(&Actor::system(), "StartControlPlane")
+            .of("control_plane", "")
+            .named(env!("CARGO_PKG_VERSION"));
+        control.within(control.inner.store.audit().record(&entry.into())).await?;
         Ok(bootstrap::Started { control, first_admin })
     }
 
     /// Ends the tasks that run beside, after the writes under way are through.
     pub async fn shutdown(&self) {
         self.inner.stop.cancel();
+        self.flush_refusals(i64::MAX).await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use api::audit_stream::{self, StreamPace};
 use api::{ApiSettings, ServerCertificate};
 use channel::{ChannelSettings, TlsMaterial};
 use clap::Args;
@@ -194,6 +195,7 @@ pub(crate) struct ControlPlane {
     /// Where the config channel listens.
     pub(crate) channel_address: SocketAddr,
     channel: JoinHandle<Result<(), channel::ChannelError>>,
+    audit_stream: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -218,7 +220,9 @@ impl ControlPlane {
         let channel = tokio::spawn(channel::serve(listener, channel_settings, Arc::new(control.clone()), stop.clone()));
 
         let api = api::serve(settings.api_settings()?, control.clone(), stop.clone()).await?;
-        Ok(Self { control, first_admin: started.first_admin, api, channel_address, channel, stop })
+        let audit_stream = audit_stream::run(control.clone(), StreamPace::default(), stop.clone());
+        let audit_stream = tokio::spawn(audit_stream);
+        Ok(Self { control, first_admin: started.first_admin, api, channel_address, channel, audit_stream, stop })
     }
 
     /// Lets requests under way end, says goodbye to the instances, and stops.
@@ -226,6 +230,7 @@ impl ControlPlane {
         self.stop.cancel();
         self.api.wait().await;
         self.channel.await??;
+        self.audit_stream.await?;
         self.control.shutdown().await;
         Ok(())
     }

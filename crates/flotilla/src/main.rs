@@ -1,5 +1,6 @@
 //! `flotilla`: one control plane, many gateway groups. One file per verb.
 
+mod audit;
 mod can_i;
 mod client_settings;
 mod control_plane;
@@ -54,6 +55,8 @@ enum Verb {
     Group(group::Group),
     /// List, show and revoke gateway instances.
     Instance(instance::Instance),
+    /// List, export and verify the audit log.
+    Audit(audit::Audit),
     /// List, invite, change and remove users.
     User(user::User),
     /// List, create and delete roles; attach permission policies to them.
@@ -87,6 +90,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Login(login) => small_runtime()?.block_on(login.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
+        Verb::Audit(audit) => small_runtime()?.block_on(audit.run()),
         Verb::User(user) => small_runtime()?.block_on(user.run()),
         Verb::Role(role) => small_runtime()?.block_on(role.run()),
         Verb::Policy(policy) => small_runtime()?.block_on(policy.run()),

@@ -88,7 +88,7 @@ impl Groups<'_> {
         let inserted = tx.execute(insert_group(&group, data_key, &new.signature)?).await;
         inserted.map_err(|error| error.or_duplicate(WHAT, &["short_id", "name"]))?;
         write_labels(&mut tx, &group).await?;
-        audit::record(&mut tx, entry, None).await?;
+        audit::record(&mut tx, &detailed(entry, None, Some(&group)), None).await?;
         tx.commit().await?;
         Ok(group)
     }
@@ -143,13 +143,14 @@ impl Groups<'_> {
         tx.execute(Query::new("UPDATE gateway_groups SET id = id WHERE id = $1", args![id])).await?;
         let row = tx.fetch_optional(select_one(id)).await?;
         let mut group = read(&row.ok_or_else(|| StoreError::not_found(WHAT, id))?)?;
+        let before = group.clone();
         apply(&mut group, patch);
         let now = now_ms();
         group.updated_at = now.div_euclid(1000);
         let updated = tx.execute(update_group(&group, now)?).await;
         updated.map_err(|error| error.or_duplicate(WHAT, &["name"]))?;
         write_labels(&mut tx, &group).await?;
-        audit::record(&mut tx, entry, None).await?;
+        audit::record(&mut tx, &detailed(entry, Some(&before), Some(&group)), None).await?;
         tx.commit().await?;
         Ok(group)
     }
@@ -160,14 +161,18 @@ impl Groups<'_> {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn delete(&self, id: &GroupId, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
-        if tx.execute(Query::new("DELETE FROM gateway_groups WHERE id = $1", args![id])).await? == 0 {
-            return Err(StoreError::not_found(WHAT, id));
-        }
-        audit::record(&mut tx, entry, None).await?;
+        let deleted = tx.fetch_optional(Query::new("DELETE FROM gateway_groups WHERE id = $1 RETURNING *", args![id]));
+        let before = read(&deleted.await?.ok_or_else(|| StoreError::not_found(WHAT, id))?)?;
+        audit::record(&mut tx, &detailed(entry, Some(&before), None), None).await?;
         tx.commit().await?;
         self.store.heads().forget(id);
         Ok(())
     }
+}
+
+/// The entry with what stood before and what stands after; only the transaction knows both.
+fn detailed(entry: &AuditEntry, before: Option<&GatewayGroup>, after: Option<&GatewayGroup>) -> AuditEntry {
+    AuditEntry { detail: serde_json::json!({ "before": before, "after": after }), ..entry.clone() }
 }
 
 fn from_new(new: &NewGroup) -> GatewayGroup {

@@ -28,7 +28,7 @@ pub mod settings;
 mod store;
 mod visible;
 
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, Credential, Outcome, RequestContext};
 pub use error::StoreError;
 pub use hash::SecretHash;
 pub use heads::Head;

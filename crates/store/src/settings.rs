@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Db, Query, args};
 use crate::error::StoreError;
@@ -11,6 +12,8 @@ use crate::store::Store;
 /// A known value under this name proves that the master key is the right one.
 const MASTER_KEY_CHECK: &str = "master-key-check";
 const CHECK_VALUE: &[u8] = b"flotilla";
+
+const ON_REPLACE: &str = "DO UPDATE SET value = excluded.value, updated_at_ms = excluded.updated_at_ms";
 
 /// The settings.
 pub struct Settings<'a> {
@@ -31,13 +34,19 @@ impl Settings<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn put(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
-        let query = insert(
-            self.store.master(),
-            name,
-            value,
-            "DO UPDATE SET value = excluded.value, updated_at_ms = excluded.updated_at_ms",
-        )?;
+        let query = insert(self.store.master(), name, value, ON_REPLACE)?;
         self.store.db().execute(query).await.map(drop)
+    }
+
+    /// Puts `value` under `name`, replacing what stood there, and records who did.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn put_audited(&self, name: &str, value: &[u8], entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        tx.execute(insert(self.store.master(), name, value, ON_REPLACE)?).await?;
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
     }
 
     /// Puts `value` under `name` unless there is one, and returns what stands there then: two replicas that

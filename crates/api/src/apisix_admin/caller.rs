@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::query::Query;
 use super::refusal::Refusal;
-use crate::auth::cookie;
+use crate::attempt::Attempt;
+use crate::auth::{cookie, kind_of_key};
 
 /// The group of keys that are good for several.
 const DEFAULT_GROUP: &str = "default";
@@ -24,21 +25,19 @@ pub(super) async fn authenticate(
     control: &Control,
     headers: &HeaderMap,
     query: &Query,
-    peer: Option<String>,
+    attempt: &Attempt,
 ) -> Result<Caller, Refusal> {
     let in_header = || headers.get("x-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let key = query.get("api_key").map(str::to_owned).or_else(in_header).or_else(|| cookie(headers, "x_api_key"));
     let key = key.ok_or_else(|| refuse("missing apikey"))?;
+    attempt.tries(kind_of_key(&key), "");
     let actor = control.authenticate_key(&key).await.map_err(|error| match error {
         control::ControlError::Unauthenticated(_) => refuse("wrong apikey"),
         other => other.into(),
     })?;
     let default = GroupId::new(DEFAULT_GROUP).map_err(|error| Refusal::internal(&error))?;
     let group = actor.own_group().cloned().unwrap_or(default);
-    let actor = match peer {
-        Some(peer) => actor.seen_at(peer),
-        None => actor,
-    };
+    let actor = attempt.recognised(actor);
     Ok(Caller { actor, group })
 }
 

@@ -28,8 +28,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use crate::attempt::{Attempt, Surface};
 use crate::edge::{self, Edge};
-use crate::serve::{ApiSettings, Connection};
+use crate::serve::ApiSettings;
 use caller::Caller;
 use query::Query;
 use refusal::Refusal;
@@ -54,7 +55,8 @@ struct Asked {
 
 /// The API, ready to serve.
 pub(crate) fn router(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
-    let edge = Edge { deadline: settings.request_deadline, tasks };
+    let surface = Surface::ApisixAdmin;
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface };
     Router::new()
         .fallback(any(answer))
         .layer(DefaultBodyLimit::max(settings.body_limit_bytes))
@@ -73,15 +75,14 @@ async fn answer(
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    connection: Option<axum::Extension<Connection>>,
+    attempt: Attempt,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let Some(path) = uri.path().strip_prefix(ROOT) else {
         return Refusal::new(StatusCode::NOT_FOUND, "404 Route Not Found").into_response();
     };
     let query = Query::of(&uri);
-    let peer = connection.map(|connection| connection.peer.ip().to_string());
-    let caller = match caller::authenticate(&control, &headers, &query, peer).await {
+    let caller = match caller::authenticate(&control, &headers, &query, &attempt).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal.into_response(),
     };

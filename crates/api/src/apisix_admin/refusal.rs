@@ -7,6 +7,7 @@ use model::Fault;
 use serde_json::{Value, json};
 
 use super::answer_json;
+use crate::attempt::Told;
 use crate::error::ApiError;
 
 /// A status and a body.
@@ -47,7 +48,12 @@ impl Refusal {
     pub(super) fn into_response(self) -> Response {
         match self.other {
             Some(other) => other.into_response(),
-            None => answer_json(self.status, &self.body),
+            None => {
+                let message = Told::of(&self.body);
+                let mut response = answer_json(self.status, &self.body);
+                response.extensions_mut().insert(message);
+                response
+            }
         }
     }
 }

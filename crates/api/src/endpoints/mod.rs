@@ -2,6 +2,7 @@
 //! its body reads as the list of what happens. Rules live in `control`, not here.
 
 pub(crate) mod admin_keys;
+pub(crate) mod audit_logs;
 pub(crate) mod gateway_groups;
 pub(crate) mod instances;
 pub(crate) mod join_tokens;

@@ -3,6 +3,8 @@
 mod access;
 mod adc;
 mod apisix_admin;
+mod audit_logs;
+mod audit_stream;
 mod batch;
 mod endpoints;
 mod faults;

@@ -2,11 +2,12 @@
 
 use model::{GroupId, InstanceId};
 use rustls_pki_types::CertificateDer;
-use store::SecretHash;
+use serde_json::json;
 use store::instances::Joining;
-use store::join_tokens::TokenUse;
+use store::join_tokens::{JoinToken, TokenUse};
+use store::{Credential, RequestContext, SecretHash};
 
-use crate::audit;
+use crate::audit::{self, Attempt};
 use crate::authority::{Csr, IssuedCertificate, ServerCertificate};
 use crate::control::Control;
 use crate::error::ControlError;
@@ -69,8 +70,21 @@ impl Control {
     /// # Errors
     /// [`ControlError::Join`], [`ControlError::Unavailable`].
     pub async fn join(&self, request: JoinRequest) -> Result<Joined, ControlError> {
+        let joined = self.try_join(&request).await;
+        if let Err(ControlError::Join(refusal)) = &joined {
+            let from = from_address(&request.address);
+            let error = refusal.to_string();
+            let credential = Credential { kind: "join_token".to_owned(), ..Credential::default() };
+            let attempt = Attempt { credential, ..Attempt::refused(&from, "JoinInstance", &error) };
+            self.note_attempt(Attempt { resource_name: cut_fact(&request.hostname), ..attempt }).await;
+        }
+        joined
+    }
+
+    async fn try_join(&self, request: &JoinRequest) -> Result<Joined, ControlError> {
         let csr = Csr::read(&request.csr)?;
-        let group = self.use_token(&request.token).await?;
+        let token = self.use_token(&request.token).await?;
+        let group = token.group;
         let instance = InstanceId::new(uuid::Uuid::now_v7().to_string()).map_err(ControlError::internal)?;
         let certificate = self.issue(&csr, &group, &instance)?;
         let joining = Joining {
@@ -82,7 +96,8 @@ impl Control {
             certificate_expires_at: certificate.expires_at,
             at: self.now(),
         };
-        self.enter(&joining, "JoinInstance").await?;
+        let actor = Actor::system().by("join_token", &token.id, "").in_request(from_address(&joining.address));
+        self.enter(&actor, &joining, "JoinInstance").await?;
         Ok(Joined { instance, group, certificate })
     }
 
@@ -92,6 +107,24 @@ impl Control {
     /// # Errors
     /// [`ControlError::Join`], [`ControlError::Unavailable`].
     pub async fn renew(
+        &self,
+        group: &GroupId,
+        instance: &InstanceId,
+        csr: &[u8],
+    ) -> Result<IssuedCertificate, ControlError> {
+        let renewed = self.try_renew(group, instance, csr).await;
+        if let Err(ControlError::Join(refusal)) = &renewed {
+            let (from, error) = (from_address(""), refusal.to_string());
+            let credential =
+                Credential { kind: "certificate".to_owned(), id: instance.to_string(), ..Credential::default() };
+            let attempt = Attempt { credential, ..Attempt::refused(&from, "RenewInstanceCertificate", &error) };
+            self.note_attempt(Attempt { group: Some(group.clone()), resource_id: instance.to_string(), ..attempt })
+                .await;
+        }
+        renewed
+    }
+
+    async fn try_renew(
         &self,
         group: &GroupId,
         instance: &InstanceId,
@@ -110,7 +143,8 @@ impl Control {
             certificate_expires_at: certificate.expires_at,
             at: self.now(),
         };
-        self.enter(&joining, "RenewInstanceCertificate").await?;
+        let actor = Actor::system().by("certificate", instance.as_str(), "").in_request(from_address(&joining.address));
+        self.enter(&actor, &joining, "RenewInstanceCertificate").await?;
         Ok(certificate)
     }
 
@@ -152,11 +186,11 @@ impl Control {
         self.inner.authority.issue_server(&settings.server_names, self.now(), seconds(settings.server_certificate_life))
     }
 
-    async fn use_token(&self, token: &str) -> Result<GroupId, ControlError> {
+    async fn use_token(&self, token: &str) -> Result<JoinToken, ControlError> {
         let secret = token.split_once('.').map_or(token, |(secret, _)| secret);
         let used = self.inner.store.join_tokens();
         match self.within(used.use_once(&SecretHash::of(secret), self.now())).await? {
-            TokenUse::Accepted(token) => Ok(token.group),
+            TokenUse::Accepted(token) => Ok(token),
             TokenUse::Unknown | TokenUse::Revoked => Err(JoinRefusal::TokenUnknown.into()),
             TokenUse::Expired => Err(JoinRefusal::TokenExpired.into()),
             TokenUse::UsedUp => Err(JoinRefusal::TokenUsedUp.into()),
@@ -169,13 +203,18 @@ impl Control {
         self.inner.authority.issue_instance(csr, &uri, self.now(), seconds(settings.instance_certificate_life))
     }
 
-    async fn enter(&self, joining: &Joining, action: &str) -> Result<(), ControlError> {
-        let entry = audit::entry(&Actor::system().seen_at(&joining.address), action)
+    async fn enter(&self, actor: &Actor, joining: &Joining, action: &str) -> Result<(), ControlError> {
+        let entry = audit::entry(actor, action)
             .of("gateway_instance", joining.id.as_str())
             .named(&joining.hostname)
-            .within(&joining.group);
+            .within(&joining.group)
+            .detail(json!({ "certificate_expires_at": joining.certificate_expires_at, "version": joining.version }));
         self.within(self.inner.store.instances().join(joining, &entry.into())).await
     }
+}
+
+fn from_address(address: &str) -> RequestContext {
+    RequestContext { address: cut_fact(address), source: "system".to_owned(), ..RequestContext::default() }
 }
 
 /// What an instance says of itself, as much of it as is kept.

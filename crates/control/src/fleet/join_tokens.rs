@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::GroupId;
+use serde_json::json;
 use store::SecretHash;
 use store::join_tokens::{JoinToken, NewJoinToken};
 
@@ -49,7 +50,10 @@ impl Control {
             expires_at,
             max_uses,
         };
-        let entry = audit::entry(actor, "CreateJoinToken").of("join_token", &new.id).within(group);
+        let entry = audit::entry(actor, "CreateJoinToken")
+            .of("join_token", &new.id)
+            .within(group)
+            .detail(json!({ "before": null, "after": { "expires_at": expires_at, "max_uses": max_uses } }));
         self.within(self.inner.store.join_tokens().create(&new, &entry.into())).await?;
         let token = format!("{secret}.{}", self.inner.authority.fingerprint());
         Ok(IssuedJoinToken { id: new.id, token, expires_at, max_uses })

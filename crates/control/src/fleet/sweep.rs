@@ -1,6 +1,8 @@
-//! Removes what has ended: silent instances, sessions, idle groups' memory.
+//! Removes what has ended: silent instances, sessions, idle groups' memory, old audit rows.
 
 use std::sync::Weak;
+
+use store::instances::Gone;
 
 use crate::audit;
 use crate::control::{Control, Inner};
@@ -32,12 +34,15 @@ impl Control {
         self.inner.heads.forget_idle(now.saturating_sub(seconds(self.inner.settings.idle_group_after)));
         self.within(self.inner.store.sessions().delete_expired(now)).await?;
         let silent_since = now.saturating_sub(seconds(self.inner.settings.removed_after));
-        for id in self.within(self.inner.store.instances().delete_silent_since(silent_since, now)).await? {
-            let entry = audit::entry(&Actor::system(), "RemoveSilentInstance").of("gateway_instance", id.as_str());
-            self.within(self.inner.store.audit().record(&entry.into())).await?;
+        let entry = |gone: &Gone| {
+            let entry = audit::entry(&Actor::system(), "RemoveSilentInstance").of("gateway_instance", gone.id.as_str());
+            entry.named(&gone.hostname).within(&gone.group).into()
+        };
+        let instances = self.inner.store.instances();
+        for id in self.within(instances.delete_silent_since(silent_since, now, entry)).await? {
             // No receiver: no channel runs in this process.
             let _ = self.inner.revocations.send(id);
         }
-        Ok(())
+        self.prune_audit_log().await
     }
 }

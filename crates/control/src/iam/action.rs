@@ -127,6 +127,8 @@ actions! {
     GetAudit = ["iam:GetAudit"];
     /// Take the audit log out.
     ExportAudits = ["iam:ExportAudits"];
+    /// Decide how long the audit log is kept, and where it is streamed to.
+    UpdateAuditConfig = ["iam:UpdateAuditConfig"];
 }
 
 /// Actions of API7 that stand in people's policies and that nothing here asks for yet.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::GroupId;
 use model::policy::Access;
+use store::{Credential, RequestContext};
 
 /// An authenticated caller. Only this module's neighbours make one.
 #[derive(Debug, Clone)]
@@ -11,7 +12,8 @@ pub struct Actor {
     kind: ActorKind,
     access: Arc<Access>,
     narrowed: bool,
-    source: String,
+    credential: Credential,
+    request: RequestContext,
 }
 
 /// What sort of caller.
@@ -37,12 +39,14 @@ pub enum ActorKind {
 
 impl Actor {
     pub(super) fn new(kind: ActorKind, access: Arc<Access>) -> Self {
-        Self { kind, access, narrowed: false, source: String::new() }
+        let (credential, request) = (Credential::default(), RequestContext::default());
+        Self { kind, access, narrowed: false, credential, request }
     }
 
     /// The control plane itself, or the process that embeds it.
     pub fn system() -> Self {
-        Self::new(ActorKind::System, Arc::new(Access::everything()))
+        let request = RequestContext { source: "system".to_owned(), ..RequestContext::default() };
+        Self::new(ActorKind::System, Arc::new(Access::everything())).in_request(request)
     }
 
     /// The same caller, who came by a token that has less than all rights of its user.
@@ -56,9 +60,15 @@ impl Actor {
         self.narrowed
     }
 
-    /// The same caller with the address the request came from, for the audit log.
-    pub fn seen_at(mut self, source: impl Into<String>) -> Self {
-        self.source = source.into();
+    /// The same caller in the request it came by, for the audit log.
+    pub fn in_request(mut self, request: RequestContext) -> Self {
+        self.request = request;
+        self
+    }
+
+    /// The same caller with what it proved itself by, for the audit log.
+    pub(crate) fn by(mut self, kind: &str, id: &str, name: &str) -> Self {
+        self.credential = Credential { kind: kind.to_owned(), id: id.to_owned(), name: name.to_owned() };
         self
     }
 
@@ -102,7 +112,11 @@ impl Actor {
         }
     }
 
-    pub(crate) fn source(&self) -> &str {
-        &self.source
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    pub(crate) fn request(&self) -> &RequestContext {
+        &self.request
     }
 }

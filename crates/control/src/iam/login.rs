@@ -5,6 +5,7 @@ use store::SecretHash;
 use store::iam::sessions::NewSession;
 use store::iam::users::{Identity, User};
 
+use super::RequestContext;
 use super::actor::{Actor, ActorKind};
 use crate::audit;
 use crate::control::Control;
@@ -30,37 +31,33 @@ pub struct Session {
     pub actor: Actor,
 }
 
-/// Where a login comes from, to be shown in the list of sessions.
-#[derive(Debug, Clone, Default)]
-pub struct Client {
-    /// Its address.
-    pub address: String,
-    /// What it calls itself.
-    pub user_agent: String,
-}
-
 impl Control {
     /// Begins a session of the user who logs in with this name or mail address.
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn login(&self, login: &str, password: &str, client: &Client) -> Result<Session, ControlError> {
+    pub async fn login(&self, login: &str, password: &str, request: &RequestContext) -> Result<Session, ControlError> {
         let identity = self.user_with(login, password).await?;
-        self.begin_session(&identity, client).await
+        self.begin_session(&identity, "password", request).await
     }
 
-    /// Begins a session of a user who has proved to be it.
-    pub(super) async fn begin_session(&self, identity: &Identity, client: &Client) -> Result<Session, ControlError> {
+    /// Begins a session of a user who has proved to be it, by a credential of this kind.
+    pub(super) async fn begin_session(
+        &self,
+        identity: &Identity,
+        by: &str,
+        request: &RequestContext,
+    ) -> Result<Session, ControlError> {
         let user = &identity.user;
-        let actor = self.actor_of(identity, None).await?.seen_at(&client.address);
+        let actor = self.actor_of(identity, None).await?.by(by, "", "").in_request(request.clone());
         let token = secret::generate("")?;
         let (now, max_age_seconds) = (self.now(), seconds(self.inner.settings.session_life));
         let new = NewSession {
             id: uuid::Uuid::now_v7().to_string(),
             hash: SecretHash::of(&token),
             user: user.id.clone(),
-            address: client.address.clone(),
-            user_agent: client.user_agent.chars().take(MAX_USER_AGENT_CHARACTERS).collect(),
+            address: request.address.clone(),
+            user_agent: request.user_agent.chars().take(MAX_USER_AGENT_CHARACTERS).collect(),
             expires_at: now.saturating_add(max_age_seconds),
             ends_others: self.inner.settings.one_session_per_user,
         };
@@ -73,8 +70,10 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Unavailable`].
-    pub async fn logout(&self, session: &str) -> Result<(), ControlError> {
-        self.within(self.inner.store.sessions().delete(&SecretHash::of(session))).await
+    pub async fn logout(&self, actor: &Actor, session: &str) -> Result<(), ControlError> {
+        self.within(self.inner.store.sessions().delete(&SecretHash::of(session))).await?;
+        let entry = audit::entry(actor, "Logout").of("user", actor.user_id().unwrap_or_default());
+        self.within(self.inner.store.audit().record(&entry.into())).await
     }
 
     /// Whose session it is.
@@ -92,7 +91,7 @@ impl Control {
         if now - session.last_used_at >= TOUCH_EVERY_SECONDS {
             self.within(self.inner.store.sessions().touch(&session.id, now)).await?;
         }
-        self.actor_of(&identity, None).await
+        Ok(self.actor_of(&identity, None).await?.by("session", &session.id, ""))
     }
 
     /// Who logs in with this name and password, without a session.
@@ -101,7 +100,7 @@ impl Control {
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
     pub async fn authenticate_password(&self, login: &str, password: &str) -> Result<Actor, ControlError> {
         let identity = self.user_with(login, password).await?;
-        self.actor_of(&identity, None).await
+        Ok(self.actor_of(&identity, None).await?.by("password", "", ""))
     }
 
     /// Gives the calling user another password; all its sessions end.

@@ -4,6 +4,7 @@
 
 use model::GroupId;
 use model::policy::PolicyDocument;
+use serde_json::json;
 use store::SecretHash;
 use store::iam::group_keys::GroupKey;
 use store::iam::tokens::{NewToken, Token};
@@ -57,19 +58,19 @@ impl Control {
         // Hashes are compared, so that the time it takes tells nothing of the key.
         if self.inner.settings.apisix_admin_key.as_deref().is_some_and(|own| SecretHash::of(own) == hash) {
             let group = GroupId::new(DEFAULT_GROUP).map_err(ControlError::internal)?;
-            return self.holder_of_key(group, None);
+            return Ok(self.holder_of_key(group, None)?.by("admin_key", "", "setting"));
         }
         if key.starts_with(ADMIN_KEY_PREFIX) {
             let key = self.within(self.inner.store.group_keys().find(&hash, self.now())).await?.ok_or(WRONG)?;
             self.note_use_of_key(&key).await?;
-            return self.holder_of_key(key.group.clone(), Some(&key));
+            return Ok(self.holder_of_key(key.group.clone(), Some(&key))?.by("admin_key", &key.id, &key.name));
         }
         let found = self.within(self.inner.store.tokens().find(&hash, self.now())).await?;
         let (token, identity) = found.filter(|(_, identity)| identity.user.active).ok_or(WRONG)?;
         self.note_use(&token).await?;
         let narrowing =
             token.document.as_deref().map(|document| Narrowing { id: &token.id, name: &token.name, document });
-        self.actor_of(&identity, narrowing).await
+        Ok(self.actor_of(&identity, narrowing).await?.by("token", &token.id, &token.name))
     }
 
     fn holder_of_key(&self, group: GroupId, key: Option<&GroupKey>) -> Result<Actor, ControlError> {
@@ -94,9 +95,12 @@ impl Control {
             return Err(ControlError::fault("/name", format!("must have 1 to {MAX_NAME_CHARACTERS} characters")));
         }
         self.check_end(expires_at)?;
-        let document = self.check_document(document.as_ref())?;
+        let (spec_document, document) = (document.clone(), self.check_document(document.as_ref())?);
         let (id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
-        let entry = audit::entry(actor, "CreateToken").of("token", &id).named(&name);
+        let entry = audit::entry(actor, "CreateToken")
+            .of("token", &id)
+            .named(&name)
+            .detail(json!({ "before": null, "after": { "name": name, "policy_document": spec_document, "expires_at": expires_at } }));
         let new = NewToken { id, user, name, hash: SecretHash::of(&token), document, expires_at };
         self.within(self.inner.store.tokens().create(&new, &entry.into())).await?;
         Ok(IssuedToken { id: new.id, name: new.name, token, expires_at })

@@ -3,6 +3,7 @@
 use control::ControlError;
 use model::{Digest, Kind, ResourceKey, signing};
 use serde_json::{Value, json};
+use store::Direction;
 use store::audit::AuditFilter;
 use store::config::ResourceFilter;
 
@@ -207,7 +208,7 @@ async fn the_audit_log_tells_who_did_what_without_secrets() {
     plane.put(key(Kind::Consumer, "jack"), json!({ "username": "jack" })).await.unwrap();
     plane.put(below("jack", Kind::Credential, "c1"), credential("top-secret")).await.unwrap();
     let filter = AuditFilter { group: Some(default_group()), ..AuditFilter::default() };
-    let log = plane.audit_log(&root(), &filter, None).await.unwrap();
+    let log = plane.audit_log(&root(), &filter, Direction::Descending, None).await.unwrap();
     let row = log.list.iter().find(|row| row.revision == Some(2)).unwrap();
     assert_eq!((row.entry.actor.as_str(), row.entry.action.as_str()), ("system", "PutResource"));
     let detail = row.entry.detail.to_string();

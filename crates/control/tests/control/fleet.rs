@@ -6,6 +6,7 @@ use control::ControlError;
 use control::fleet::{JoinRefusal, JoinRequest, Joined};
 use model::Digest;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
+use store::Direction;
 use store::audit::AuditFilter;
 use store::instances::{Heartbeat, InstanceFilter, InstanceStatus};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -167,7 +168,7 @@ async fn who_was_silent_for_a_week_is_removed_and_the_log_says_so() {
     plane.sweep_once().await.unwrap();
     assert_eq!(plane.list_instances(&root(), &InstanceFilter::default()).await.unwrap().total, 0);
     let filter = AuditFilter { action: Some("RemoveSilentInstance".into()), ..AuditFilter::default() };
-    let log = plane.audit_log(&root(), &filter, None).await.unwrap();
+    let log = plane.audit_log(&root(), &filter, Direction::Descending, None).await.unwrap();
     assert_eq!(log.list[0].entry.resource_id, joined.instance.as_str());
 }
 

@@ -1,6 +1,7 @@
 //! The use cases over real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
 mod batches;
 mod configuration;
 mod fleet;

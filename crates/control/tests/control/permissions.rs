@@ -3,8 +3,8 @@
 use control::ControlError;
 use control::groups::{GroupFilter, GroupPatch, GroupSpec};
 use control::iam::{
-    Action, Actor, Client, GroupKeySpec, Invitation, Object, PolicyChange, PolicySpec, Question, RoleSpec, TokenSpec,
-    UserFilter, UserPatch,
+    Action, Actor, GroupKeySpec, Invitation, Object, PolicyChange, PolicySpec, Question, RequestContext, RoleSpec,
+    TokenSpec, UserFilter, UserPatch,
 };
 use model::{GroupId, Kind, Labels};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn group(plane: &Plane, name: &str, pairs: &[(&str, &str)]) -> GroupId {
 async fn user(plane: &Plane, name: &str) -> String {
     let invitation = Invitation { username: name.into(), password: "once".into(), ..Invitation::default() };
     let id = plane.invite_user(&root(), invitation).await.unwrap().id;
-    let actor = plane.login(name, "once", &Client::default()).await.unwrap().actor;
+    let actor = plane.login(name, "once").await.unwrap().actor;
     plane.change_password(&actor, "once", PASSWORD).await.unwrap();
     id
 }
@@ -67,7 +67,7 @@ async fn a_new_user_may_do_nothing_but_choose_a_password() {
     let plane = Plane::start().await;
     let invitation = Invitation { username: "ann".into(), password: "once".into(), ..Invitation::default() };
     plane.invite_user(&root(), invitation).await.unwrap();
-    let fresh = plane.login("ann", "once", &Client::default()).await.unwrap().actor;
+    let fresh = plane.login("ann", "once").await.unwrap().actor;
     assert!(fresh.must_change_password());
     let token = plane.create_token(&fresh, TokenSpec { name: "t".into(), ..TokenSpec::default() }).await;
     assert!(matches!(token, Err(ControlError::OwnAccount(_))));
@@ -240,7 +240,7 @@ async fn who_goes_is_out_at_once() {
     let plane = Plane::start().await;
     let id = user(&plane, "ann").await;
     plane.assign_roles(&root(), &id, &["viewer_id".into()]).await.unwrap();
-    let session = plane.login("ann", PASSWORD, &Client::default()).await.unwrap();
+    let session = plane.login("ann", PASSWORD).await.unwrap();
     let ann = session.actor;
     let token = plane.create_token(&ann, TokenSpec { name: "ci".into(), ..TokenSpec::default() }).await.unwrap().token;
     let replica = plane.replica().await;
@@ -260,9 +260,13 @@ async fn who_goes_is_out_at_once() {
 async fn a_second_login_ends_the_first_and_says_so() {
     let plane = Plane::start().await;
     user(&plane, "ann").await;
-    let client = |address: &str| Client { address: address.into(), user_agent: "browser".into() };
-    let first = plane.login("ann", PASSWORD, &client("192.0.2.1")).await.unwrap();
-    let second = plane.login("ann", PASSWORD, &client("192.0.2.2")).await.unwrap();
+    let client = |address: &str| RequestContext {
+        address: address.into(),
+        user_agent: "browser".into(),
+        ..RequestContext::default()
+    };
+    let first = plane.control.login("ann", PASSWORD, &client("192.0.2.1")).await.unwrap();
+    let second = plane.control.login("ann", PASSWORD, &client("192.0.2.2")).await.unwrap();
     let refusal = plane.authenticate_session(&first.token).await.unwrap_err();
     assert!(matches!(refusal, ControlError::SessionEnded(_)) && refusal.to_string().contains("192.0.2.2"), "{refusal}");
     let ann = plane.authenticate_session(&second.token).await.unwrap();

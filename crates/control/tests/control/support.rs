@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use control::iam::Actor;
+use control::iam::{Actor, RequestContext, Session};
 use control::{Clock, Control, ControlError, ControlSettings, FirstAdmin};
 use model::{Fault, GroupId, Kind, ResourceId, ResourceKey};
 use plugin_api::{CompileInput, Phases, Plugin, PluginType, Registry};
@@ -72,6 +72,10 @@ impl Plane {
         let mut replica = Self::on(self.url.clone()).await;
         replica._directory.clone_from(&self._directory);
         replica
+    }
+
+    pub(crate) async fn login(&self, username: &str, password: &str) -> Result<Session, ControlError> {
+        self.control.login(username, password, &RequestContext::default()).await
     }
 
     pub(crate) async fn put(&self, key: ResourceKey, body: Value) -> Result<u64, ControlError> {

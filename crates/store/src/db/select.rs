@@ -101,6 +101,15 @@ impl Select {
         Ok((tx.fetch_all(Query::new(text, args)).await?, total))
     }
 
+    /// The first `limit` rows, without counting all there are.
+    pub(crate) async fn first(self, db: &Db, limit: u32) -> Result<Vec<Row>, StoreError> {
+        let number = self.args.len() + 1;
+        let text = format!("SELECT {} FROM {} ORDER BY {} LIMIT ${number}", self.columns, self.from(), self.order);
+        let mut args = self.args;
+        args.push(i64::from(limit).into());
+        db.fetch_all(Query::new(text, args)).await
+    }
+
     fn from(&self) -> String {
         if self.conditions.is_empty() {
             return self.source.clone();

@@ -28,6 +28,17 @@ pub struct Joining {
     pub at: i64,
 }
 
+/// An instance that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Its id.
+    pub id: InstanceId,
+    /// The group it was of.
+    pub group: GroupId,
+    /// Its machine.
+    pub hostname: String,
+}
+
 /// Why an instance did not take a revision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nack {

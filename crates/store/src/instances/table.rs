@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::policy::Scope;
 use model::{Digest, GroupId, InstanceId};
 
-use super::{Heartbeat, Instance, InstanceFilter, InstanceOrder, InstanceStatus, Instances, Joining, Liveness};
+use super::{Gone, Heartbeat, Instance, InstanceFilter, InstanceOrder, InstanceStatus, Instances, Joining, Liveness};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Arg, Query, Row, Select, Tx, args, contains};
@@ -150,13 +150,24 @@ impl Instances<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn delete_silent_since(&self, before: i64, now: i64) -> Result<Vec<InstanceId>, StoreError> {
+    pub async fn delete_silent_since(
+        &self,
+        before: i64,
+        now: i64,
+        entry: impl Fn(&Gone) -> AuditEntry,
+    ) -> Result<Vec<InstanceId>, StoreError> {
         let mut tx = self.store.db().write().await?;
-        let text = "DELETE FROM instances WHERE last_heartbeat < $1 AND certificate_expires_at < $2 RETURNING id";
+        let text = "DELETE FROM instances WHERE last_heartbeat < $1 AND certificate_expires_at < $2 \
+             RETURNING id, group_id, hostname";
         let rows = tx.fetch_all(Query::new(text, args![before, now])).await?;
-        let gone: Result<Vec<InstanceId>, StoreError> = rows.iter().map(|row| row.parse("id")).collect();
+        let mut gone: Vec<Gone> = rows.iter().map(read_gone).collect::<Result<_, _>>()?;
+        // By group: the audit log's lock order.
+        gone.sort_by(|a, b| a.group.cmp(&b.group));
+        for instance in &gone {
+            audit::record(&mut tx, &entry(instance), None).await?;
+        }
         tx.commit().await?;
-        gone
+        Ok(gone.into_iter().map(|instance| instance.id).collect())
     }
 
     async fn change_one(&self, id: &InstanceId, query: Query, entry: &AuditEntry) -> Result<(), StoreError> {
@@ -167,6 +178,10 @@ impl Instances<'_> {
         audit::record(&mut tx, entry, None).await?;
         tx.commit().await
     }
+}
+
+fn read_gone(row: &Row) -> Result<Gone, StoreError> {
+    Ok(Gone { id: row.parse("id")?, group: row.parse("group_id")?, hostname: row.get("hostname")? })
 }
 
 /// A row of another group, or a revoked one, is left as it is.

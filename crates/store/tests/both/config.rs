@@ -4,7 +4,7 @@ use std::time::Duration;
 use model::{Change, Kind};
 use store::audit::AuditFilter;
 use store::config::LoggedChange;
-use store::{Head, StoreError};
+use store::{Direction, Head, StoreError};
 
 use crate::support::*;
 
@@ -162,7 +162,7 @@ pub(crate) async fn audited_in_the_same_transaction(f: Fixture) {
     commit(&f.store, &g, 0, vec![put(Kind::Route, "r", "{}")]).await.unwrap();
     commit(&f.store, &g, 0, vec![put(Kind::Route, "r", "{}")]).await.unwrap_err();
     let filter = AuditFilter { group: Some(g.clone()), ..AuditFilter::default() };
-    let rows = f.store.audit().list(&filter, None).await.unwrap().list;
+    let rows = f.store.audit().list(&filter, Direction::Descending, None).await.unwrap().list;
     let told: Vec<_> = rows.iter().map(|row| (row.entry.action.as_str(), row.revision)).collect();
     assert_eq!(told, [("PutResource", Some(1))]);
 }

@@ -153,12 +153,20 @@ pub(crate) async fn a_revoked_instance_cannot_return(f: Fixture) {
     assert!(matches!(missing, StoreError::NotFound { .. }));
 }
 
+fn gone(instance: &store::instances::Gone) -> store::AuditEntry {
+    store::AuditEntry {
+        group: Some(instance.group.clone()),
+        resource_id: instance.id.to_string(),
+        ..entry("RemoveSilentInstance")
+    }
+}
+
 pub(crate) async fn instances_long_gone_are_removed(f: Fixture) {
     create_group(&f.store, "g").await;
     join(&f.store, "old", "g", 10).await.unwrap();
     join(&f.store, "new", "g", 900).await.unwrap();
-    assert!(f.store.instances().delete_silent_since(500, 1_999).await.unwrap().is_empty());
-    let gone = f.store.instances().delete_silent_since(500, 2_001).await.unwrap();
+    assert!(f.store.instances().delete_silent_since(500, 1_999, gone).await.unwrap().is_empty());
+    let gone = f.store.instances().delete_silent_since(500, 2_001, gone).await.unwrap();
     assert_eq!(gone, ["old".parse::<InstanceId>().unwrap()]);
     assert_eq!(f.store.instances().list(&InstanceFilter::default(), &Scope::Everything, NOW).await.unwrap().total, 1);
 }

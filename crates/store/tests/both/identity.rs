@@ -4,7 +4,7 @@ use store::iam::group_keys::NewGroupKey;
 use store::iam::sessions::NewSession;
 use store::iam::tokens::NewToken;
 use store::iam::users::NewUser;
-use store::{AuditEntry, Page, SecretHash, StoreError};
+use store::{AuditEntry, Direction, Page, SecretHash, StoreError};
 
 use crate::support::*;
 
@@ -151,11 +151,11 @@ pub(crate) async fn the_audit_log_is_filtered(f: Fixture) {
         f.store.audit().record(&entry).await.unwrap();
     }
     let of_b = AuditFilter { actor: Some("user:b".into()), ..AuditFilter::default() };
-    let page = f.store.audit().list(&of_b, Some(Page::new(1, 1))).await.unwrap();
+    let page = f.store.audit().list(&of_b, Direction::Descending, Some(Page::new(1, 1))).await.unwrap();
     assert_eq!((page.total, page.list.len()), (2, 1));
     assert_eq!(page.list[0].entry.detail, json!({ "uri": "/api/login" }));
     let logins = AuditFilter { action: Some("Login".into()), ..AuditFilter::default() };
-    assert_eq!(f.store.audit().list(&logins, None).await.unwrap().total, 2);
+    assert_eq!(f.store.audit().list(&logins, Direction::Descending, None).await.unwrap().total, 2);
     let future = AuditFilter { since: Some(i64::MAX / 2_000), ..AuditFilter::default() };
-    assert_eq!(f.store.audit().list(&future, None).await.unwrap().total, 0);
+    assert_eq!(f.store.audit().list(&future, Direction::Descending, None).await.unwrap().total, 0);
 }

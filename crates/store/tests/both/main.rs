@@ -5,6 +5,7 @@
 //! when one fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod audit;
 mod config;
 mod fleet;
 mod groups;
@@ -57,6 +58,10 @@ on_both! {
     identity: users_log_in, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
         replicas_agree_on_a_setting, the_audit_log_is_filtered;
     visible: groups_as_policies_say, resources_by_their_service, what_is_attached_stays;
+    audit: every_field_is_kept_and_chained, every_changed_column_is_named, removed_rows_are_named,
+        swapped_rows_are_named, inserted_rows_are_named, a_changed_head_is_named, concurrent_writers_leave_whole_chains,
+        retention_moves_the_anchor, rows_from_before_the_chains_stay, walked_by_position_while_it_grows,
+        streamed_by_one_replica_at_a_time, a_stream_counts_what_retention_took;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,10 +5,10 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use control::Control;
-use control::iam::Client;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::cookie;
+use crate::attempt::Attempt;
 use crate::auth::refuse_other_origins;
 use crate::endpoints::me;
 use crate::envelope::value;
@@ -22,19 +22,15 @@ use crate::serve::Connection;
 pub(crate) async fn login(
     State(control): State<Control>,
     Extension(connection): Extension<Connection>,
+    attempt: Attempt,
     uri: Uri,
     headers: HeaderMap,
     JsonBody(login): JsonBody<Login>,
 ) -> ApiResult<Response> {
     refuse_other_origins(&Method::POST, &uri, &headers)?;
-    let client = Client { address: connection.peer.ip().to_string(), user_agent: user_agent(&headers) };
-    let session = control.login(&login.username, &login.password, &client).await?;
+    attempt.tries_login(&login.username);
+    let session = control.login(&login.username, &login.password, attempt.request()).await?;
     let cookie = cookie::set(&session.token, session.max_age_seconds, connection.secure);
     let me = value(me::get::shown(&session.actor));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), me).into_response())
-}
-
-fn user_agent(headers: &HeaderMap) -> String {
-    let named = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    named.unwrap_or_default().to_owned()
 }

@@ -12,9 +12,9 @@ use crate::error::ApiResult;
 
 /// Ends the session of the cookie.
 #[utoipa::path(post, path = "/api/logout", tag = "access", responses((status = OK)))]
-pub(crate) async fn logout(_caller: Caller, State(control): State<Control>, headers: HeaderMap) -> ApiResult<Response> {
+pub(crate) async fn logout(caller: Caller, State(control): State<Control>, headers: HeaderMap) -> ApiResult<Response> {
     if let Some(session) = auth::cookie(&headers, auth::SESSION_COOKIE) {
-        control.logout(&session).await?;
+        control.logout(&caller.actor, &session).await?;
     }
     Ok((AppendHeaders([(header::SET_COOKIE, cookie::forget())]), done()).into_response())
 }

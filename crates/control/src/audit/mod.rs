@@ -1,17 +1,26 @@
-//! What the audit log says of a write, with secrets masked.
+//! The audit log: what it says of a write (with secrets masked), of refused attempts (`refusals`), how it is read
+//! (`read`), how long it is kept and where it is streamed to (`config`, `stream`).
+
+mod config;
+mod read;
+mod refusals;
+mod stream;
 
 use model::change::Body;
 use model::{Change, GroupId, ResourceKey, secrets};
 use plugin_api::Registry;
 use serde_json::{Value, json};
-use store::audit::{AuditFilter, AuditRow};
-use store::{AuditEntry, Listed, Page};
+use store::AuditEntry;
 
-use crate::control::Control;
-use crate::error::ControlError;
-use crate::iam::{Action, Actor, Coming, Object};
+use crate::iam::Actor;
 
-const MASK: &str = "***";
+pub use config::{AuditConfig, SecretHeader, StreamTarget, Syslog, SyslogTransport, Webhook, WebhookFormat};
+pub use read::{AUDIT_PAGE, AuditExport, AuditVerifier};
+pub use refusals::Attempt;
+pub(crate) use refusals::{Refusals, flush_now_and_then};
+
+/// Stands where a secret was.
+pub const MASK: &str = "***";
 /// Changes of one revision that the log shows whole; the change log has the others.
 const DETAILED_CHANGES: usize = 100;
 
@@ -22,8 +31,10 @@ pub(crate) struct Entry(AuditEntry);
 pub(crate) fn entry(actor: &Actor, action: &str) -> Entry {
     Entry(AuditEntry {
         actor: actor.audit_name(),
+        actor_id: actor.user_id().unwrap_or_default().to_owned(),
+        credential: actor.credential().clone(),
+        request: actor.request().clone(),
         action: action.to_owned(),
-        source: actor.source().to_owned(),
         ..AuditEntry::default()
     })
 }
@@ -55,22 +66,6 @@ impl Entry {
 impl From<Entry> for AuditEntry {
     fn from(entry: Entry) -> Self {
         entry.0
-    }
-}
-
-impl Control {
-    /// The audit log, newest first.
-    ///
-    /// # Errors
-    /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
-    pub async fn audit_log(
-        &self,
-        actor: &Actor,
-        filter: &AuditFilter,
-        page: Option<Page>,
-    ) -> Result<Listed<AuditRow>, ControlError> {
-        self.authorise(actor, Action::GetAudit, &Object::Organization, Coming::default()).await?;
-        self.within(self.inner.store.audit().list(filter, page)).await
     }
 }
 
