@@ -11,6 +11,25 @@ pub struct Login {
     pub username: String,
     /// Password of the user.
     pub password: String,
+    /// One-time code of the user's second factor, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totp_code: Option<String>,
+}
+
+/// Body that shows a one-time code.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct OneTimeCode {
+    /// Six digits.
+    pub code: String,
+}
+
+/// A key for an authenticator app, shown this once.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct NewSecondFactor {
+    /// In base32.
+    pub secret: String,
+    /// `otpauth://totp/...`, to be shown as a QR code.
+    pub uri: String,
 }
 
 /// Body of a change of password.

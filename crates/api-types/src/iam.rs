@@ -44,6 +44,8 @@ pub struct User {
     pub active: bool,
     /// Whether it must choose a password before anything else.
     pub must_change_password: bool,
+    /// Whether its logins take a one-time code.
+    pub has_second_factor: bool,
     /// Unix seconds; 0 for never.
     pub last_login_at: i64,
     /// Unix seconds.

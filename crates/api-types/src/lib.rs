@@ -12,7 +12,7 @@ pub mod iam;
 pub mod instance;
 pub mod product;
 
-pub use access::{IssuedToken, Login, Me, PasswordChange, Token, TokenSpec};
+pub use access::{IssuedToken, Login, Me, NewSecondFactor, OneTimeCode, PasswordChange, Token, TokenSpec};
 pub use audit::{
     AuditChain, AuditConfig, AuditCredential, AuditHeader, AuditLink, AuditLog, AuditRequest, AuditStream,
     AuditStreamState, AuditSyslog, AuditVerification, AuditWebhook, BrokenAuditRow,

@@ -11,7 +11,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::attempt::{Attempt, Surface, Told};
-use crate::error::ApiError;
+use crate::auth::{SESSION_COOKIE, cookie};
+use crate::error::{ApiError, ApiResult};
+use crate::pace::Pace;
+use crate::serve::Connection;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken from a client; a longer one is replaced.
@@ -28,12 +31,17 @@ pub(crate) struct Edge {
     pub(crate) control: Control,
     /// Which API this is.
     pub(crate) surface: Surface,
+    /// How many requests a client may send.
+    pub(crate) pace: Pace,
 }
 
 /// Runs a request as a task of its own: a write that has begun is finished even when the client leaves or the deadline
 /// passes (so the store and what is kept in memory never part), and a panic ends this request alone.
 pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    if let Err(refusal) = paced(&edge.pace, &request) {
+        return with_headers(refusal.into_response(), id);
+    }
     let attempt = Attempt::new(&request, id.to_str().unwrap_or_default(), edge.surface);
     request.extensions_mut().insert(attempt.clone());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path = request.uri().path());
@@ -55,6 +63,19 @@ pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: 
         Err(_) => too_late(edge.deadline).into_response(),
     };
     with_headers(response, id)
+}
+
+/// By address, and by the key or session that the request shows.
+fn paced(pace: &Pace, request: &Request) -> ApiResult<()> {
+    if let Some(connection) = request.extensions().get::<Connection>() {
+        pace.count("address", &connection.peer.ip().to_string())?;
+    }
+    let headers = request.headers();
+    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    match key.or_else(|| cookie(headers, SESSION_COOKIE)) {
+        Some(key) => pace.count("key", &key),
+        None => Ok(()),
+    }
 }
 
 fn too_late(deadline: Duration) -> ApiError {

@@ -64,6 +64,11 @@ impl ApiError {
         self.message
     }
 
+    /// 429, and when to try again.
+    pub(crate) fn too_many(message: impl Into<String>, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, message) }
+    }
+
     /// 400 with every fault of a request that carried many items.
     pub(crate) fn items(items: Vec<ItemError>) -> Self {
         let message = items.iter().map(text_of_item).collect::<Vec<_>>().join("; ");
@@ -93,10 +98,10 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Invalid(faults) => faults.into(),
             ControlError::InvalidItems(faults) => Self::items(faults.into_iter().map(item).collect()),
-            ControlError::Unauthenticated(_) | ControlError::SessionEnded(_) => Self::unauthenticated(text),
-            ControlError::TooManyAttempts { retry_after } => {
-                Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
+            ControlError::Unauthenticated(_) | ControlError::SessionEnded(_) | ControlError::SecondFactorNeeded => {
+                Self::unauthenticated(text)
             }
+            ControlError::TooManyAttempts { retry_after } => Self::too_many(text, retry_after),
             ControlError::Forbidden(forbidden) => {
                 let denied = Denied { action: forbidden.action.name(), resource: forbidden.resource };
                 Self { denied: Some(Box::new(denied)), ..Self::forbidden(text) }

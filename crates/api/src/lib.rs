@@ -15,6 +15,7 @@ mod envelope;
 mod error;
 mod input;
 mod openapi;
+mod pace;
 pub mod permissions;
 mod router;
 pub mod serve;

@@ -63,6 +63,9 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("POST", "/api/tokens", OwnAccount),
         ("DELETE", "/api/tokens/{token_id}", OwnAccount),
         ("PUT", "/api/tokens/{token_id}/regenerate", OwnAccount),
+        ("POST", "/api/second_factor", OwnAccount),
+        ("PUT", "/api/second_factor", OwnAccount),
+        ("DELETE", "/api/second_factor", OwnAccount),
 
         ("GET", "/api/gateway_groups", Visible(GetGatewayGroup)),
         ("GET", "/api/gateway_groups/count/{what}", Visible(GetGatewayGroup)),
@@ -97,6 +100,7 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("GET", "/api/users/{user_id}/boundaries", one(GetUser, USER)),
         ("PUT", "/api/users/{user_id}/boundaries", one(UpdateUserBoundary, USER)),
         ("PUT", "/api/users/{user_id}/password_reset", one(ResetPassword, USER)),
+        ("DELETE", "/api/users/{user_id}/second_factor", one(ResetPassword, USER)),
         ("GET", "/api/users/{user_id}/sessions", one(GetUser, USER)),
         ("DELETE", "/api/users/{user_id}/sessions/{session_id}", one(UpdateUser, USER)),
         ("GET", "/api/roles", Visible(GetRole)),

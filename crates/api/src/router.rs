@@ -15,9 +15,10 @@ use crate::attempt::Surface;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
     admin_keys, audit_logs, gateway_groups, instances, join_tokens, license, me, password, permission_policies,
-    plugins, resources, roles, schema, session, status, tokens, users, version,
+    plugins, resources, roles, schema, second_factor, session, status, tokens, users, version,
 };
 use crate::error::ApiError;
+use crate::pace::Pace;
 use crate::serve::ApiSettings;
 use crate::{docs, openapi};
 
@@ -25,7 +26,8 @@ use crate::{docs, openapi};
 pub(crate) fn build(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
     let (router, document) = endpoints().split_for_parts();
     let surface = Surface::Api;
-    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface };
+    let pace = Pace::of(settings.requests_per_second);
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace };
     router
         .route("/apisix/admin/{kind}/{id}/{child}", collection())
         .route("/apisix/admin/{kind}/{id}/{child}/{child_id}", single())
@@ -59,6 +61,11 @@ fn access() -> OpenApiRouter<Control> {
         .routes(routes!(session::login::login))
         .routes(routes!(session::logout::logout))
         .routes(routes!(me::get::get_me))
+        .routes(routes!(
+            second_factor::begin::begin_second_factor,
+            second_factor::confirm::confirm_second_factor,
+            second_factor::remove::remove_second_factor
+        ))
         .routes(routes!(password::put::put_password))
         .routes(routes!(tokens::list::list_tokens, tokens::create::create_token))
         .routes(routes!(tokens::delete::delete_token))
@@ -82,6 +89,7 @@ fn members() -> OpenApiRouter<Control> {
         .routes(routes!(users::assign_roles::assign_roles))
         .routes(routes!(users::boundaries::get_boundaries, users::set_boundaries::set_boundaries))
         .routes(routes!(users::reset_password::reset_password))
+        .routes(routes!(users::remove_second_factor::remove_second_factor_of_user))
         .routes(routes!(users::sessions::list_sessions))
         .routes(routes!(users::end_session::end_session))
 }

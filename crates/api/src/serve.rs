@@ -48,6 +48,8 @@ pub struct ApiSettings {
     pub certificate: ServerCertificate,
     /// Longest request body in bytes; a longer one is answered 413.
     pub body_limit_bytes: usize,
+    /// Requests a second that one address, and one key or session, may send; more are answered 429. 0: any number.
+    pub requests_per_second: u32,
     /// Longest time for one request; a longer one is answered 503.
     pub request_deadline: Duration,
     /// Longest time that requests under way are given at shutdown.
@@ -62,6 +64,7 @@ impl Default for ApiSettings {
             apisix_admin: None,
             certificate: ServerCertificate::OwnCa,
             body_limit_bytes: 8 * 1024 * 1024,
+            requests_per_second: 1000,
             request_deadline: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
         }

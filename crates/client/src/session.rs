@@ -12,7 +12,7 @@ impl Client {
     /// # Errors
     /// 401 when name or password is wrong.
     pub async fn login(&self, username: &str, password: &str) -> ClientResult<Client> {
-        let body = Login { username: username.to_owned(), password: password.to_owned() };
+        let body = Login { username: username.to_owned(), password: password.to_owned(), totp_code: None };
         let response = self.call(Method::POST, &["api", "login"]).json(&body).send().await?;
         let cookie = response.headers().get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
         // The rest of the header (path, age, flags) is for browsers.

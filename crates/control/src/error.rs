@@ -23,6 +23,9 @@ pub enum ControlError {
     /// A session that somebody ended before its time: 401.
     #[error("the session has ended: {0}; log in again")]
     SessionEnded(String),
+    /// The password is right, but the user has a second factor: 401.
+    #[error("a one-time code of your second factor is needed: send it as totp_code")]
+    SecondFactorNeeded,
     /// An account's own affair that this way in is not good for: 403.
     #[error("not permitted to {0} here: log in with a password of your own, or use a token that is not narrowed")]
     OwnAccount(&'static str),

@@ -68,6 +68,9 @@ pub(crate) struct Overrides {
     /// How long a login lasts: 30m, 24h, 7d. [default: 24h]
     #[arg(long, env = "FLOTILLA_SESSION_LIFE", value_parser = duration::parse, value_name = "DURATION")]
     session_life: Option<Duration>,
+    /// API requests a second from one address, and by one key or session; 0 for any number. [default: 1000]
+    #[arg(long, env = "FLOTILLA_API_REQUESTS_PER_SECOND", value_name = "NUMBER")]
+    api_requests_per_second: Option<u32>,
     /// Longest body of an API request, in bytes. [default: 8 MiB]
     #[arg(long, env = "FLOTILLA_BODY_LIMIT", value_name = "BYTES")]
     body_limit: Option<usize>,
@@ -83,6 +86,7 @@ struct SettingsFile {
     server_names: Option<Vec<String>>,
     body_limit: Option<usize>,
     one_session_per_user: Option<bool>,
+    api_requests_per_second: Option<u32>,
     /// As on the command line: `24h`.
     session_life: Option<String>,
     listen: ListenSection,
@@ -130,6 +134,7 @@ impl Overrides {
             master_key_file: self.master_key_file.or(file.master_key_file),
             body_limit: self.body_limit.or(file.body_limit),
             one_session_per_user: self.one_session_per_user.or(file.one_session_per_user),
+            api_requests_per_second: self.api_requests_per_second.or(file.api_requests_per_second),
             session_life: self.session_life.or(session_life),
         })
     }
@@ -179,6 +184,7 @@ impl Overrides {
             apisix_admin: Some(self.apisix_admin_listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)))),
             certificate,
             body_limit_bytes: self.body_limit.unwrap_or(defaults.body_limit_bytes),
+            requests_per_second: self.api_requests_per_second.unwrap_or(defaults.requests_per_second),
             ..defaults
         })
     }

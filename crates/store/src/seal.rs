@@ -125,6 +125,11 @@ impl Place {
         Self::new(&["setting", name])
     }
 
+    /// The key of a user's second factor.
+    pub(crate) fn second_factor(user: &str) -> Self {
+        Self::new(&["second-factor", user])
+    }
+
     /// A resource's current body.
     pub(crate) fn resource(group: &str, key: [&str; 3]) -> Self {
         Self::new(&["resource", group, key[0], key[1], key[2]])

@@ -14,6 +14,7 @@ use crate::iam::access::Grants;
 use crate::iam::group_keys::GroupKeys;
 use crate::iam::policies::Policies;
 use crate::iam::roles::Roles;
+use crate::iam::second_factors::SecondFactors;
 use crate::iam::sessions::Sessions;
 use crate::iam::tokens::Tokens;
 use crate::iam::users::Users;
@@ -86,6 +87,11 @@ impl Store {
     /// Users.
     pub fn users(&self) -> Users<'_> {
         Users { store: self }
+    }
+
+    /// Second factors of users.
+    pub fn second_factors(&self) -> SecondFactors<'_> {
+        SecondFactors { store: self }
     }
 
     /// Roles.

@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Surface};
 use crate::edge::{self, Edge};
+use crate::pace::Pace;
 use crate::serve::ApiSettings;
 use caller::Caller;
 use query::Query;
@@ -56,7 +57,8 @@ struct Asked {
 /// The API, ready to serve.
 pub(crate) fn router(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
     let surface = Surface::ApisixAdmin;
-    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface };
+    let pace = Pace::of(settings.requests_per_second);
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace };
     Router::new()
         .fallback(any(answer))
         .layer(DefaultBodyLimit::max(settings.body_limit_bytes))

@@ -57,6 +57,15 @@ impl Fixture {
 
     /// With these plugins.
     pub(crate) async fn start_with(plugins: &'static plugin_api::Registry) -> Result<Self> {
+        Self::start_as(plugins, 0).await
+    }
+
+    /// With so many requests a second for each client.
+    pub(crate) async fn start_paced(requests_per_second: u32) -> Result<Self> {
+        Self::start_as(crate::plugins::registry(), requests_per_second).await
+    }
+
+    async fn start_as(plugins: &'static plugin_api::Registry, requests_per_second: u32) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
         let store = Store::open(&url, MasterKey::generate()?).await?;
@@ -72,6 +81,7 @@ impl Fixture {
             https: Some(loopback),
             apisix_admin: Some(loopback),
             body_limit_bytes: BODY_LIMIT,
+            requests_per_second,
             ..ApiSettings::default()
         };
         let shutdown = CancellationToken::new();

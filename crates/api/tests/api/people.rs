@@ -169,3 +169,61 @@ async fn a_group_has_several_admin_keys() -> Result<()> {
     assert_eq!(with(Method::GET, "/apisix/admin/routes").send().await?.status(), 401);
     Ok(())
 }
+
+/// The code that an authenticator app shows, by the secret that the API gave.
+fn code(secret: &str, step_offset: i64) -> Result<String> {
+    let key = data_encoding::BASE32_NOPAD.decode(secret.as_bytes())?;
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?;
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
+    let tag = aws_lc_rs::hmac::sign(&key, &(now / 30 + step_offset).to_be_bytes());
+    let offset = usize::from(tag.as_ref()[19] & 15);
+    let word = u32::from_be_bytes(tag.as_ref()[offset..offset + 4].try_into()?) & 0x7fff_ffff;
+    Ok(format!("{:06}", word % 1_000_000))
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_once_it_is_confirmed() -> Result<()> {
+    let api = Fixture::start().await?;
+    let login = async |totp_code: Option<String>| {
+        let body = json!({ "username": ADMIN.0, "password": ADMIN.1, "totp_code": totp_code });
+        read(api.request(Method::POST, "/api/login").json(&body).send().await?).await
+    };
+    let begun = api.post("/api/second_factor", json!({})).await?.good()?.body;
+    let secret = begun["value"]["secret"].as_str().context("secret")?.to_owned();
+    assert!(begun["value"]["uri"].as_str().context("uri")?.starts_with("otpauth://totp/Flotilla:admin?secret="));
+    login(None).await?.good()?;
+    let wrong = api.put("/api/second_factor", json!({ "code": "000000" })).await?;
+    assert_eq!(wrong.status, 401, "{wrong:?}");
+    // The step before, so that a later one is left for the login.
+    let shown = code(&secret, -1)?;
+    api.put("/api/second_factor", json!({ "code": shown })).await?.good()?;
+
+    let without = login(None).await?;
+    assert!(without.status == 401 && without.error().contains("totp_code"), "{without:?}");
+    assert_eq!(login(Some("000000".to_owned())).await?.status, 401);
+    assert_eq!(login(Some(shown)).await?.status, 401, "each code counts once");
+    let next = code(&secret, 1)?;
+    login(Some(next.clone())).await?.good()?;
+    assert_eq!(login(Some(next)).await?.status, 401, "each code counts once");
+    let basic = api.request(Method::GET, "/api/me").basic_auth(ADMIN.0, Some(ADMIN.1)).send().await?;
+    assert_eq!(basic.status(), 401, "a password alone is not enough");
+    api.get("/api/me").await?.good()?;
+
+    let id = api.get("/api/me").await?.body["value"]["id"].as_str().context("id")?.to_owned();
+    assert_eq!(api.get(&format!("/api/users/{id}")).await?.body["value"]["has_second_factor"], true);
+    api.delete(&format!("/api/users/{id}/second_factor")).await?.good()?;
+    login(None).await?.good()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_flood_of_one_key_is_answered_429() -> Result<()> {
+    let api = Fixture::start_paced(5).await?;
+    let mut statuses = Vec::new();
+    for _ in 0..60 {
+        let answer = api.request(Method::GET, "/api/status").header("X-API-KEY", "flood").send().await?;
+        statuses.push((answer.status().as_u16(), answer.headers().contains_key("retry-after")));
+    }
+    assert!(statuses.contains(&(200, false)) && statuses.contains(&(429, true)), "{statuses:?}");
+    Ok(())
+}

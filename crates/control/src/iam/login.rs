@@ -32,12 +32,27 @@ pub struct Session {
 }
 
 impl Control {
-    /// Begins a session of the user who logs in with this name or mail address.
+    /// Begins a session of the user who logs in with this name or mail address; `code` is one of its second factor, if
+    /// it has one.
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn login(&self, login: &str, password: &str, request: &RequestContext) -> Result<Session, ControlError> {
+    pub async fn login(
+        &self,
+        login: &str,
+        password: &str,
+        code: Option<&str>,
+        request: &RequestContext,
+    ) -> Result<Session, ControlError> {
         let identity = self.user_with(login, password).await?;
+        if let Err(refused) = self.check_second_factor(&identity.user, code).await {
+            // Codes are guessed no faster than passwords.
+            if code.is_some() {
+                self.inner.passwords.throttle.failed(login, self.now());
+            }
+            return Err(refused);
+        }
+        self.inner.passwords.throttle.succeeded(login);
         self.begin_session(&identity, "password", request).await
     }
 
@@ -100,6 +115,11 @@ impl Control {
     /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
     pub async fn authenticate_password(&self, login: &str, password: &str) -> Result<Actor, ControlError> {
         let identity = self.user_with(login, password).await?;
+        if identity.user.has_second_factor {
+            // A password alone is not enough, and there is no place for a code.
+            return Err(ControlError::SecondFactorNeeded);
+        }
+        self.inner.passwords.throttle.succeeded(login);
         Ok(self.actor_of(&identity, None).await?.by("password", "", ""))
     }
 
@@ -117,6 +137,7 @@ impl Control {
             return Err(ControlError::fault("/new_password", "must differ from the old one"));
         }
         self.user_with(username, old).await?;
+        self.inner.passwords.throttle.succeeded(username);
         let hash = self.inner.passwords.hash(new.to_owned()).await?;
         let entry = audit::entry(actor, "ChangePassword").of("user", id).named(username);
         self.within(self.inner.store.users().set_password(id, &hash, false, &entry.into())).await
@@ -135,10 +156,8 @@ impl Control {
             found.as_ref().filter(|found| has_password(&found.user)).map(|found| found.user.password_hash.clone());
         let right = self.inner.passwords.verify(password.to_owned(), hash).await?;
         match found {
-            Some(identity) if right => {
-                throttle.succeeded(login);
-                Ok(identity)
-            }
+            // The throttle forgets when the second factor is right, too.
+            Some(identity) if right => Ok(identity),
             _ => {
                 throttle.failed(login, self.now());
                 Err(WRONG)

@@ -16,8 +16,10 @@ mod passwords;
 mod policies;
 mod roles;
 mod rules;
+mod second_factor;
 mod throttle;
 mod tokens;
+mod totp;
 pub(crate) mod usernames;
 mod users;
 
@@ -33,6 +35,7 @@ pub(crate) use passwords::Passwords;
 pub use policies::{Policy, PolicySpec, SavedPolicy};
 pub use roles::{NamedFilter, Role, RoleSpec};
 pub(crate) use rules::{Rules, SUPER_ADMIN};
+pub use second_factor::NewSecondFactor;
 pub use store::{Credential, RequestContext};
 pub use tokens::{IssuedToken, TokenSpec};
 pub use users::{Invitation, Member, User, UserFilter, UserPatch};

@@ -235,7 +235,7 @@ impl Control {
 
     /// A user that the actor may do the action to. Super Admins are touched by their like alone: whoever resets
     /// such a user's password becomes it.
-    async fn user_for(&self, actor: &Actor, action: Action, id: &str) -> Result<User, ControlError> {
+    pub(super) async fn user_for(&self, actor: &Actor, action: Action, id: &str) -> Result<User, ControlError> {
         self.authorise(actor, action, &Object::User(Some(id.to_owned())), Coming::default()).await?;
         let user = self.user(id).await?;
         if !actor.access().is_unlimited() {

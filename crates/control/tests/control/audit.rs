@@ -45,7 +45,7 @@ async fn a_login_tells_by_what_and_from_where() {
     let plane = Plane::start().await;
     let password = plane.admin.as_ref().unwrap().password.clone();
     let request = RequestContext { address: "192.0.2.1".into(), id: "r-1".into(), ..RequestContext::default() };
-    let session = plane.control.login("admin", &password, &request).await.unwrap();
+    let session = plane.control.login("admin", &password, None, &request).await.unwrap();
     plane.logout(&session.actor, &session.token).await.unwrap();
     for action in ["Login", "Logout"] {
         let row = &rows(&plane, action).await[0].entry;

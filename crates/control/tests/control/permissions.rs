@@ -265,8 +265,8 @@ async fn a_second_login_ends_the_first_and_says_so() {
         user_agent: "browser".into(),
         ..RequestContext::default()
     };
-    let first = plane.control.login("ann", PASSWORD, &client("192.0.2.1")).await.unwrap();
-    let second = plane.control.login("ann", PASSWORD, &client("192.0.2.2")).await.unwrap();
+    let first = plane.control.login("ann", PASSWORD, None, &client("192.0.2.1")).await.unwrap();
+    let second = plane.control.login("ann", PASSWORD, None, &client("192.0.2.2")).await.unwrap();
     let refusal = plane.authenticate_session(&first.token).await.unwrap_err();
     assert!(matches!(refusal, ControlError::SessionEnded(_)) && refusal.to_string().contains("192.0.2.2"), "{refusal}");
     let ann = plane.authenticate_session(&second.token).await.unwrap();

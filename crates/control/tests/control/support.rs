@@ -75,7 +75,7 @@ impl Plane {
     }
 
     pub(crate) async fn login(&self, username: &str, password: &str) -> Result<Session, ControlError> {
-        self.control.login(username, password, &RequestContext::default()).await
+        self.control.login(username, password, None, &RequestContext::default()).await
     }
 
     pub(crate) async fn put(&self, key: ResourceKey, body: Value) -> Result<u64, ControlError> {

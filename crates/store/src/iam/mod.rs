@@ -8,6 +8,7 @@ pub mod group_keys;
 pub(crate) mod labels;
 pub mod policies;
 pub mod roles;
+pub mod second_factors;
 pub mod sessions;
 pub mod tokens;
 pub mod users;

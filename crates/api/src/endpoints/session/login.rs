@@ -29,7 +29,8 @@ pub(crate) async fn login(
 ) -> ApiResult<Response> {
     refuse_other_origins(&Method::POST, &uri, &headers)?;
     attempt.tries_login(&login.username);
-    let session = control.login(&login.username, &login.password, attempt.request()).await?;
+    let session =
+        control.login(&login.username, &login.password, login.totp_code.as_deref(), attempt.request()).await?;
     let cookie = cookie::set(&session.token, session.max_age_seconds, connection.secure);
     let me = value(me::get::shown(&session.actor));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), me).into_response())

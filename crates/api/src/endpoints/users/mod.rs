@@ -7,6 +7,7 @@ pub(crate) mod end_session;
 pub(crate) mod get;
 pub(crate) mod invite;
 pub(crate) mod list;
+pub(crate) mod remove_second_factor;
 pub(crate) mod reset_password;
 pub(crate) mod sessions;
 pub(crate) mod set_boundaries;
@@ -32,6 +33,7 @@ fn plain(user: User) -> api_types::User {
         login_option: user.external.map_or_else(|| "built_in".to_owned(), |external| external.login_option),
         active: user.active,
         must_change_password: user.must_change_password,
+        has_second_factor: user.has_second_factor,
         last_login_at: user.last_login_at.unwrap_or_default(),
         created_at: user.created_at,
         updated_at: user.updated_at,

@@ -1,0 +1,23 @@
+//! `PUT /api/second_factor`
+
+use api_types::OneTimeCode;
+use axum::extract::State;
+use axum::response::Response;
+use control::Control;
+
+use crate::auth::Caller;
+use crate::envelope::done;
+use crate::error::ApiResult;
+use crate::input::JsonBody;
+
+/// Puts the key in force of which the caller shows a code: from now on its logins take one.
+#[utoipa::path(put, path = "/api/second_factor", tag = "access", request_body = OneTimeCode,
+    responses((status = OK), (status = UNAUTHORIZED, body = api_types::ErrorBody)))]
+pub(crate) async fn confirm_second_factor(
+    caller: Caller,
+    State(control): State<Control>,
+    JsonBody(shown): JsonBody<OneTimeCode>,
+) -> ApiResult<Response> {
+    control.confirm_second_factor(&caller.actor, &shown.code).await?;
+    Ok(done())
+}

@@ -1,0 +1,22 @@
+//! `DELETE /api/users/{user_id}/second_factor`
+
+use axum::extract::State;
+use axum::response::Response;
+use control::Control;
+
+use crate::auth::Caller;
+use crate::envelope::done;
+use crate::error::ApiResult;
+use crate::input::PathOf;
+
+/// Removes the second factor of a user who lost it.
+#[utoipa::path(delete, path = "/api/users/{user_id}/second_factor", tag = "users",
+    params(("user_id" = String, Path)), responses((status = OK)))]
+pub(crate) async fn remove_second_factor_of_user(
+    caller: Caller,
+    State(control): State<Control>,
+    PathOf(user): PathOf<String>,
+) -> ApiResult<Response> {
+    control.remove_second_factor_of(&caller.actor, &user).await?;
+    Ok(done())
+}
