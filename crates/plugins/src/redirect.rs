@@ -133,8 +133,8 @@ impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         match self.location(exchange) {
             Some((status, location)) => match HeaderValue::try_from(location) {
-                Ok(location) => Flow::reply(Reply::empty(status).with_header(LOCATION, location)),
-                Err(_) => Flow::reply(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)),
+                Ok(location) => Flow::reply(Reply::page(status).with_header(LOCATION, location)),
+                Err(_) => Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR)),
             },
             None => Flow::CONTINUE,
         }

@@ -148,7 +148,7 @@ impl Key {
         match self {
             Self::Address => None,
             Self::Constant(text) => Some(text.clone()),
-            Self::Var(var) => var.get(exchange).filter(|text| !text.is_empty()).map(|text| text.into_owned()),
+            Self::Var(var) => var.get(exchange).map(|text| text.into_owned()),
             Self::Combination(template) => match template.render_counted(exchange) {
                 (_, 0) => None,
                 (text, _) => Some(text.to_string()),
@@ -161,7 +161,7 @@ impl Key {
         match self {
             Self::Address => write_address(exchange, hasher),
             Self::Constant(text) => hasher.write(text.as_bytes()),
-            Self::Var(var) => match var.get(exchange).filter(|text| !text.is_empty()) {
+            Self::Var(var) => match var.get(exchange) {
                 Some(text) => hasher.write(text.as_bytes()),
                 None => return false,
             },
