@@ -10,6 +10,7 @@ mod head;
 mod patch;
 mod read;
 mod references;
+mod together;
 mod validate;
 mod write;
 
