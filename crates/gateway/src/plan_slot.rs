@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use model::Change;
-use plan::{Compiler, Plan, Rejection};
+use plan::{Compiler, Plan, References, Rejection};
 use plugin_api::Registry;
 use tokio::sync::watch;
 use wire::Refusal;
@@ -45,7 +45,8 @@ impl PlanSlot {
     /// A slot without a plan.
     pub fn new(registry: &'static Registry) -> Self {
         let plans = Plans { current: Arc::default(), routes: watch::Sender::new(None), health: Arc::default() };
-        Self { compiler: Compiler::new(registry), plans }
+        let references = References::to(|name| std::env::var(name).ok());
+        Self { compiler: Compiler::new(registry).resolving(references), plans }
     }
 
     /// Where workers look.

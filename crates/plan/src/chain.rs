@@ -5,9 +5,10 @@ use std::sync::Arc;
 use model::Fault;
 use model::resource::Plugins;
 use plugin_api::registry::in_plugin;
-use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, Registry, Reply};
+use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, PluginType, Registry, Reply};
 use serde_json::Value;
 
+use crate::references::References;
 use crate::upstream::InlineUpstreams;
 
 /// Compiled plugins, the earliest in a phase first.
@@ -40,7 +41,29 @@ pub struct Entry {
     pub request_body: BodyNeed,
 }
 
+/// What takes the place of a plugin that is disabled: it does nothing, and keeps the one of a weaker source from running.
+struct Disabled;
+
+impl Plugin for Disabled {
+    fn phases(&self) -> Phases {
+        Phases::default()
+    }
+}
+
 impl Entry {
+    fn disabled(plugin: &dyn PluginType) -> Self {
+        Self {
+            name: plugin.name(),
+            priority: plugin.priority(),
+            phases: Phases::default(),
+            plugin: Arc::new(Disabled),
+            filter: None,
+            error_response: None,
+            is_authentication: plugin.is_authentication(),
+            request_body: BodyNeed::Stream,
+        }
+    }
+
     /// A refusal of this plugin as the client gets it: `_meta.error_response` takes the place of the body.
     pub fn shape(&self, reply: Reply) -> Reply {
         let Some(body) = &self.error_response else {
@@ -59,13 +82,23 @@ impl Entry {
 /// Several sources of plugins in one chain; of two with one name the later source wins.
 pub(crate) struct ChainBuilder<'a> {
     registry: &'a Registry,
+    references: References,
     metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
     entries: Vec<Entry>,
 }
 
 impl<'a> ChainBuilder<'a> {
-    pub(crate) fn new(registry: &'a Registry, metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>) -> Self {
-        Self { registry, metadata, entries: Vec::new() }
+    pub(crate) fn new(
+        registry: &'a Registry,
+        references: References,
+        metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
+    ) -> Self {
+        Self { registry, references, metadata, entries: Vec::new() }
+    }
+
+    /// What it compiles with.
+    pub(crate) fn sources(&self) -> (&'a Registry, References) {
+        (self.registry, self.references)
     }
 
     /// Adds plugins of one owner. Pointers of faults are relative to the owner (`/plugins/key-auth/header`).
@@ -98,12 +131,16 @@ impl<'a> ChainBuilder<'a> {
         let meta = conf.get("_meta");
         let meta_field = |field: &str| meta.and_then(|meta| meta.get(field));
         if meta_field("disable") == Some(&Value::Bool(true)) {
+            self.entries.push(Entry::disabled(plugin_type));
             return Ok(());
         }
         let filter = meta_field("filter").map(Condition::compile).transpose();
         let metadata = (self.metadata)(name);
-        let input = CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams: &InlineUpstreams { owner } };
-        let plugin = plugin_type.compile(&input).map_err(|fault| in_plugin(name, fault))?;
+        let compile = |conf: &Value| {
+            let upstreams = &InlineUpstreams { owner };
+            plugin_type.compile(&CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams })
+        };
+        let plugin = self.references.compile(conf, owner, compile).map_err(|fault| in_plugin(name, fault))?;
         let priority = meta_field("priority").and_then(Value::as_i64).and_then(|priority| priority.try_into().ok());
         self.entries.push(Entry {
             name: plugin_type.name(),

@@ -18,6 +18,7 @@ use crate::chain::{Chain, ChainBuilder};
 use crate::compile::{self, CompiledService, PlacedRoute, RouteContext};
 use crate::consumers::{self, Consumers};
 use crate::plan::Plan;
+use crate::references::References;
 use crate::router::UpstreamChoice;
 use crate::tls::{self, CompiledSsl, TlsMap};
 use crate::upstream::{self, CompiledUpstream};
@@ -43,6 +44,7 @@ impl Rejection {
 /// The configuration of a group together with everything compiled from it.
 pub struct Compiler {
     registry: &'static Registry,
+    references: References,
     state: GroupState,
     plan: Plan,
     next_slot: u32,
@@ -81,10 +83,11 @@ struct Stage {
 }
 
 impl Compiler {
-    /// A compiler of an empty configuration.
+    /// A compiler of an empty configuration. References in it are texts; see [`Compiler::resolving`].
     pub fn new(registry: &'static Registry) -> Self {
         Self {
             registry,
+            references: References::default(),
             state: GroupState::default(),
             plan: Plan::default(),
             next_slot: 1,
@@ -96,6 +99,12 @@ impl Compiler {
             routes_of_plugin_config: HashMap::new(),
             ssls: BTreeMap::new(),
         }
+    }
+
+    /// Resolves the references of plugins, as an instance does.
+    #[must_use]
+    pub fn resolving(self, references: References) -> Self {
+        Self { references, ..self }
     }
 
     /// The configuration as it stands.
@@ -279,7 +288,7 @@ impl Compiler {
             find_ssl: &|id| self.ssl(id),
         };
         let metadata = self.metadata();
-        let builder = ChainBuilder::new(self.registry, &metadata);
+        let builder = ChainBuilder::new(self.registry, self.references, &metadata);
         let placed = compile::route(&route, &context, builder).map_err(|fault| Rejection::new(&key, fault))?;
         stage.routes.push((key.id, Some(placed)));
         Ok(())
@@ -317,8 +326,8 @@ impl Compiler {
             let group = self.consumer_group(&key, &consumer)?;
             let slot = self.slot(&format!("consumer/{}", key.id));
             let metadata = self.metadata();
-            let builder = ChainBuilder::new(self.registry, &metadata);
-            consumers::compile(slot, &consumer, group.as_ref(), &credentials, self.registry, builder)
+            let builder = ChainBuilder::new(self.registry, self.references, &metadata);
+            consumers::compile(slot, &consumer, group.as_ref(), &credentials, builder)
                 .and_then(|compiled| consumers.insert(compiled))
                 .map_err(|fault| Rejection::new(&key, fault))?;
         }
@@ -352,7 +361,7 @@ impl Compiler {
 
     fn global_chain(&self) -> Result<Chain, Rejection> {
         let metadata = self.metadata();
-        let mut builder = ChainBuilder::new(self.registry, &metadata);
+        let mut builder = ChainBuilder::new(self.registry, self.references, &metadata);
         for (key, body) in self.state.of_kind(Kind::GlobalRule) {
             let rule: GlobalRule = parse(key, body)?;
             builder.add(&key.to_string(), &rule.plugins).map_err(|fault| Rejection::new(key, fault))?;
@@ -362,7 +371,7 @@ impl Compiler {
 
     fn chain(&self, key: &ResourceKey, plugins: &model::resource::Plugins) -> Result<Chain, Rejection> {
         let metadata = self.metadata();
-        let mut builder = ChainBuilder::new(self.registry, &metadata);
+        let mut builder = ChainBuilder::new(self.registry, self.references, &metadata);
         builder.add(&key.to_string(), plugins).map_err(|fault| Rejection::new(key, fault))?;
         Ok(builder.finish())
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use model::Fault;
 use model::resource::{Consumer, ConsumerGroup, Credential, Plugins};
 use plugin_api::registry::in_plugin;
-use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, Registry};
+use plugin_api::{ConsumerEntry, ConsumerIndex, ConsumerInfo, PluginType, Registry};
 use serde_json::Value;
 
 use crate::chain::{Chain, ChainBuilder};
+use crate::references::References;
 use crate::sharded::ShardedMap;
 
 /// A consumer with its credentials, ready to be found.
@@ -30,6 +31,8 @@ pub(crate) struct Proof {
     entry: ConsumerEntry,
     /// For faults: the plugin's configuration within the resource it stands in.
     pointer: String,
+    /// Whether references in it were resolved.
+    is_resolved: bool,
 }
 
 /// All consumers of a group.
@@ -50,8 +53,13 @@ impl Consumers {
         for proof in &consumer.proofs {
             let map = self.proofs_of(proof.plugin);
             if let Some(other) = map.get(&proof.key).filter(|other| other.consumer.slot != consumer.info.slot) {
-                let message = format!("is already used by consumer {:?}", other.consumer.username);
-                return Err(Fault::new(proof.pointer.clone(), message));
+                let other = &other.consumer.username;
+                if !proof.is_resolved {
+                    return Err(Fault::new(proof.pointer.clone(), format!("is already used by consumer {other:?}")));
+                }
+                // Nobody could see it before, and a variable must not keep a revision from being served.
+                tracing::error!(consumer = %consumer.info.username, plugin = proof.plugin, %other, "a credential that a reference leads to is another consumer's too");
+                continue;
             }
             map.insert(proof.key.clone(), proof.entry.clone());
         }
@@ -64,7 +72,11 @@ impl Consumers {
             return;
         };
         for proof in &consumer.proofs {
-            self.proofs_of(proof.plugin).remove(&proof.key);
+            let map = self.proofs_of(proof.plugin);
+            // One that a reference led to may have been another's already.
+            if map.get(&proof.key).is_some_and(|found| found.consumer.slot == consumer.info.slot) {
+                map.remove(&proof.key);
+            }
         }
         self.by_name.remove(username);
     }
@@ -95,9 +107,9 @@ pub(crate) fn compile(
     consumer: &Consumer,
     group: Option<&ConsumerGroup>,
     credentials: &[(String, Credential)],
-    registry: &Registry,
     mut builder: ChainBuilder<'_>,
 ) -> Result<CompiledConsumer, Fault> {
+    let (registry, references) = builder.sources();
     let is_proof = |name: &str| registry.get(name).is_some_and(|plugin| plugin.is_authentication());
     let own: Plugins = consumer.plugins.iter().filter(|(name, _)| !is_proof(name)).map(clone_pair).collect();
     // A member counts for itself, so the group's plugins are compiled for each.
@@ -114,9 +126,10 @@ pub(crate) fn compile(
         has_plugins: !chain.entries().is_empty(),
     });
     let mut proofs = Vec::new();
-    collect_proofs(&mut proofs, registry, &info, None, &consumer.plugins)?;
+    let collector = Collector { registry, references, info: &info };
+    collector.collect(&mut proofs, None, &consumer.plugins)?;
     for (id, credential) in credentials {
-        collect_proofs(&mut proofs, registry, &info, Some(id), &credential.plugins)?;
+        collector.collect(&mut proofs, Some(id), &credential.plugins)?;
     }
     Ok(CompiledConsumer { info, chain, proofs })
 }
@@ -125,28 +138,39 @@ fn clone_pair((name, conf): (&String, &Value)) -> (String, Value) {
     (name.clone(), conf.clone())
 }
 
-fn collect_proofs(
-    proofs: &mut Vec<Proof>,
-    registry: &Registry,
-    info: &Arc<ConsumerInfo>,
-    credential: Option<&str>,
-    plugins: &Plugins,
-) -> Result<(), Fault> {
-    for (name, conf) in plugins {
-        let Some(plugin) = registry.get(name).filter(|plugin| plugin.is_authentication()) else {
-            continue;
-        };
-        let Some(key) = plugin.credential_key(conf) else {
-            continue;
-        };
-        let pointer = format!("/plugins/{name}");
+/// Finds the proofs of one consumer.
+struct Collector<'a> {
+    registry: &'a Registry,
+    references: References,
+    info: &'a Arc<ConsumerInfo>,
+}
+
+impl Collector<'_> {
+    fn collect(&self, proofs: &mut Vec<Proof>, credential: Option<&str>, plugins: &Plugins) -> Result<(), Fault> {
+        for (name, conf) in plugins {
+            let Some(plugin) = self.registry.get(name).filter(|plugin| plugin.is_authentication()) else {
+                continue;
+            };
+            let pointer = format!("/plugins/{name}");
+            let owner = format!("consumer/{}", self.info.username);
+            let proof = self.references.compile(conf, &owner, |used| self.proof(plugin, credential, used));
+            if let Some(mut proof) = proof.map_err(|fault| in_plugin(name, fault).under(&pointer))? {
+                proof.is_resolved = *proof.entry.conf != *conf;
+                proofs.push(Proof { pointer, ..proof });
+            }
+        }
+        Ok(())
+    }
+
+    fn proof(&self, plugin: &dyn PluginType, credential: Option<&str>, conf: &Value) -> Result<Option<Proof>, Fault> {
+        let Some(key) = plugin.credential_key(conf) else { return Ok(None) };
         let entry = ConsumerEntry {
-            consumer: info.clone(),
+            consumer: self.info.clone(),
             credential_id: credential.map(Into::into),
             conf: Arc::new(conf.clone()),
-            prepared: plugin.prepare_credential(conf).map_err(|fault| in_plugin(name, fault).under(&pointer))?,
+            prepared: plugin.prepare_credential(conf)?,
         };
-        proofs.push(Proof { plugin: plugin.name(), key: key.into(), entry, pointer });
+        let (key, pointer) = (key.into(), String::new());
+        Ok(Some(Proof { plugin: plugin.name(), key, entry, pointer, is_resolved: false }))
     }
-    Ok(())
 }

@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use crate::{Compiler, Plan};
 
-/// `mark` (10), `other` (20) and `auth` (2500), which finds consumers by `key`. `{"fail": "why"}` is refused.
+/// `mark` (10), `other` (20) and `auth` (2500), which finds consumers by `key`. `{"fail": "why"}` is refused, and so is
+/// `{"why": "refused"}`.
 pub(crate) fn registry() -> &'static Registry {
     static MARK: Fake = Fake { name: "mark", priority: 10, authenticates: false };
     static OTHER: Fake = Fake { name: "other", priority: 20, authenticates: false };
@@ -72,6 +73,9 @@ impl PluginType for Fake {
 }
 
 fn refuse_failing(conf: &Value) -> Result<(), Fault> {
+    if conf.get("why").and_then(Value::as_str) == Some("refused") {
+        return Err(Fault::new("/why", "refused"));
+    }
     match conf.get("fail").and_then(Value::as_str) {
         Some(why) => Err(Fault::new("/fail", why)),
         None => Ok(()),

@@ -2,7 +2,8 @@
 //!
 //! [`Compiler`] holds the configuration and follows its changes; after each it gives a [`Plan`] that
 //! shares everything unchanged with the one before. The control plane runs the same compiler as a dry
-//! run before it accepts a change, so what it accepted does not fail on an instance.
+//! run before it accepts a change, so what it accepted does not fail on an instance. [`References`] alone are resolved on
+//! instances only, and cannot make a configuration fail there.
 
 mod chain;
 mod compile;
@@ -11,6 +12,7 @@ mod consumers;
 #[cfg(test)]
 mod fixture;
 mod plan;
+mod references;
 pub mod router;
 mod sharded;
 mod tls;
@@ -20,6 +22,7 @@ pub use chain::{Chain, Entry};
 pub use compiler::{Compiler, Rejection};
 pub use consumers::CompiledConsumer;
 pub use plan::Plan;
+pub use references::References;
 pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
 pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap};
 pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};

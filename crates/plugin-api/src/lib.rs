@@ -8,6 +8,7 @@ pub mod condition;
 pub mod exchange;
 pub mod instance;
 pub mod kept;
+mod page;
 pub mod plugin;
 pub mod registry;
 pub mod reply;

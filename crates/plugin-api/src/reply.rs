@@ -5,6 +5,8 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
+use crate::page;
+
 /// Status, headers and a short body.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -20,6 +22,13 @@ impl Reply {
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::new(), body: Bytes::new() }
+    }
+
+    /// A status without words of its own: with nginx's page where nginx has one, as clients of APISIX see it.
+    pub fn page(status: StatusCode) -> Self {
+        static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+        let Some(page) = page::of(status) else { return Self::empty(status) };
+        Self { status, headers: HeaderMap::from_iter([(CONTENT_TYPE, HTML.clone())]), body: page.into() }
     }
 
     /// APISIX's form of a table body: JSON, a line feed, `text/plain`.

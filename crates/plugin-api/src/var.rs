@@ -301,6 +301,14 @@ fn body_argument<'e>(exchange: &'e Exchange, name: &str) -> Option<Cow<'e, str>>
     }
 }
 
+/// The arguments of a query in order, decoded; `None` for one without `=`.
+pub fn arguments(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| match pair.split_once('=') {
+        Some((name, value)) => (decode(name), Some(decode(value))),
+        None => (decode(pair), None),
+    })
+}
+
 /// The first argument of this name in a query, percent-decoded. An argument without `=` is empty.
 pub(crate) fn query_argument<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
     query.split('&').find_map(|pair| {

@@ -68,7 +68,7 @@ impl Plugin for Compiled {
         let Some(most) = self.most else { return Flow::CONTINUE };
         let told = exchange.headers.get(CONTENT_LENGTH).and_then(|told| told.to_str().ok()?.parse::<u64>().ok());
         if told.is_some_and(|told| told > most) {
-            return Flow::reply(Reply::empty(StatusCode::PAYLOAD_TOO_LARGE));
+            return Flow::reply(Reply::page(StatusCode::PAYLOAD_TOO_LARGE));
         }
         exchange.request_body_limit = Some(most);
         Flow::CONTINUE

@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{Chunk, CompileInput, Exchange, Phases, Plugin, PluginType};
@@ -92,11 +91,11 @@ impl Plugin for Compiled {
     }
 
     fn header_filter(&self, exchange: &mut Exchange) {
+        if self.changes_body() {
+            crate::forget_body_headers(exchange);
+        }
         for (name, value) in &self.headers {
             exchange.response.headers.insert(name, value.clone());
-        }
-        if self.changes_body() {
-            exchange.response.headers.remove(CONTENT_LENGTH);
         }
     }
 
@@ -140,6 +139,14 @@ mod tests {
         assert_eq!(run(r#"{"before_body": "<", "after_body": ">"}"#, &["a", "b", ""]), "<ab>");
         assert_eq!(run(r#"{"before_body": "<", "body": "x", "after_body": ">"}"#, &["a", "b"]), "<x>");
         assert_eq!(run(r#"{"body": "x"}"#, &["a"]), "x");
+        let framed = compile(&Echo, r#"{"after_body": ">", "headers": {"ETag": "own"}}"#);
+        let mut exchange = testing::exchange("/", &[]);
+        for name in ["content-length", "content-encoding", "last-modified", "etag"] {
+            exchange.response.headers.insert(name, http::HeaderValue::from_static("upstream's"));
+        }
+        framed.header_filter(&mut exchange);
+        assert_eq!(exchange.response.headers.len(), 1, "what was said of the body is true no more");
+        assert_eq!(exchange.response.headers["etag"], "own");
         let plugin = compile(&Echo, r#"{"headers": {"X-A": "b"}}"#);
         let mut exchange = testing::exchange("/", &[]);
         plugin.header_filter(&mut exchange);

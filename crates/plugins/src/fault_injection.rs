@@ -101,7 +101,7 @@ impl PluginType for FaultInjection {
             Ok(Abort {
                 status: status
                     .map_err(|_| Fault::new("/abort/http_status", "must be a status code from 200 to 999"))?,
-                body: Template::parse(abort.body.as_deref().unwrap_or_default()),
+                body: abort.body.as_deref().map(Template::parse),
                 headers: headers(&abort.headers)?,
                 when: When::new(abort.percentage, &abort.vars, "/abort/vars")?,
             })
@@ -152,7 +152,8 @@ impl When {
 
 struct Abort {
     status: StatusCode,
-    body: Template,
+    /// Without one the status has its page.
+    body: Option<Template>,
     headers: Vec<(HeaderName, Template)>,
     when: When,
 }
@@ -193,7 +194,10 @@ impl Compiled {
 
 impl Abort {
     fn reply(&self, exchange: &Exchange) -> Reply {
-        let mut reply = Reply::text(self.status, self.body.render(exchange));
+        let mut reply = match &self.body {
+            Some(body) => Reply::text(self.status, body.render(exchange)),
+            None => Reply::page(self.status),
+        };
         let rendered = self.headers.iter().filter_map(|(name, value)| {
             HeaderValue::try_from(value.render(exchange)).ok().map(|value| (name.clone(), value))
         });
@@ -218,9 +222,10 @@ mod tests {
         let cases = [
             (r#"{"abort": {"http_status": 503, "body": "down\n"}}"#, "/", answer(503, "down\n")),
             (r#"{"abort": {"http_status": 200, "body": "client $remote_addr"}}"#, "/", answer(200, "client 192.0.2.7")),
-            (r#"{"abort": {"http_status": 405}}"#, "/", answer(405, "")),
-            (r#"{"abort": {"http_status": 405, "percentage": 0}}"#, "/", None),
-            (r#"{"abort": {"http_status": 405, "percentage": 100}}"#, "/", answer(405, "")),
+            (r#"{"abort": {"http_status": 405, "body": ""}}"#, "/", answer(405, "")),
+            (r#"{"abort": {"http_status": 418}}"#, "/", answer(418, "")),
+            (r#"{"abort": {"http_status": 418, "percentage": 0}}"#, "/", None),
+            (r#"{"abort": {"http_status": 418, "percentage": 100}}"#, "/", answer(418, "")),
             (vars, "/?name=jack", answer(403, "no")),
             (vars, "/?age=20", answer(403, "no")),
             (vars, "/?name=ann", None),
@@ -228,6 +233,8 @@ mod tests {
         for (conf, target, expected) in cases {
             assert_eq!(run(conf, target), expected, "{conf} {target}");
         }
+        let (_, page) = run(r#"{"abort": {"http_status": 405}}"#, "/").expect("a reply");
+        assert!(page.starts_with("<html>\r\n<head><title>405 Not Allowed</title>"), "{page}");
         let plugin = compile(&FaultInjection, r#"{"abort": {"http_status": 200, "headers": {"X-A": "b", "X-N": 5}}}"#);
         let reply = testing::reply_of(plugin.rewrite(&mut testing::exchange("/", &[]))).expect("a reply");
         assert_eq!((&reply.headers["x-a"], &reply.headers["x-n"]), (&"b".parse().unwrap(), &"5".parse().unwrap()));

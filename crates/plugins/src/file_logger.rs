@@ -86,9 +86,7 @@ impl Plugin for Compiled {
 
     fn log(&self, exchange: &mut Exchange) {
         if self.matches.as_ref().is_none_or(|matches| matches.holds(exchange)) {
-            let mut line = self.recorder.entry(self, exchange).to_string().into_bytes();
-            line.push(b'\n');
-            courier::write_line(&self.path, line);
+            courier::write_line(&self.path, |line| self.recorder.write(self, exchange, line));
         }
     }
 }

@@ -160,8 +160,7 @@ impl Plugin for Compiled {
     }
 
     fn log(&self, exchange: &mut Exchange) {
-        let entry = self.recorder.entry(self, exchange).to_string();
-        courier::deliver(&self.sink, entry.into());
+        courier::deliver(&self.sink, |entry| self.recorder.write(self, exchange, entry));
     }
 }
 
@@ -282,12 +281,12 @@ mod tests {
         log(&conf, 2);
         let request = next(&mut requests).await;
         assert!(request.starts_with("POST /entries ") && request.contains("authorization: Bearer t"), "{request}");
-        assert!(request.ends_with(r#"[{"route_id":"r1","uri":"/0"},{"route_id":"r1","uri":"/1"}]"#), "{request}");
+        assert!(request.ends_with(r#"[{"uri":"/0","route_id":"r1"},{"uri":"/1","route_id":"r1"}]"#), "{request}");
         let lines = json!({ "uri": uri, "batch_max_size": 2, "log_format": format, "concat_method": "new_line" });
         log(&lines, 2);
         let request = next(&mut requests).await;
         assert!(
-            request.ends_with("{\"route_id\":\"r1\",\"uri\":\"/0\"}\n{\"route_id\":\"r1\",\"uri\":\"/1\"}"),
+            request.ends_with("{\"uri\":\"/0\",\"route_id\":\"r1\"}\n{\"uri\":\"/1\",\"route_id\":\"r1\"}"),
             "{request}"
         );
     }

@@ -42,8 +42,9 @@ mod uri_blocker;
 
 use std::sync::LazyLock;
 
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
 use model::Fault;
-use plugin_api::{PluginType, Registry};
+use plugin_api::{Exchange, PluginType, Registry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -90,6 +91,13 @@ pub fn registry() -> &'static Registry {
 /// Brings log entries that are on their way to their sinks, but takes no longer than `limit`.
 pub async fn flush_logs(limit: std::time::Duration) {
     log::courier::flush(limit).await;
+}
+
+/// What the upstream said of its body is not true of another. Source: `clear_header_as_body_modified` of APISIX.
+fn forget_body_headers(exchange: &mut Exchange) {
+    for name in [CONTENT_LENGTH, CONTENT_ENCODING, LAST_MODIFIED, ETAG] {
+        exchange.response.headers.remove(name);
+    }
 }
 
 /// A configuration with its defaults. Its schema was checked before, so this fails for a newer version's fields only.

@@ -8,6 +8,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use http::StatusCode;
 use limit::{Concurrency, ConcurrencyTable};
 use model::Fault;
 use plugin_api::schema::with_meta;
@@ -16,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::limit_count::counters;
-use crate::limit_count::rule::{Key, KeyType};
+use crate::limit_count::rule::{Amount, Key, KeyType};
 use crate::limit_req::{held_back, refusal, refuse_redis};
 
 /// Keys at once.
@@ -31,18 +32,29 @@ pub(crate) struct LimitConn;
 
 #[derive(Deserialize)]
 struct Conf {
-    conn: u64,
-    burst: u64,
+    conn: Option<Value>,
+    burst: Option<Value>,
     default_conn_delay: f64,
     #[serde(default)]
     only_use_default_delay: bool,
-    key: String,
+    key: Option<String>,
     #[serde(default)]
     key_type: KeyType,
+    #[serde(default)]
+    rules: Vec<RuleConf>,
     #[serde(default = "unavailable")]
     rejected_code: u16,
     rejected_msg: Option<String>,
     policy: Option<String>,
+    #[serde(default)]
+    allow_degradation: bool,
+}
+
+#[derive(Deserialize)]
+struct RuleConf {
+    conn: Option<Value>,
+    burst: Option<Value>,
+    key: String,
 }
 
 fn unavailable() -> u16 {
@@ -60,21 +72,34 @@ impl PluginType for LimitConn {
 
     fn schema(&self) -> &'static Value {
         static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+            let amount = |least: Value| json!({ "oneOf": [least, { "type": "string" }] });
+            let conn = amount(json!({ "type": "integer", "exclusiveMinimum": 0 }));
+            let burst = amount(json!({ "type": "integer", "minimum": 0 }));
             with_meta(json!({
                 "type": "object",
                 "properties": {
-                    "conn": { "type": "integer", "exclusiveMinimum": 0 },
-                    "burst": { "type": "integer", "minimum": 0 },
+                    "conn": conn,
+                    "burst": burst,
                     "default_conn_delay": { "type": "number", "exclusiveMinimum": 0 },
                     "only_use_default_delay": { "type": "boolean", "default": false },
                     "key": { "type": "string" },
                     "key_type": { "type": "string", "enum": ["var", "var_combination"], "default": "var" },
+                    "rules": {
+                        "type": "array",
+                        "description": "several limits, instead of conn, burst and key",
+                        "items": {
+                            "type": "object",
+                            "properties": { "conn": conn, "burst": burst, "key": { "type": "string" } },
+                            "required": ["conn", "burst", "key"],
+                        },
+                    },
                     "policy": { "type": "string", "enum": ["redis", "redis-cluster", "local"], "default": "local" },
                     "rejected_code": { "type": "integer", "minimum": 200, "maximum": 599, "default": 503 },
                     "rejected_msg": { "type": "string", "minLength": 1 },
                     "allow_degradation": { "type": "boolean", "default": false },
                 },
-                "required": ["conn", "burst", "default_conn_delay", "key"],
+                "required": ["default_conn_delay"],
+                "oneOf": [{ "required": ["conn", "burst", "key"] }, { "required": ["rules"] }],
             }))
         });
         &SCHEMA
@@ -84,24 +109,58 @@ impl PluginType for LimitConn {
         let conf: Conf = crate::read(input.conf)?;
         refuse_redis(conf.policy.as_deref())?;
         Ok(Arc::new(Compiled {
-            limit: Concurrency {
-                most: conf.conn,
-                burst: conf.burst,
-                default_delay: conf.default_conn_delay,
-                only_default_delay: conf.only_use_default_delay,
-            },
-            seed: counters::seed(None, input),
-            key: Key::new(conf.key_type, &conf.key),
+            rules: rules(&conf, counters::seed(None, input))?,
+            has_rules: !conf.rules.is_empty(),
+            default_delay: conf.default_conn_delay,
+            only_default_delay: conf.only_use_default_delay,
             refusal: refusal(conf.rejected_code, conf.rejected_msg.as_deref())?,
+            allow_degradation: conf.allow_degradation,
         }))
     }
 }
 
-struct Compiled {
-    limit: Concurrency,
+fn rules(conf: &Conf, seed: u64) -> Result<Vec<Rule>, Fault> {
+    if conf.rules.is_empty() {
+        let key = Key::new(conf.key_type, conf.key.as_deref().unwrap_or("remote_addr"));
+        return Ok(vec![Rule::new("", seed, &conf.conn, &conf.burst, key)?]);
+    }
+    let rule = |(n, rule): (usize, &RuleConf)| {
+        let pointer = format!("/rules/{n}");
+        if conf.rules.iter().take(n).any(|other| other.key == rule.key) {
+            return Err(Fault::new(pointer + "/key", format!("duplicate key '{}' in rules", rule.key)));
+        }
+        let seed = counters::seed_of_rule(seed, &rule.key);
+        Rule::new(&pointer, seed, &rule.conn, &rule.burst, Key::of_rule(&rule.key))
+    };
+    conf.rules.iter().enumerate().map(rule).collect()
+}
+
+/// A compiled limit.
+struct Rule {
+    most: Amount,
+    burst: Amount,
     seed: u64,
     key: Key,
+}
+
+impl Rule {
+    /// Faults are below `pointer`.
+    fn new(pointer: &str, seed: u64, conn: &Option<Value>, burst: &Option<Value>, key: Key) -> Result<Self, Fault> {
+        let amount = |value: &Option<Value>, least: u64, field: &str| {
+            Amount::parse(value.as_ref(), least).map_err(|message| Fault::new(format!("{pointer}/{field}"), message))
+        };
+        Ok(Self { most: amount(conn, 1, "conn")?, burst: amount(burst, 0, "burst")?, seed, key })
+    }
+}
+
+struct Compiled {
+    rules: Vec<Rule>,
+    /// Whether `rules` were given: one that a request does not fit is left out then.
+    has_rules: bool,
+    default_delay: f64,
+    only_default_delay: bool,
     refusal: Reply,
+    allow_degradation: bool,
 }
 
 /// A request that counts, from here until it is dropped with its exchange, whichever way it ends.
@@ -122,12 +181,34 @@ impl Plugin for Compiled {
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let key = self.key.hashed(self.seed, exchange);
-        let Some(delay) = TABLE.enter(key, self.limit) else {
-            return Flow::reply(self.refusal.clone());
-        };
-        exchange.kept.put(self, Entered { key, since: Instant::now() });
+        let mut delay = 0.0;
+        let mut is_limited = false;
+        for rule in &self.rules {
+            let Some((key, limit)) = self.due(rule, exchange) else { continue };
+            is_limited = true;
+            let Some(more) = TABLE.enter(key, limit) else { return Flow::reply(self.refusal.clone()) };
+            exchange.kept.put(rule, Entered { key, since: Instant::now() });
+            delay += more;
+        }
+        if !is_limited && !self.allow_degradation {
+            tracing::error!(uri = %exchange.uri, "limit-conn: no limit can be read from this request");
+            return Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR));
+        }
         if delay < SHORTEST_DELAY { Flow::CONTINUE } else { held_back(delay) }
+    }
+}
+
+impl Compiled {
+    /// What is counted for this request, and how far; `None` when a variable gives no number, or a rule's key nothing.
+    fn due(&self, rule: &Rule, exchange: &Exchange) -> Option<(u64, Concurrency)> {
+        let (most, _) = rule.most.resolve(exchange)?;
+        let (burst, _) = rule.burst.resolve(exchange)?;
+        let key = match self.has_rules {
+            true => rule.key.hashed_if_any(rule.seed, exchange)?,
+            false => rule.key.hashed(rule.seed, exchange),
+        };
+        let (default_delay, only_default_delay) = (self.default_delay, self.only_default_delay);
+        Some((key, Concurrency { most, burst, default_delay, only_default_delay }))
     }
 }
 
@@ -140,7 +221,11 @@ mod tests {
 
     /// A request that has passed: `-` goes on, `w` waits, else the status.
     fn enter(plugin: &Arc<dyn Plugin>) -> (Exchange, String) {
-        let mut exchange = testing::exchange("/", &[]);
+        enter_with(plugin, &[])
+    }
+
+    fn enter_with(plugin: &Arc<dyn Plugin>, headers: &[(&str, &str)]) -> (Exchange, String) {
+        let mut exchange = testing::exchange("/", headers);
         let verdict = match plugin.access(&mut exchange) {
             Flow::Done(Verdict::Continue) => "-".to_owned(),
             Flow::Done(Verdict::Reply(reply)) => reply.status.as_u16().to_string(),
@@ -162,8 +247,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
-        let conf = json!({ "conn": 1, "burst": 1, "key": "a" });
-        assert_eq!(refusal_of(&LimitConn, &conf), "property \"default_conn_delay\" is required");
+    fn rules_count_where_they_fit() {
+        let conf = json!({ "default_conn_delay": 0.1, "rules": [
+            { "conn": 1, "burst": 0, "key": "$http_x_user" },
+            { "conn": "${http_x_most}", "burst": "0", "key": "$http_x_tenant" },
+        ] });
+        let plugin = compile(&LimitConn, &conf.to_string());
+        let ann = enter_with(&plugin, &[("x-user", "ann")]);
+        assert_eq!([&ann.1, &enter_with(&plugin, &[("x-user", "ann")]).1], ["-", "503"]);
+        let tenant = [("x-tenant", "blue"), ("x-most", "2")];
+        let (one, two, three) =
+            (enter_with(&plugin, &tenant), enter_with(&plugin, &tenant), enter_with(&plugin, &tenant));
+        assert_eq!([&one.1, &two.1, &three.1], ["-", "-", "503"]);
+        let both = [("x-user", "ann"), tenant[0], tenant[1]];
+        drop(one);
+        assert_eq!(enter_with(&plugin, &both).1, "503", "the first rule refuses");
+        drop(ann);
+        let ann = enter_with(&plugin, &both);
+        assert_eq!([&ann.1, &enter_with(&plugin, &tenant).1], ["-", "503"], "it counts for both");
+        drop(ann);
+        assert_eq!(enter_with(&plugin, &tenant).1, "-");
+        assert_eq!(enter(&plugin).1, "500", "no rule fits");
+        let mut lenient = conf;
+        lenient["allow_degradation"] = true.into();
+        assert_eq!(enter(&compile(&LimitConn, &lenient.to_string())).1, "-");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let rule = || json!({ "conn": 1, "burst": 1, "key": "$a" });
+        let cases = [
+            (rule(), "property \"default_conn_delay\" is required"),
+            (
+                json!({ "default_conn_delay": 1, "conn": 1, "burst": 1 }),
+                "value should match only one schema, but matches none",
+            ),
+            (
+                json!({ "default_conn_delay": 1, "conn": 1, "burst": 1, "key": "a", "rules": [rule()] }),
+                "value should match only one schema, but matches both schemas 1 and 2",
+            ),
+            (json!({ "default_conn_delay": 1, "rules": [rule(), rule()] }), "duplicate key '$a' in rules"),
+        ];
+        for (conf, reason) in cases {
+            assert_eq!(refusal_of(&LimitConn, &conf), reason, "{conf}");
+        }
     }
 }

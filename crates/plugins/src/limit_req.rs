@@ -102,11 +102,11 @@ pub(crate) fn refuse_redis(policy: Option<&str>) -> Result<(), Fault> {
     }
 }
 
-/// `{"error_msg": ...}` with the message given, else no body.
+/// `{"error_msg": ...}` with the message given, else the status and its page.
 pub(crate) fn refusal(code: u16, message: Option<&str>) -> Result<Reply, Fault> {
     let status = StatusCode::from_u16(code);
     let status = status.map_err(|_| Fault::new("/rejected_code", "must be a status code from 200 to 599"))?;
-    Ok(message.map_or_else(|| Reply::empty(status), |message| Reply::error_msg(status, message)))
+    Ok(message.map_or_else(|| Reply::page(status), |message| Reply::error_msg(status, message)))
 }
 
 struct Compiled {
@@ -168,7 +168,8 @@ mod tests {
             r#"{"rate": 0.1, "burst": 1, "key": "http_x_id", "nodelay": true, "rejected_code": 429}"#,
         );
         let a = [("x-id", "a")];
-        assert_eq!([run(&plugin, &a), run(&plugin, &a), run(&plugin, &a)], ["-", "-", "429 "]);
+        assert_eq!([run(&plugin, &a), run(&plugin, &a)], ["-", "-"]);
+        assert!(run(&plugin, &a).starts_with("429 <html>"), "without words it is nginx's page");
         assert_eq!(run(&plugin, &[("x-id", "b")]), "-", "another key");
         assert_eq!(run(&plugin, &[]), "-", "the address takes an empty key's place");
     }

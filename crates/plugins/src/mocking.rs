@@ -20,7 +20,8 @@ use serde_json::{Map, Value, json};
 use crate::header_json;
 
 static MOCK_BY: HeaderName = HeaderName::from_static("x-mock-by");
-static MOCKER: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
+/// Clients look for this name; the version is the one whose behaviour this plugin has.
+static MOCKER: HeaderValue = HeaderValue::from_static("APISIX/3.18.0");
 
 /// The plugin by name.
 pub(crate) struct Mocking;

@@ -65,7 +65,7 @@ impl Plugin for Compiled {
                 let content_type = (CONTENT_TYPE, HeaderValue::from_static(prometheus::PAGE_TYPE));
                 Reply { status: StatusCode::OK, headers: HeaderMap::from_iter([content_type]), body: metrics.into() }
             }
-            None => Reply::empty(StatusCode::NOT_FOUND),
+            None => Reply::page(StatusCode::NOT_FOUND),
         })
     }
 }

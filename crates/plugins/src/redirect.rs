@@ -133,8 +133,8 @@ impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         match self.location(exchange) {
             Some((status, location)) => match HeaderValue::try_from(location) {
-                Ok(location) => Flow::reply(Reply::empty(status).with_header(LOCATION, location)),
-                Err(_) => Flow::reply(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)),
+                Ok(location) => Flow::reply(Reply::page(status).with_header(LOCATION, location)),
+                Err(_) => Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR)),
             },
             None => Flow::CONTINUE,
         }
@@ -158,7 +158,7 @@ impl Compiled {
     /// The same over HTTPS. A request that changes something keeps its method (RFC 9110, section 15.4.9).
     fn https(&self, exchange: &Exchange) -> Option<(StatusCode, String)> {
         let scheme = exchange.header("x-forwarded-proto").unwrap_or_else(|| exchange.scheme());
-        if self.is_off || scheme != "http" {
+        if self.is_off || !scheme.eq_ignore_ascii_case("http") {
             return None;
         }
         let is_safe = matches!(exchange.method, Method::GET | Method::HEAD);
@@ -221,8 +221,11 @@ mod tests {
         let mut post = testing::exchange("/hello", &[]);
         post.method = Method::POST;
         assert_eq!(reply_of(plugin.rewrite(&mut post)).map(|reply| reply.status.as_u16()), Some(308));
-        let mut proxied = testing::exchange("/hello", &[("x-forwarded-proto", "https")]);
-        assert!(reply_of(plugin.rewrite(&mut proxied)).is_none());
+        for (scheme, status) in [("https", None), ("HTTPS", None), ("http", Some(301)), ("HTTP", Some(301))] {
+            let mut proxied = testing::exchange("/hello", &[("x-forwarded-proto", scheme)]);
+            let reply = reply_of(plugin.rewrite(&mut proxied));
+            assert_eq!(reply.map(|reply| reply.status.as_u16()), status, "{scheme}");
+        }
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl PluginType for UriBlocker {
             rules: Pattern::any_of(&conf.block_rules, case, "/block_rules")?,
             refusal: match &conf.rejected_msg {
                 Some(message) => Reply::error_msg(status, message),
-                None => Reply::empty(status),
+                None => Reply::page(status),
             },
         }))
     }
@@ -104,19 +104,24 @@ mod tests {
         answer_of(compile(&UriBlocker, conf).rewrite(&mut testing::exchange(target, &[])))
     }
 
+    fn reply_text(reply: &Reply) -> Option<(u16, String)> {
+        Some((reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned()))
+    }
+
     #[test]
     fn rules_decide_by_the_whole_target() {
         let refused = |code: u16, body: &str| Some((code, body.to_owned()));
+        let page = || reply_text(&Reply::page(StatusCode::FORBIDDEN));
         let cases = [
-            (r#"{"block_rules": ["aa"]}"#, "/hello?aa=1", refused(403, "")),
+            (r#"{"block_rules": ["aa"]}"#, "/hello?aa=1", page()),
             (r#"{"block_rules": ["aa"]}"#, "/hello?bb=1", None),
             (r#"{"block_rules": ["aa"]}"#, "/hello?AA=1", None),
-            (r#"{"block_rules": ["aa"], "case_insensitive": true}"#, "/hello?AA=1", refused(403, "")),
-            (r#"{"block_rules": ["^a", "b{2}"], "case_insensitive": true}"#, "/hello?BB", refused(403, "")),
-            (r#"{"block_rules": ["aa", "c+"]}"#, "/cat", refused(403, "")),
-            (r#"{"block_rules": ["^/(?!api/)"]}"#, "/web", refused(403, "")),
+            (r#"{"block_rules": ["aa"], "case_insensitive": true}"#, "/hello?AA=1", page()),
+            (r#"{"block_rules": ["^a", "b{2}"], "case_insensitive": true}"#, "/hello?BB", page()),
+            (r#"{"block_rules": ["aa", "c+"]}"#, "/cat", page()),
+            (r#"{"block_rules": ["^/(?!api/)"]}"#, "/web", page()),
             (r#"{"block_rules": ["^/(?!api/)"]}"#, "/api/x", None),
-            (r#"{"block_rules": ["select.+(from|limit)"]}"#, "/?name=;select%20from%20sys", refused(403, "")),
+            (r#"{"block_rules": ["select.+(from|limit)"]}"#, "/?name=;select%20from%20sys", page()),
             (r#"{"block_rules": []}"#, "/", None),
             (
                 r#"{"block_rules": ["aa"], "rejected_code": 400, "rejected_msg": "access is not allowed"}"#,

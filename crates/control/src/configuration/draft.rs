@@ -8,7 +8,7 @@ use model::{Change, Fault, Faults, GroupState, Kind, ResourceId, ResourceKey};
 use plugin_api::Registry;
 
 use super::references::{self, References, Target};
-use super::{Operation, check};
+use super::{Operation, check, together};
 use crate::error::{ControlError, ItemFault};
 
 /// Who refers to what is to be deleted: so many are named in the error.
@@ -133,6 +133,9 @@ impl<'g> Draft<'g> {
                 Some(body) => self.check_put(index, &key, &body),
                 None => self.check_deleted(index, &key),
             }
+        }
+        for (index, key, fault) in together::faults(self.registry, self.state, &self.touched) {
+            self.invalid(index, &key, fault);
         }
     }
 

@@ -11,6 +11,7 @@ mod patch;
 mod permission;
 mod read;
 mod references;
+mod together;
 mod validate;
 mod write;
 

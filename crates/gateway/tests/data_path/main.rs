@@ -18,6 +18,7 @@ mod merging;
 mod paths;
 mod phases;
 mod plan_swap;
+mod plugin_answers;
 mod proxying;
 mod retries;
 mod support;

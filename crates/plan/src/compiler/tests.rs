@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use model::Change;
-use plugin_api::ConsumerIndex;
+use plugin_api::{ConsumerIndex, Phases};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Compiler;
-use crate::Plan;
 use crate::fixture::{compiled, delete, put, registry, request, routed};
+use crate::{Chain, Plan, References};
 
 fn nodes(port: u16) -> Value {
     json!({ "nodes": { format!("127.0.0.1:{port}"): 1 } })
@@ -79,6 +79,74 @@ fn a_credential_is_prepared_once_and_found_so() {
     let entry = plan.find("auth", "k").expect("an entry");
     let prepared = entry.prepared.as_ref().and_then(|prepared| prepared.downcast_ref::<Value>());
     assert_eq!(prepared, Some(&json!({ "key": "k" })));
+}
+
+/// A compiler as an instance has it, with two variables.
+fn on_an_instance(changes: &[Change]) -> Compiler {
+    let environment = |name: &str| match name {
+        "KEY" => Some("k1".to_owned()),
+        "WRONG" => Some("refused".to_owned()),
+        _ => None,
+    };
+    let mut compiler = Compiler::new(registry()).resolving(References::to(environment));
+    compiler.apply(changes).expect("served");
+    compiler
+}
+
+fn consumer(name: &str, credential: Value) -> Change {
+    put(&format!("consumer/{name}"), json!({ "username": name, "plugins": { "auth": credential } }))
+}
+
+#[test]
+fn references_are_resolved_on_instances_alone() {
+    let jack = [consumer("jack", json!({ "key": "$env://KEY" }))];
+    let found = |compiler: &Compiler, key: &str| compiler.plan().find("auth", key).is_some();
+    let (instance, control) = (on_an_instance(&jack), compiled(&jack));
+    assert_eq!((found(&instance, "k1"), found(&instance, "$env://KEY")), (true, false));
+    assert_eq!((found(&control, "k1"), found(&control, "$env://KEY")), (false, true));
+    let unset = on_an_instance(&[consumer("jack", json!({ "key": "$env://NOBODY" }))]);
+    assert!(found(&unset, "$env://NOBODY"), "the text itself");
+}
+
+#[test]
+fn what_a_reference_leads_to_cannot_keep_a_revision_from_being_served() {
+    let route = |why: &str| put("route/r", json!({ "uri": "/", "plugins": { "mark": { "why": why } } }));
+    let refusing = on_an_instance(&[route("$env://WRONG")]);
+    assert_eq!(refusing.plan().route_count(), 1);
+    let key = || json!({ "key": "$env://KEY" });
+    let mut compiler = on_an_instance(&[consumer("ann", json!({ "key": "k1" })), consumer("jack", key())]);
+    let owner = |compiler: &Compiler| {
+        compiler.plan().find("auth", "k1").map(|entry| entry.consumer.username.to_string()).unwrap_or_default()
+    };
+    assert_eq!(owner(&compiler), "ann", "the first one keeps it");
+    compiler.apply(&[delete("consumer/jack")]).expect("applied");
+    assert_eq!(owner(&compiler), "ann", "and does not lose it with the other");
+    let twice = compiler.apply(&[consumer("eve", json!({ "key": "k1" }))]).expect_err("a fault of the configuration");
+    assert_eq!(twice.message, "is already used by consumer \"ann\"");
+}
+
+#[test]
+fn a_plugin_that_is_disabled_hides_that_of_a_weaker_source() {
+    let off = json!({ "mark": { "_meta": { "disable": true } } });
+    let plan = compiled(&[
+        put("service/s", json!({ "name": "s", "plugins": { "mark": {}, "other": {} } })),
+        put("plugin_config/p", json!({ "plugins": off })),
+        put("route/r", json!({ "uri": "/r", "service_id": "s", "plugin_config_id": "p" })),
+        put("route/q", json!({ "uri": "/q", "service_id": "s", "plugins": off })),
+        put("route/t", json!({ "uri": "/t", "service_id": "s" })),
+        put("consumer/jack", json!({ "username": "jack", "plugins": off })),
+    ])
+    .plan();
+    let jack = plan.consumer("jack").expect("a consumer").chain.clone();
+    let running = |chain: &Chain| {
+        let entries = chain.entries().iter().filter(|entry| entry.phases.has(Phases::ACCESS));
+        entries.map(|entry| entry.name).collect::<Vec<_>>()
+    };
+    let chain = |path: &str| plan.route(&request(path)).expect("a route").route.chain.clone();
+    assert_eq!(running(&chain("a/r")), ["other"], "by the plugin config");
+    assert_eq!(running(&chain("a/q")), ["other"], "by the route");
+    assert_eq!(running(&chain("a/t")), ["other", "mark"]);
+    assert_eq!(running(&chain("a/t").with_consumer(&jack)), ["other"], "by the consumer");
 }
 
 #[test]

@@ -72,6 +72,9 @@ impl Verifier {
 impl Key {
     fn of(credential: &Credential) -> Result<Self, Fault> {
         if let Some(algorithm) = by_secret(&credential.algorithm) {
+            if credential.base64_secret && credential.secret.as_deref().is_some_and(is_reference) {
+                return Ok(Key::Unreadable);
+            }
             return secret(credential).map(|secret| Key::Secret(Box::new(hmac::Key::new(algorithm, &secret))));
         }
         let pem = credential.public_key.as_deref().ok_or_else(|| Fault::new("", "missing valid public key"))?;
@@ -81,6 +84,12 @@ impl Key {
         }
         Ok(key.map_or(Key::Unreadable, Key::Public))
     }
+}
+
+/// Where a reference leads is seen on the instance alone, which comes here again with what it found.
+fn is_reference(secret: &str) -> bool {
+    let secret = secret.to_ascii_lowercase();
+    secret.starts_with("$env://") || secret.starts_with("$secret://")
 }
 
 fn secret(credential: &Credential) -> Result<Vec<u8>, Fault> {

@@ -50,7 +50,7 @@ pub(crate) fn seed(group: Option<&str>, input: &CompileInput<'_>) -> u64 {
 }
 
 /// Rules of one configuration count apart.
-pub(super) fn seed_of_rule(seed: u64, key: &str) -> u64 {
+pub(crate) fn seed_of_rule(seed: u64, key: &str) -> u64 {
     let mut hasher = hashing().build_hasher();
     hasher.write_u64(seed);
     hasher.write(key.as_bytes());

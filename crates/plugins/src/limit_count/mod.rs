@@ -141,7 +141,7 @@ fn rejection(conf: &Conf) -> Result<Reply, Fault> {
     let status = status.map_err(|_| Fault::new("/rejected_code", "must be a status code from 200 to 599"))?;
     Ok(match &conf.rejected_msg {
         Some(message) => Reply::error_msg(status, message),
-        None => Reply::empty(status),
+        None => Reply::page(status),
     })
 }
 
@@ -247,8 +247,8 @@ impl Compiled {
                 }
                 Err(error) => {
                     tracing::error!(%error, "limit-count: cannot count");
-                    let message = format!("failed to limit count: {error}");
-                    return Verdict::Reply(Reply::error_msg(StatusCode::INTERNAL_SERVER_ERROR, &message));
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    return Verdict::Reply(Reply::error_msg(status, "failed to limit count"));
                 }
             }
         }
@@ -269,7 +269,7 @@ impl Compiled {
             return None;
         }
         tracing::error!(uri = %exchange.uri, "limit-count: no limit can be read from this request");
-        Some(Reply::empty(StatusCode::INTERNAL_SERVER_ERROR))
+        Some(Reply::page(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
 

@@ -61,9 +61,11 @@ pub(crate) enum Key {
 }
 
 /// A number, or a variable that gives one.
-enum Amount {
+pub(crate) enum Amount {
+    /// The number, also as a header's value.
     Known(u64, HeaderValue),
-    Variable(Template),
+    /// The variable, and the least number that it may give.
+    Variable(Template, u64),
 }
 
 impl Rule {
@@ -77,7 +79,7 @@ impl Rule {
         headers: HeaderNames,
     ) -> Result<Self, Fault> {
         let amount = |value: &Option<Value>, field: &str| {
-            Amount::parse(value.as_ref()).map_err(|message| Fault::new(format!("{pointer}/{field}"), message))
+            Amount::parse(value.as_ref(), 1).map_err(|message| Fault::new(format!("{pointer}/{field}"), message))
         };
         Ok(Self {
             seed,
@@ -130,7 +132,7 @@ impl Key {
     }
 
     /// A rule's key is a combination of variables.
-    pub(super) fn of_rule(text: &str) -> Self {
+    pub(crate) fn of_rule(text: &str) -> Self {
         Self::new(KeyType::VarCombination, text)
     }
 
@@ -144,11 +146,18 @@ impl Key {
         hasher.finish()
     }
 
+    /// As [`Key::hashed`]; `None` for an empty key.
+    pub(crate) fn hashed_if_any(&self, seed: u64, exchange: &Exchange) -> Option<u64> {
+        let mut hasher = counters::hashing().build_hasher();
+        hasher.write_u64(seed);
+        self.write(exchange, &mut hasher).then(|| hasher.finish())
+    }
+
     fn text(&self, exchange: &Exchange) -> Option<String> {
         match self {
             Self::Address => None,
             Self::Constant(text) => Some(text.clone()),
-            Self::Var(var) => var.get(exchange).filter(|text| !text.is_empty()).map(|text| text.into_owned()),
+            Self::Var(var) => var.get(exchange).map(|text| text.into_owned()),
             Self::Combination(template) => match template.render_counted(exchange) {
                 (_, 0) => None,
                 (text, _) => Some(text.to_string()),
@@ -161,7 +170,7 @@ impl Key {
         match self {
             Self::Address => write_address(exchange, hasher),
             Self::Constant(text) => hasher.write(text.as_bytes()),
-            Self::Var(var) => match var.get(exchange).filter(|text| !text.is_empty()) {
+            Self::Var(var) => match var.get(exchange) {
                 Some(text) => hasher.write(text.as_bytes()),
                 None => return false,
             },
@@ -182,10 +191,11 @@ fn write_address(exchange: &Exchange, hasher: &mut impl Hasher) {
 }
 
 impl Amount {
-    fn parse(value: Option<&Value>) -> Result<Self, String> {
+    /// A number of at least `least`, or text that is one or has variables.
+    pub(crate) fn parse(value: Option<&Value>, least: u64) -> Result<Self, String> {
         let known = |number: Option<u64>| {
-            let number = number.filter(|number| (1..=MOST).contains(number));
-            let number = number.ok_or_else(|| format!("must be a whole number from 1 to {MOST}"))?;
+            let number = number.filter(|number| (least..=MOST).contains(number));
+            let number = number.ok_or_else(|| format!("must be a whole number from {least} to {MOST}"))?;
             Ok(Self::Known(number, HeaderValue::from(number)))
         };
         match value {
@@ -193,7 +203,7 @@ impl Amount {
                 let template = Template::parse(text);
                 match template.as_constant() {
                     Some(text) => known(text.trim().parse().ok()),
-                    None => Ok(Self::Variable(template)),
+                    None => Ok(Self::Variable(template, least)),
                 }
             }
             Some(Value::Number(number)) => {
@@ -205,12 +215,13 @@ impl Amount {
         }
     }
 
-    fn resolve(&self, exchange: &Exchange) -> Option<(u64, HeaderValue)> {
+    /// The number for this request, also as a header's value; `None` when the variable gives none.
+    pub(crate) fn resolve(&self, exchange: &Exchange) -> Option<(u64, HeaderValue)> {
         match self {
             Self::Known(number, header) => Some((*number, header.clone())),
-            Self::Variable(template) => {
+            Self::Variable(template, least) => {
                 let number = template.render(exchange).trim().parse().ok()?;
-                (1..=MOST).contains(&number).then(|| (number, HeaderValue::from(number)))
+                (*least..=MOST).contains(&number).then(|| (number, HeaderValue::from(number)))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The one thread that brings entries to files and servers. It starts with the first entry; what it cannot take in time
-//! is dropped and counted, for no request waits for a log.
+//! The one thread that brings entries to files and servers. It starts with the first entry and fetches ten times a second
+//! what workers have gathered; what it cannot take in time is dropped and counted, for no request waits for a log.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -14,21 +14,14 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Entries on their way to the thread at once.
-const PENDING: usize = 65_536;
+use super::gathered::{self, Gathered, Lines};
+
 /// Batches being sent at once.
 const SENDING: usize = 64;
 /// How often files are written and batches looked at.
 const TURN: Duration = Duration::from_millis(100);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
-
-/// What the thread is told.
-enum Job {
-    Line(Arc<Path>, Vec<u8>),
-    Entry(Arc<dyn Sink>, Bytes),
-    Flush(oneshot::Sender<()>),
-}
 
 /// Where batches go.
 pub(crate) trait Sink: Send + Sync {
@@ -55,14 +48,18 @@ pub(crate) struct BatchRules {
     pub(crate) retry_delay: Duration,
 }
 
-/// Adds a line to a file.
-pub(crate) fn write_line(path: &Arc<Path>, line: Vec<u8>) {
-    tell(Job::Line(path.clone(), line));
+/// Adds a line to a file: what `write` appends, which has no line break.
+pub(crate) fn write_line(path: &Arc<Path>, write: impl FnOnce(&mut Vec<u8>)) {
+    if gathered::with_own(|own| own.line(path, write)).is_err() {
+        drop_entries(1);
+    }
 }
 
-/// Adds an entry to the sink's batch.
-pub(crate) fn deliver(sink: &Arc<dyn Sink>, entry: Bytes) {
-    tell(Job::Entry(sink.clone(), entry));
+/// Adds an entry to the sink's batch: what `write` appends.
+pub(crate) fn deliver(sink: &Arc<dyn Sink>, write: impl FnOnce(&mut Vec<u8>)) {
+    if gathered::with_own(|own| own.entry(sink, write)).is_err() {
+        drop_entries(1);
+    }
 }
 
 /// Entries that were dropped: too many at once, or their sink was gone for too long.
@@ -78,7 +75,7 @@ pub(crate) async fn flush(limit: Duration) {
     }
     let (done, is_done) = oneshot::channel();
     let flushed = async {
-        if COURIER.send(Job::Flush(done)).await.is_ok() {
+        if COURIER.send(done).await.is_ok() {
             let _ = is_done.await;
         }
     };
@@ -87,8 +84,14 @@ pub(crate) async fn flush(limit: Duration) {
     }
 }
 
-static COURIER: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
-    let (jobs, queue) = mpsc::channel(PENDING);
+/// Starts the thread, once.
+pub(super) fn start() {
+    LazyLock::force(&COURIER);
+}
+
+/// Takes those who wait for all to be brought.
+static COURIER: LazyLock<mpsc::Sender<oneshot::Sender<()>>> = LazyLock::new(|| {
+    let (flushes, queue) = mpsc::channel(1);
     let run = move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run(queue)),
         Err(error) => tracing::error!(%error, "nothing is logged: the thread cannot start"),
@@ -96,41 +99,30 @@ static COURIER: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
     if let Err(error) = std::thread::Builder::new().name("logs".to_owned()).spawn(run) {
         tracing::error!(%error, "nothing is logged: the thread cannot start");
     }
-    jobs
+    flushes
 });
-
-fn tell(job: Job) {
-    if COURIER.try_send(job).is_err() {
-        drop_entries(1);
-    }
-}
 
 fn drop_entries(count: usize) {
     DROPPED.fetch_add(count as u64, Ordering::Relaxed);
 }
 
-async fn run(mut queue: mpsc::Receiver<Job>) {
+async fn run(mut flushes: mpsc::Receiver<oneshot::Sender<()>>) {
     let mut courier = Courier::default();
     let mut turns = tokio::time::interval(TURN);
     loop {
         tokio::select! {
-            job = queue.recv() => match job {
-                Some(Job::Line(path, line)) => courier.lines.entry(path.to_path_buf()).or_default().extend(line),
-                Some(Job::Entry(sink, entry)) => courier.add(sink, entry),
-                Some(Job::Flush(done)) => {
-                    courier.turn(true);
-                    courier.arrived().await;
-                    let _ = done.send(());
-                }
-                None => return,
-            },
+            flush = flushes.recv() => {
+                let Some(done) = flush else { return };
+                courier.turn(true);
+                courier.arrived().await;
+                let _ = done.send(());
+            }
             _ = turns.tick() => courier.turn(false),
         }
     }
 }
 
 struct Courier {
-    lines: HashMap<PathBuf, Vec<u8>>,
     files: HashMap<PathBuf, (File, u64)>,
     batches: HashMap<u64, Batch>,
     sending: Arc<Semaphore>,
@@ -146,16 +138,16 @@ struct Batch {
 impl Default for Courier {
     fn default() -> Self {
         let sending = Arc::new(Semaphore::new(SENDING));
-        Self { lines: HashMap::new(), files: HashMap::new(), batches: HashMap::new(), sending }
+        Self { files: HashMap::new(), batches: HashMap::new(), sending }
     }
 }
 
 impl Courier {
-    fn add(&mut self, sink: Arc<dyn Sink>, entry: Bytes) {
+    fn add(&mut self, sink: &Arc<dyn Sink>, entry: Bytes) {
         let now = Instant::now();
         let key = sink.key();
-        let batch =
-            self.batches.entry(key).or_insert_with(|| Batch { sink, entries: Vec::new(), first: now, last: now });
+        let new = || Batch { sink: sink.clone(), entries: Vec::new(), first: now, last: now };
+        let batch = self.batches.entry(key).or_insert_with(new);
         batch.entries.push(entry);
         batch.last = now;
         if batch.entries.len() >= batch.sink.rules().size {
@@ -165,8 +157,8 @@ impl Courier {
 
     /// Writes files, sends what is due; all of it when `everything` is wanted.
     fn turn(&mut self, everything: bool) {
-        for (path, lines) in std::mem::take(&mut self.lines) {
-            self.append(&path, &lines);
+        for gathered in gathered::take() {
+            self.take_in(gathered);
         }
         let is_due = |batch: &Batch| {
             let rules = batch.sink.rules();
@@ -174,6 +166,15 @@ impl Courier {
         };
         let due: Vec<u64> = self.batches.iter().filter(|(_, batch)| is_due(batch)).map(|(key, _)| *key).collect();
         due.into_iter().for_each(|key| self.dispatch(key));
+    }
+
+    fn take_in(&mut self, gathered: Gathered) {
+        for (path, Lines(lines)) in gathered.lines.into_values() {
+            self.append(&path, &lines);
+        }
+        for (sink, entries) in gathered.entries.into_values() {
+            entries.split().for_each(|entry| self.add(&sink, entry));
+        }
     }
 
     fn dispatch(&mut self, key: u64) {

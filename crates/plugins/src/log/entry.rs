@@ -2,15 +2,13 @@
 //!
 //! Source: `log_util.lua` of APISIX: the same fields, names and units.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use bytes::BytesMut;
 use model::Fault;
-use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases, Template};
+use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::header_json;
+use super::fields::{self, Bodies, Field};
 
 /// Most bytes of a body that are logged.
 const BODY_BYTES: usize = 512 * 1024;
@@ -76,8 +74,7 @@ pub(crate) fn metadata_schema() -> Value {
 
 /// Makes entries of requests.
 pub(crate) struct Recorder {
-    format: Option<Format>,
-    extra: Option<Format>,
+    fields: Vec<(Box<str>, Field)>,
     request_body: Body,
     response_body: Body,
 }
@@ -87,13 +84,6 @@ struct Body {
     included: bool,
     when: Option<Condition>,
     most: usize,
-}
-
-/// Fields with variables.
-enum Format {
-    Object(Vec<(String, Format)>),
-    Text(Template),
-    Other(Value),
 }
 
 /// What has been seen of a response's body.
@@ -111,8 +101,7 @@ impl Recorder {
         };
         let (request, response) = (&conf.include_req_body_expr, &conf.include_resp_body_expr);
         Ok(Self {
-            format: format.map(|fields| Format::of(&Value::Object(fields))),
-            extra: extra.map(|fields| Format::of(&Value::Object(fields))),
+            fields: fields(format.as_ref(), extra.as_ref()),
             request_body: body(conf.include_req_body, request, conf.max_req_body_bytes, "/include_req_body_expr")?,
             response_body: body(conf.include_resp_body, response, conf.max_resp_body_bytes, "/include_resp_body_expr")?,
         })
@@ -140,110 +129,29 @@ impl Recorder {
         }
     }
 
-    /// The entry of a request that is over.
-    pub(crate) fn entry<P>(&self, owner: &P, exchange: &mut Exchange) -> Value {
+    /// Writes the entry of a request that is over.
+    pub(crate) fn write<P>(&self, owner: &P, exchange: &mut Exchange, out: &mut Vec<u8>) {
         let seen = exchange.kept.take::<_, Seen>(owner);
-        let mut entry = match &self.format {
-            Some(format) => with_place(format.render(exchange), exchange),
-            None => whole(exchange),
+        let request = exchange.request_body.as_deref().filter(|_| self.request_body.applies(exchange));
+        let response = seen.as_ref().filter(|_| self.response_body.applies(exchange));
+        let bodies = Bodies {
+            request: request.map(|body| body.get(..body.len().min(self.request_body.most)).unwrap_or_default()),
+            response: response.map(|Seen(body)| &**body),
         };
-        if let (Some(fields), Some(Value::Object(extra))) =
-            (entry.as_object_mut(), self.extra.as_ref().map(|extra| extra.render(exchange)))
-        {
-            fields.extend(extra);
-        }
-        if let Some(body) = exchange.request_body.as_ref().filter(|_| self.request_body.applies(exchange)) {
-            let shown = body.get(..body.len().min(self.request_body.most)).unwrap_or_default();
-            entry["request"]["body"] = String::from_utf8_lossy(shown).into();
-        }
-        if let Some(Seen(body)) = seen.filter(|_| self.response_body.applies(exchange)) {
-            entry["response"]["body"] = String::from_utf8_lossy(&body).into();
-        }
-        entry
+        fields::write(&self.fields, exchange, &bodies, out);
     }
+}
+
+fn fields(format: Option<&Map<String, Value>>, extra: Option<&Map<String, Value>>) -> Vec<(Box<str>, Field)> {
+    let mut fields = format.map_or_else(fields::whole, fields::of_format);
+    if let Some(extra) = extra {
+        fields::extend(&mut fields, extra);
+    }
+    fields
 }
 
 impl Body {
     fn applies(&self, exchange: &Exchange) -> bool {
         self.included && self.when.as_ref().is_none_or(|when| when.holds(exchange))
     }
-}
-
-impl Format {
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Object(fields) => {
-                Format::Object(fields.iter().map(|(name, value)| (name.clone(), Format::of(value))).collect())
-            }
-            Value::String(text) => Format::Text(Template::parse(text)),
-            other => Format::Other(other.clone()),
-        }
-    }
-
-    fn render(&self, exchange: &Exchange) -> Value {
-        match self {
-            Format::Object(fields) => {
-                Value::Object(fields.iter().map(|(name, format)| (name.clone(), format.render(exchange))).collect())
-            }
-            Format::Text(template) => template.render(exchange).into(),
-            Format::Other(value) => value.clone(),
-        }
-    }
-}
-
-/// Every entry says which route and service it is about.
-fn with_place(mut entry: Value, exchange: &Exchange) -> Value {
-    if let (Some(fields), Some(route)) = (entry.as_object_mut(), &exchange.route) {
-        fields.insert("route_id".into(), (*route.id).into());
-        if let Some(service) = &route.service_id {
-            fields.insert("service_id".into(), (**service).into());
-        }
-    }
-    entry
-}
-
-/// The entry where no format is given.
-fn whole(exchange: &Exchange) -> Value {
-    let outcome = &exchange.outcome;
-    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    let (total, upstream) = (milliseconds(outcome.total), outcome.upstream_latency.map(milliseconds));
-    let target = exchange.uri.path_and_query().map_or("/", |target| target.as_str());
-    let started = SystemTime::now().checked_sub(exchange.started.elapsed()).unwrap_or(UNIX_EPOCH);
-    let port = exchange.client.local.port();
-    let entry = json!({
-        "request": {
-            "url": format!("{}://{}:{port}{target}", exchange.scheme(), exchange.host()),
-            "uri": target,
-            "method": exchange.method.as_str(),
-            "headers": header_json::of(&exchange.headers),
-            "querystring": arguments(exchange),
-            "size": outcome.bytes_received,
-        },
-        "response": {
-            "status": exchange.response.status.as_u16(),
-            "headers": header_json::of(&exchange.response.headers),
-            "size": outcome.bytes_sent,
-        },
-        "server": { "hostname": Template::parse("$hostname").render(exchange), "version": env!("CARGO_PKG_VERSION") },
-        "upstream": outcome.upstream_addr.as_deref().unwrap_or_default(),
-        "service_id": "",
-        "route_id": "",
-        "client_ip": exchange.client.remote.ip().to_string(),
-        "start_time": started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-        "latency": total,
-        "upstream_latency": upstream,
-        "apisix_latency": (total - upstream.unwrap_or_default()).max(0.0),
-    });
-    let mut entry = with_place(entry, exchange);
-    if let Some(consumer) = &exchange.consumer {
-        entry["consumer"] = json!({ "username": consumer.consumer.username });
-    }
-    entry
-}
-
-fn arguments(exchange: &Exchange) -> Value {
-    let pairs = exchange.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    let names = pairs.map(|pair| pair.split('=').next().unwrap_or_default());
-    let named = names.filter_map(|name| Some((name.to_owned(), exchange.query_argument(name)?.into_owned().into())));
-    Value::Object(named.collect())
 }

@@ -13,7 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, ETAG, LAST_MODIFIED};
+use http::header::CONTENT_ENCODING;
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases, Plugin, PluginType};
@@ -141,7 +141,7 @@ impl Plugin for Compiled {
             exchange.response.status = status;
         }
         if let Some(body) = &self.body {
-            forget_body_headers(exchange);
+            crate::forget_body_headers(exchange);
             exchange.response.body = Some(body.clone());
         }
         if !self.filters.is_empty() {
@@ -165,7 +165,7 @@ impl Compiled {
             tracing::warn!(?encoding, "response-rewrite: filters cannot look into a compressed body");
             return;
         }
-        forget_body_headers(exchange);
+        crate::forget_body_headers(exchange);
         let mut filtering = exchange.note(FILTERS).and_then(Value::as_array).cloned().unwrap_or_default();
         filtering.push(self.number());
         exchange.set_note(FILTERS, Value::Array(filtering));
@@ -179,13 +179,6 @@ impl Compiled {
     /// Tells two configurations in one request apart: a global rule's and a route's.
     fn number(&self) -> Value {
         Value::from(std::ptr::from_ref(self) as usize)
-    }
-}
-
-/// What the upstream said of its body is not true of another.
-fn forget_body_headers(exchange: &mut Exchange) {
-    for name in [CONTENT_LENGTH, CONTENT_ENCODING, LAST_MODIFIED, ETAG] {
-        exchange.response.headers.remove(name);
     }
 }
 

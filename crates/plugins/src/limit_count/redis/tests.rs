@@ -92,7 +92,7 @@ async fn without_its_server_it_refuses_or_lets_pass_as_configured_and_comes_back
     let reply = ask(&strict, &mut exchange).await.expect("refused");
     let body = String::from_utf8_lossy(&reply.body).into_owned();
     assert_eq!(reply.status.as_u16(), 500);
-    assert!(body.starts_with("{\"error_msg\":\"failed to limit count: ") && !body.contains(PASSWORD), "{body}");
+    assert_eq!(body, "{\"error_msg\":\"failed to limit count\"}\n", "the reason is for the log");
     for _ in 0..5 {
         assert_eq!(hit(&lenient, &[]).await.0, None);
     }

@@ -1,0 +1,118 @@
+//! Writing JSON into a buffer as it comes, without a tree of values first.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use http::HeaderMap;
+use http::header::HeaderValue;
+use serde::Serialize;
+
+/// Most query arguments that are looked at: nginx's bound, which also bounds the work.
+const ARGUMENTS: usize = 100;
+
+/// A name and its colon, after a comma where one is due.
+pub(super) fn name(out: &mut Vec<u8>, name: &str) {
+    if !out.ends_with(b"{") {
+        out.push(b',');
+    }
+    value(out, name);
+    out.push(b':');
+}
+
+/// A text, a number.
+pub(super) fn value(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Texts and numbers always become JSON, and memory takes all that is written to it.
+    let _ = serde_json::to_writer(out, value);
+}
+
+/// A text that needs no escapes: an address.
+pub(super) fn plain(out: &mut Vec<u8>, text: impl Display) {
+    let _ = write!(out, "\"{text}\"");
+}
+
+/// Milliseconds, to the microsecond.
+pub(super) fn milliseconds(out: &mut Vec<u8>, time: std::time::Duration) {
+    value(out, &(time.as_micros() as f64 / 1000.0));
+}
+
+/// Names in lower case; several of one name are a list.
+pub(super) fn headers(out: &mut Vec<u8>, headers: &HeaderMap) {
+    out.push(b'{');
+    for header in headers.keys() {
+        name(out, header.as_str());
+        list(out, || headers.get_all(header).iter(), header_value);
+    }
+    out.push(b'}');
+}
+
+fn header_value(out: &mut Vec<u8>, header: &HeaderValue) {
+    value(out, &*String::from_utf8_lossy(header.as_bytes()));
+}
+
+/// Arguments by name, decoded; several of one name are a list, one without `=` is `true`.
+pub(super) fn arguments(out: &mut Vec<u8>, query: &str) {
+    let all: Vec<_> = plugin_api::var::arguments(query).take(ARGUMENTS).collect();
+    out.push(b'{');
+    for (at, (argument, _)) in all.iter().enumerate() {
+        if all.iter().take(at).any(|(before, _)| before == argument) {
+            continue;
+        }
+        name(out, argument);
+        let same = || all.iter().filter(|(other, _)| other == argument);
+        list(out, same, |out, (_, one)| match one {
+            Some(text) => value(out, &**text),
+            None => out.extend_from_slice(b"true"),
+        });
+    }
+    out.push(b'}');
+}
+
+/// One as it is, several in brackets.
+fn list<I: Iterator>(out: &mut Vec<u8>, items: impl Fn() -> I, write: impl Fn(&mut Vec<u8>, I::Item)) {
+    let is_list = items().nth(1).is_some();
+    if is_list {
+        out.push(b'[');
+    }
+    for (at, item) in items().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    if is_list {
+        out.push(b']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn arguments_are_decoded_and_gathered() {
+        let cases = [
+            ("", "{}"),
+            ("a=1&b=%22x%22+y", r#"{"a":"1","b":"\"x\" y"}"#),
+            ("a=1&b&a=2&%61=", r#"{"a":["1","2",""],"b":true}"#),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(written(|out| arguments(out, query)), expected, "{query}");
+        }
+        assert_eq!(written(|out| arguments(out, &"a&".repeat(5000))).matches("true").count(), ARGUMENTS);
+    }
+
+    #[test]
+    fn headers_are_text_whatever_bytes_they_have() {
+        let mut map = HeaderMap::new();
+        map.append("x-a", HeaderValue::from_static("1"));
+        map.append("x-a", HeaderValue::from_bytes(b"\xff").expect("a value"));
+        map.append("x-b", HeaderValue::from_static("\"2\""));
+        assert_eq!(written(|out| headers(out, &map)), "{\"x-a\":[\"1\",\"\u{fffd}\"],\"x-b\":\"\\\"2\\\"\"}");
+    }
+}
