@@ -52,6 +52,11 @@ impl HeadGuard {
         Self { place: Place::RequestLine, line: Vec::new(), length: None, chunked: false, upgrade: false }
     }
 
+    /// Whether all that was fed makes whole requests.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.place == Place::RequestLine && self.line.is_empty()
+    }
+
     /// The request that asked for an upgrade was answered without one: requests go on.
     pub(crate) fn resume(&mut self) {
         if self.place == Place::Unknown {
