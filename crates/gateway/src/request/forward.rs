@@ -169,7 +169,8 @@ fn send(
 ) -> impl Future<Output = Sent> + use<> {
     match &mut lease.sender {
         Sender::Http1(connection) => {
-            Either::Left(connection.send(wire::outline(live), body, |out| wire::write_head(out, live, errand)))
+            let outline = wire::outline(live, &body);
+            Either::Left(connection.send(outline, body, |out| wire::write_head(out, live, errand)))
         }
         Sender::Http2(sender) => Either::Right(over_http2(sender, wire::request(live, errand, target, body))),
     }

@@ -3,6 +3,7 @@
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body::Body;
 use plan::{CompiledNode, CompiledUpstream};
 
 use super::body::UpstreamBody;
@@ -22,10 +23,11 @@ fn method(live: &Live) -> &Method {
     live.exchange.target.method.as_ref().unwrap_or(&live.exchange.method)
 }
 
-/// What the connection has to know of the head.
-pub(super) fn outline(live: &Live) -> Outline<'_> {
-    let announced = live.exchange.headers.get_all(TRAILER).iter().filter_map(|names| names.to_str().ok());
-    let names = announced.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok());
+/// What the connection has to know of the head. Trailers come after a body only.
+pub(super) fn outline<'l>(live: &'l Live, body: &UpstreamBody) -> Outline<'l> {
+    let lines = (!body.is_end_stream()).then(|| live.exchange.headers.get_all(TRAILER));
+    let lines = lines.into_iter().flatten().filter_map(|names| names.to_str().ok());
+    let names = lines.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok());
     Outline { method: method(live), trailers: names.collect() }
 }
 
