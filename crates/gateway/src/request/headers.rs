@@ -172,6 +172,9 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// The headers that `Connection` names. A client must not be able to strip what later steps rely on.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
+    if !headers.contains_key(CONNECTION) {
+        return SmallVec::new();
+    }
     let lines = headers.get_all(CONNECTION).iter().filter_map(|options| options.to_str().ok());
     let tokens = lines.flat_map(|options| options.split(',')).map(str::trim);
     let tokens = tokens.filter(|token| !token.eq_ignore_ascii_case("keep-alive"));

@@ -68,7 +68,7 @@ pub(super) fn take(read: &mut BytesMut, answers_head: bool) -> Result<Option<Hea
         let Some(Lines { length, status, version, lines }) = parse(read)? else {
             return if read.len() > LONGEST_HEAD { Err("the head is too long") } else { Ok(None) };
         };
-        let headers = collect(&read.split_to(length).freeze(), lines)?;
+        let headers = collect(&read.split_to(length).freeze(), &lines)?;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
         }
@@ -82,9 +82,11 @@ struct Lines {
     status: StatusCode,
     /// HTTP/1.1, or 1.0.
     version: Version,
-    /// Names, and where their values stand.
-    lines: SmallVec<[(HeaderName, Range<usize>); 16]>,
+    lines: Places,
 }
+
+/// Where names and values stand.
+type Places = SmallVec<[(Range<u32>, Range<u32>); 16]>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -101,28 +103,29 @@ fn parse(read: &[u8]) -> Result<Option<Lines>, &'static str> {
         return Ok(None);
     };
     let begin = read.as_ptr().addr();
+    // A head is much shorter than 4 GiB.
     let place = |part: &[u8]| {
         let at = part.as_ptr().addr() - begin;
-        at..at + part.len()
+        at as u32..(at + part.len()) as u32
     };
-    let line = |line: &httparse::Header<'_>| {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| "a header has no good name")?;
-        Ok((name, place(line.value)))
-    };
+    let line = |line: &httparse::Header<'_>| (place(line.name.as_bytes()), place(line.value));
     Ok(Some(Lines {
         length,
         status: StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|_| "the status is out of range")?,
         version: if head.version == Some(1) { Version::Http11 } else { Version::Http10 },
-        lines: head.headers.iter().map(line).collect::<Result<_, &'static str>>()?,
+        lines: head.headers.iter().map(line).collect(),
     }))
 }
 
 /// The values stay where they were read, and share that memory.
-fn collect(text: &Bytes, lines: SmallVec<[(HeaderName, Range<usize>); 16]>) -> Result<HeaderMap, &'static str> {
+fn collect(text: &Bytes, lines: &Places) -> Result<HeaderMap, &'static str> {
+    let usize_of = |place: &Range<u32>| place.start as usize..place.end as usize;
     let mut headers = HeaderMap::with_capacity(lines.len());
-    for (name, place) in lines {
+    for (name, value) in lines {
+        let name = text.get(usize_of(name)).unwrap_or_default();
+        let name = HeaderName::from_bytes(name).map_err(|_| "a header has no good name")?;
         // An empty value may stand anywhere, even beyond the end.
-        let value = if place.is_empty() { Bytes::new() } else { text.slice(place) };
+        let value = if value.is_empty() { Bytes::new() } else { text.slice(usize_of(value)) };
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| "a header has no good value")?;
         headers.append(name, value);
     }
