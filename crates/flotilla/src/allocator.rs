@@ -24,9 +24,10 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: both take any size; the alignment of a layout is a power of two.
         unsafe {
-            match is_aligned_anyway(layout.align(), layout.size()) {
-                true => mimalloc::mi_malloc(layout.size()).cast(),
-                false => mimalloc::mi_malloc_aligned(layout.size(), layout.align()).cast(),
+            if is_aligned_anyway(layout.align(), layout.size()) {
+                mimalloc::mi_malloc(layout.size()).cast()
+            } else {
+                mimalloc::mi_malloc_aligned(layout.size(), layout.align()).cast()
             }
         }
     }
@@ -35,9 +36,10 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`.
         unsafe {
-            match is_aligned_anyway(layout.align(), layout.size()) {
-                true => mimalloc::mi_zalloc(layout.size()).cast(),
-                false => mimalloc::mi_zalloc_aligned(layout.size(), layout.align()).cast(),
+            if is_aligned_anyway(layout.align(), layout.size()) {
+                mimalloc::mi_zalloc(layout.size()).cast()
+            } else {
+                mimalloc::mi_zalloc_aligned(layout.size(), layout.align()).cast()
             }
         }
     }
@@ -52,9 +54,10 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller has the block from us.
         unsafe {
-            match is_aligned_anyway(layout.align(), size) {
-                true => mimalloc::mi_realloc(block.cast(), size).cast(),
-                false => mimalloc::mi_realloc_aligned(block.cast(), size, layout.align()).cast(),
+            if is_aligned_anyway(layout.align(), size) {
+                mimalloc::mi_realloc(block.cast(), size).cast()
+            } else {
+                mimalloc::mi_realloc_aligned(block.cast(), size, layout.align()).cast()
             }
         }
     }

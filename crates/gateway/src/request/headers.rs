@@ -65,19 +65,12 @@ pub(super) fn each_for_upstream(
             Fate::Passes | Fate::Stays => {}
         }
     }
-    let found;
-    let address = match is_of_connection(exchange, connection) {
-        true => &connection.facts.client_address,
-        false => {
-            found = client_address(exchange, connection);
-            &found
-        }
-    };
+    let found =
+        (exchange.client.remote != connection.facts.client.remote).then(|| client_address(exchange, connection));
+    let address = found.as_ref().unwrap_or(&connection.facts.client_address);
     visit(&X_REAL_IP, address);
-    match is_forwarded {
-        true => visit(&X_FORWARDED_FOR, &forwarded_for(&exchange.headers, address)),
-        false => visit(&X_FORWARDED_FOR, address),
-    }
+    let joined = is_forwarded.then(|| forwarded_for(&exchange.headers, address));
+    visit(&X_FORWARDED_FOR, joined.as_ref().unwrap_or(address));
     visit(&X_FORWARDED_PROTO, if exchange.client.tls.is_some() { &HTTPS } else { &HTTP });
     visit(&X_FORWARDED_PORT, &connection.facts.local_port);
     let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
@@ -122,11 +115,7 @@ pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exc
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// Whether the client is who is at the connection's other end; a plugin may have found the real one.
-fn is_of_connection(exchange: &Exchange, connection: &Connection) -> bool {
-    exchange.client.remote == connection.facts.client.remote
-}
-
+/// The client that a plugin found behind the connection's other end.
 fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
     HeaderValue::try_from(exchange.client.remote.ip().to_string())
         .unwrap_or_else(|_| connection.facts.client_address.clone())
