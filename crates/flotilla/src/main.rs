@@ -1,5 +1,6 @@
 //! `flotilla`: one control plane, many gateway groups. One file per verb.
 
+mod allocator;
 mod audit;
 mod can_i;
 mod client_settings;
@@ -25,7 +26,7 @@ use clap::{Parser, Subcommand};
 
 /// Requests come and go by the ten thousand a second: the allocator counts.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
 
 /// API gateways in groups, from one control plane.
 #[derive(Parser)]

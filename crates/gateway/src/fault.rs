@@ -4,7 +4,7 @@ use http::StatusCode;
 use plugin_api::Reply;
 use serde_json::json;
 
-use crate::upstream::is_unresolved;
+use crate::upstream::{Broken, is_unresolved};
 
 /// Why a request did not reach its upstream's answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub(crate) enum Fault {
         /// `host:port`
         node: std::sync::Arc<str>,
         /// Why.
-        source: hyper::Error,
+        source: Broken,
         /// Whether nothing of the request was sent, so that it may be sent elsewhere.
         unsent: bool,
     },

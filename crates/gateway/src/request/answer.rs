@@ -5,18 +5,18 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, SERVER};
 use http::{Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use plugin_api::{BodyNeed, Phases, Reply};
 
 use super::live::Live;
 use super::response::ResponseBody;
 use super::{headers, phases, upgrade};
 use crate::fault::Fault;
+use crate::upstream::AnswerBody;
 
 static SERVER_NAME: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
 
 /// Answers with what the upstream answered.
-pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -> Response<ResponseBody> {
+pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<AnswerBody>) -> Response<ResponseBody> {
     match (upstream.status(), &live.upgrade) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => return upgrade::switch(live, upstream),
         (StatusCode::SWITCHING_PROTOCOLS, None) => return fault(live, &Fault::UnwantedUpgrade),
@@ -38,7 +38,7 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<Incoming>) -
 }
 
 /// The head of the upstream's response becomes that of ours; its body is left.
-fn take_in(live: &mut Live, upstream: Response<Incoming>) -> Incoming {
+fn take_in(live: &mut Live, upstream: Response<AnswerBody>) -> AnswerBody {
     let (head, incoming) = upstream.into_parts();
     let response = &mut live.exchange.response;
     response.status = head.status;
@@ -48,10 +48,10 @@ fn take_in(live: &mut Live, upstream: Response<Incoming>) -> Incoming {
     incoming
 }
 
-/// The head alone of what the upstream answered, for a response that has no body.
-pub(super) fn head_of(live: &mut Live, upstream: Response<Incoming>) -> Response<()> {
-    drop(take_in(live, upstream));
-    head(live)
+/// The head of what the upstream answered, apart from the body.
+pub(super) fn head_of(live: &mut Live, upstream: Response<AnswerBody>) -> (Response<()>, AnswerBody) {
+    let body = take_in(live, upstream);
+    (head(live), body)
 }
 
 /// Answers with a plugin's reply.
@@ -87,7 +87,7 @@ fn filter_head(live: &mut Live) {
     phases::each(live, Phases::HEADER_FILTER, |entry, exchange| entry.plugin.header_filter(exchange));
 }
 
-async fn read_whole(live: &mut Live, mut incoming: Incoming, limit: usize) -> Result<Bytes, Fault> {
+async fn read_whole(live: &mut Live, mut incoming: AnswerBody, limit: usize) -> Result<Bytes, Fault> {
     if incoming.size_hint().lower() > limit as u64 {
         return Err(Fault::ResponseTooLarge(limit));
     }
@@ -120,7 +120,7 @@ fn whole(mut live: Box<Live>, body: Bytes) -> Response<ResponseBody> {
 }
 
 /// A body that streams. A plugin that changes its length has removed `Content-Length` by now.
-fn stream(mut live: Box<Live>, incoming: Incoming) -> Response<ResponseBody> {
+fn stream(mut live: Box<Live>, incoming: AnswerBody) -> Response<ResponseBody> {
     if !incoming.is_end_stream() {
         let filters = live.has_phase(Phases::BODY_FILTER);
         let head = head(&mut live);

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::Either;
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version};
-use hyper::body::Incoming;
+use http::{Response, Uri};
 use model::resource::Scheme;
 use plan::{CompiledUpstream, Timeouts};
 use plugin_api::ChosenUpstream;
@@ -14,18 +14,18 @@ use smallvec::SmallVec;
 
 use super::Stop;
 use super::body::{Bounds, RequestBody, UpstreamBody};
-use super::headers;
 use super::live::Live;
 use super::normalise;
 use super::upgrade;
+use super::wire::{self, Errand};
 use crate::fault::Fault;
 use crate::health::Seen;
-use crate::upstream::{Lease, Pool, Sent};
+use crate::upstream::{AnswerBody, Lease, NotAnswered, Pool, Sender, Sent, Target, over_http2};
 use crate::worker::local::LocalUpstream;
 use crate::worker::wheel::Elapsed;
 
 /// Sends the request and waits for the response's head.
-pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<Incoming>, Stop> {
+pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<AnswerBody>, Stop> {
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live);
@@ -128,7 +128,7 @@ async fn attempt(
     uri: &Uri,
     body: &mut RequestBody,
     timeouts: Timeouts,
-) -> Result<Response<Incoming>, Fault> {
+) -> Result<Response<AnswerBody>, Fault> {
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
     let at = upstream.choose(tried, &live.exchange).ok_or_else(no_node)?;
@@ -144,7 +144,8 @@ async fn attempt(
         let Some(sent_body) = body.take(bounds) else {
             return Err(no_node());
         };
-        let answering = lease.sender.send(request(live, upstream, at, uri, sent_body).ok_or_else(no_node)?);
+        let errand = Errand { upstream: compiled, node, uri };
+        let answering = send(&mut lease, live, errand, &pool.target, sent_body);
         let sent = live.connection.steps.limit(timeouts.read, answering).await;
         match judge(live, sent, body, &node.address) {
             Ok(response) => {
@@ -158,28 +159,21 @@ async fn attempt(
     }
 }
 
-/// The request as the node at `at` gets it.
-fn request(
+/// Sends the request in the way of the connection, and waits for the response's head.
+fn send(
+    lease: &mut Lease,
     live: &Live,
-    upstream: &LocalUpstream,
-    at: usize,
-    uri: &Uri,
+    errand: Errand<'_>,
+    target: &Target,
     body: UpstreamBody,
-) -> Option<Request<UpstreamBody>> {
-    let (compiled, exchange) = (&upstream.compiled, &live.exchange);
-    let (node, pool) = (compiled.nodes.get(at)?, upstream.pool(at)?);
-    let mut request = Request::new(body);
-    *request.method_mut() = exchange.target.method.as_ref().unwrap_or(&exchange.method).clone();
-    *request.uri_mut() = uri.clone();
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers::for_upstream(exchange, &live.connection, compiled, node);
-    if let Some(protocol) = &live.upgrade {
-        upgrade::ask(request.headers_mut(), protocol);
+) -> impl Future<Output = Sent> + use<> {
+    match &mut lease.sender {
+        Sender::Http1(connection) => {
+            let outline = wire::outline(live, &body);
+            Either::Left(connection.send(outline, body, |out| wire::write_head(out, live, errand)))
+        }
+        Sender::Http2(sender) => Either::Right(over_http2(sender, wire::request(live, errand, target, body))),
     }
-    if pool.target.http2 {
-        headers::to_http2(&mut request, pool.target.tls.is_some(), exchange);
-    }
-    Some(request)
 }
 
 /// What a fault says of the node; nothing when the client was at fault.
@@ -227,24 +221,21 @@ fn judge(
     sent: Result<Sent, Elapsed>,
     body: &mut RequestBody,
     node: &Arc<str>,
-) -> Result<Response<Incoming>, Fault> {
-    let mut error = match sent {
+) -> Result<Response<AnswerBody>, Fault> {
+    let NotAnswered { why, is_unsent, body: unsent } = match sent {
         Ok(Ok(response)) => return Ok(response),
-        Ok(Err(error)) => error,
+        Ok(Err(not_answered)) => not_answered,
         Err(Elapsed) if live.connection.upload_waits.get() => return Err(Fault::ClientStalled),
         Err(Elapsed) => return Err(Fault::Timeout { node: node.clone(), step: "reading" }),
     };
-    let message = error.take_message();
-    let unsent = message.is_some();
-    if let Some(message) = message {
-        body.restore(message.into_body());
+    if let Some(unsent) = unsent {
+        body.restore(unsent);
     }
-    let source = error.into_error();
     // The body comes from the client: it went away, or what it sent breaks the rules.
-    if source.is_user() {
+    if why.is_upload() {
         let too_long = live.connection.upload_too_long.get().then_some(live.exchange.request_body_limit);
         let too_long = too_long.flatten().map(|most| Fault::BodyTooLarge(most as usize));
         return Err(too_long.unwrap_or(Fault::ClientGone));
     }
-    Err(Fault::Broken { node: node.clone(), source, unsent })
+    Err(Fault::Broken { node: node.clone(), source: why, unsent: is_unsent })
 }

@@ -14,40 +14,88 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static HTTP: HeaderValue = HeaderValue::from_static("http");
+static HTTPS: HeaderValue = HeaderValue::from_static("https");
 
 /// Headers that are added to a request at most.
 const ADDED: usize = 7;
 
-/// The headers that a node gets. What a client says of itself in `X-Forwarded-*` is not passed on as truth:
-/// only `X-Forwarded-For` keeps it, with the connection's address at its end.
-pub(crate) fn for_upstream(
+/// What becomes of a request's header on its way to a node.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Passes,
+    /// It concerns the client's connection only.
+    Stays,
+    /// We say it ourselves.
+    IsOurs,
+}
+
+impl Fate {
+    fn of(name: &HeaderName) -> Self {
+        let name = name.as_str();
+        match name.as_bytes().first() {
+            Some(b'h') if name == "host" => Fate::IsOurs,
+            Some(b'x') if is_ours(name) => Fate::IsOurs,
+            _ if is_hop_by_hop(name) => Fate::Stays,
+            _ => Fate::Passes,
+        }
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    let forwarded = name.strip_prefix("x-forwarded-");
+    forwarded.map_or(name == "x-real-ip", |what| matches!(what, "for" | "proto" | "host" | "port"))
+}
+
+/// Calls `visit` with the headers that a node gets. What a client says of itself in `X-Forwarded-*` is not passed on
+/// as truth: only `X-Forwarded-For` keeps it, with the connection's address at its end.
+pub(super) fn each_for_upstream(
     exchange: &Exchange,
     connection: &Connection,
-    upstream: &CompiledUpstream,
-    node: &CompiledNode,
-) -> HeaderMap {
-    let mut headers = exchange.headers.clone();
-    // One growth instead of several.
-    headers.reserve(ADDED);
-    remove_hop_by_hop(&mut headers);
-    let client_host = headers.get(HOST).cloned();
-    let address = client_address(exchange, connection);
-    let forwarded_for = forwarded_for(&headers, &address);
-    headers.insert(&X_REAL_IP, address);
-    headers.insert(&X_FORWARDED_FOR, forwarded_for);
-    headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(exchange.scheme()));
-    headers.insert(&X_FORWARDED_PORT, connection.facts.local_port.clone());
+    (upstream, node): (&CompiledUpstream, &CompiledNode),
+    mut visit: impl FnMut(&HeaderName, &HeaderValue),
+) {
+    let options = named_by_connection(&exchange.headers);
+    let (mut client_host, mut is_forwarded) = (None, false);
+    for (name, value) in &exchange.headers {
+        match Fate::of(name) {
+            Fate::Passes if !options.contains(name) => visit(name, value),
+            Fate::IsOurs if *name == HOST => client_host = client_host.or(Some(value)),
+            Fate::IsOurs => is_forwarded |= *name == X_FORWARDED_FOR,
+            Fate::Passes | Fate::Stays => {}
+        }
+    }
+    let found =
+        (exchange.client.remote != connection.facts.client.remote).then(|| client_address(exchange, connection));
+    let address = found.as_ref().unwrap_or(&connection.facts.client_address);
+    visit(&X_REAL_IP, address);
+    let joined = is_forwarded.then(|| forwarded_for(&exchange.headers, address));
+    visit(&X_FORWARDED_FOR, joined.as_ref().unwrap_or(address));
+    visit(&X_FORWARDED_PROTO, if exchange.client.tls.is_some() { &HTTPS } else { &HTTP });
+    visit(&X_FORWARDED_PORT, &connection.facts.local_port);
     let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
-    let host = rewritten.or_else(|| match &upstream.host_header {
-        HostHeader::Client => client_host.clone(),
-        HostHeader::Node => Some(node.host_header.clone()),
-        HostHeader::Fixed(host) => Some(host.clone()),
+    let host = rewritten.as_ref().or(match &upstream.host_header {
+        HostHeader::Client => client_host,
+        HostHeader::Node => Some(&node.host_header),
+        HostHeader::Fixed(host) => Some(host),
     });
     // A client of HTTP/1.0 may give no Host; HTTP/1.1 to the node demands one.
-    headers.insert(HOST, host.unwrap_or_else(|| node.host_header.clone()));
+    visit(&HOST, host.unwrap_or(&node.host_header));
     if let Some(client_host) = client_host {
-        headers.insert(&X_FORWARDED_HOST, client_host);
+        visit(&X_FORWARDED_HOST, client_host);
     }
+}
+
+/// Those headers as a map.
+pub(super) fn for_upstream(
+    exchange: &Exchange,
+    connection: &Connection,
+    to: (&CompiledUpstream, &CompiledNode),
+) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(exchange.headers.len() + ADDED);
+    each_for_upstream(exchange, connection, to, |name, value| {
+        headers.append(name, value.clone());
+    });
     headers
 }
 
@@ -67,22 +115,15 @@ pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exc
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
-/// The connection's address as text, unless a plugin found the real one.
+/// The client that a plugin found behind the connection's other end.
 fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
-    if exchange.client.remote == connection.facts.client.remote {
-        return connection.facts.client_address.clone();
-    }
     HeaderValue::try_from(exchange.client.remote.ip().to_string())
         .unwrap_or_else(|_| connection.facts.client_address.clone())
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
-    let mut all = headers.get_all(&X_FORWARDED_FOR).iter().peekable();
-    if all.peek().is_none() {
-        return address.clone();
-    }
     let mut joined = Vec::new();
-    for part in all.chain([address]) {
+    for part in headers.get_all(&X_FORWARDED_FOR).iter().chain([address]) {
         if !joined.is_empty() {
             joined.extend_from_slice(b", ");
         }
@@ -94,42 +135,38 @@ fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
 /// Removes what concerns one connection only (RFC 9110, section 7.6.1).
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have one or none, and a look over the names costs less than a search for each.
-    let present: SmallVec<[HeaderName; 4]> = headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    let is_present = |name: &&HeaderName| is_hop_by_hop(name.as_str());
+    let present: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_present).cloned().collect();
     if present.contains(&CONNECTION) {
-        let options: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
-        options.iter().for_each(|options| remove_named(headers, options));
+        named_by_connection(headers).iter().for_each(|name| drop(headers.remove(name)));
     }
     for name in present {
         headers.remove(name);
     }
 }
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            // The engine has answered it.
-            | "expect"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-    )
+fn is_hop_by_hop(name: &str) -> bool {
+    // Most names can be told by their first letter.
+    match name.as_bytes().first() {
+        Some(b'c') => name == "connection",
+        Some(b'k') => name == "keep-alive",
+        Some(b'p') => matches!(name, "proxy-connection" | "proxy-authenticate" | "proxy-authorization"),
+        // The engine has answered it.
+        Some(b'e') => name == "expect",
+        Some(b't') => matches!(name, "te" | "transfer-encoding"),
+        Some(b'u') => name == "upgrade",
+        _ => false,
+    }
 }
 
-fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
-    let Ok(text) = connection.to_str() else {
-        return;
-    };
-    let tokens = text.split(',').map(str::trim).filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
-    let names: SmallVec<[HeaderName; 2]> = tokens.filter_map(|token| token.parse().ok()).collect();
-    for name in names {
-        // A client must not be able to strip what later steps rely on.
-        if name != HOST && !name.as_str().starts_with("x-") {
-            headers.remove(name);
-        }
+/// The headers that `Connection` names. A client must not be able to strip what later steps rely on.
+fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
+    if !headers.contains_key(CONNECTION) {
+        return SmallVec::new();
     }
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|options| options.to_str().ok());
+    let tokens = lines.flat_map(|options| options.split(',')).map(str::trim);
+    let tokens = tokens.filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
+    let may_go = |name: &HeaderName| *name != HOST && !name.as_str().starts_with("x-");
+    tokens.filter_map(|token| token.parse().ok()).filter(may_go).collect()
 }

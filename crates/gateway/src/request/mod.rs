@@ -22,6 +22,7 @@ mod normalise;
 mod phases;
 mod response;
 mod upgrade;
+mod wire;
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -31,10 +32,11 @@ use hyper::body::Incoming;
 use plugin_api::{Phases, Reply};
 
 use crate::fault::Fault;
+use crate::upstream::AnswerBody;
 use crate::worker::connection::Connection;
 use crate::worker::local::Local;
 use body::RequestBody;
-pub(crate) use body::UpstreamBody;
+pub(crate) use body::{UploadError, UpstreamBody};
 pub(crate) use live::Live;
 pub(crate) use response::ResponseBody;
 
@@ -97,7 +99,7 @@ async fn answer(mut live: Box<Live>, body: Incoming) -> Response<ResponseBody> {
     }
 }
 
-async fn steps(live: &mut Live, body: Incoming) -> Result<Response<Incoming>, Stop> {
+async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, Stop> {
     normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
     client_auth::check(&live.exchange, live.plan.tls())?;
     let is_found = live.find_route();

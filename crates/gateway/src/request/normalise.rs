@@ -86,9 +86,9 @@ fn host_of(authority: &[u8]) -> Result<&[u8], Fault> {
     };
     let is_bracketed = host.starts_with(b"[") && host.ends_with(b"]");
     let allowed = |byte: &u8| match byte {
-        b'.' | b'-' | b'_' => true,
+        b'a'..=b'z' | b'0'..=b'9' | b'A'..=b'Z' | b'.' | b'-' | b'_' => true,
         b'[' | b']' | b':' => is_bracketed,
-        other => other.is_ascii_alphanumeric(),
+        _ => false,
     };
     if host.iter().all(allowed) { Ok(host) } else { Err(Fault::BadRequest("the Host header is not a host name")) }
 }
@@ -101,11 +101,20 @@ fn normalise_path(path: &str) -> Result<Option<Box<str>>, Fault> {
         return Ok(Some(format!("/{path}").into()));
     }
     let bytes = path.as_bytes();
-    let special = |pair: &[u8]| matches!(pair, [b'/', b'/' | b'.']);
-    if !bytes.contains(&b'%') && !bytes.windows(2).any(special) {
+    if is_plain(bytes) {
         return Ok(None);
     }
     resolve(&decode(bytes)?).map(Some)
+}
+
+/// Whether nothing is escaped, and no segment is empty or begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = 0;
+    path.iter().all(|byte| {
+        let is_special = *byte == b'%' || (before == b'/' && matches!(byte, b'/' | b'.'));
+        before = *byte;
+        !is_special
+    })
 }
 
 /// Decodes `%XX` once. A decoded NUL or a broken escape is refused.

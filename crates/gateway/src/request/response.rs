@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use plugin_api::Reply;
 
 use super::live::Live;
 use super::phases;
+use crate::upstream::{AnswerBody, Broken};
 use crate::worker::connection::Connection;
 use crate::worker::local::Local;
 
@@ -24,7 +24,7 @@ pub(crate) struct ResponseBody {
 
 enum Source {
     /// From the upstream, piece by piece.
-    Upstream { incoming: Incoming, filters: bool, pause: Duration, waiting: bool },
+    Upstream { incoming: AnswerBody, filters: bool, pause: Duration, waiting: bool },
     /// Here.
     Whole(Bytes),
     /// Handed over.
@@ -36,7 +36,7 @@ enum Source {
 pub(crate) enum BrokenOff {
     /// The upstream's connection broke.
     #[error(transparent)]
-    Upstream(#[from] hyper::Error),
+    Upstream(#[from] Broken),
     /// The upstream sent nothing for too long.
     #[error("the upstream timed out in the middle of its response")]
     Timeout,
@@ -62,7 +62,7 @@ impl ResponseBody {
         Self { source: Source::Done, live: None }
     }
 
-    pub(super) fn streaming(live: Box<Live>, incoming: Incoming, filters: bool) -> Self {
+    pub(super) fn streaming(live: Box<Live>, incoming: AnswerBody, filters: bool) -> Self {
         let pause = live.read_timeout();
         Self { source: Source::Upstream { incoming, filters, pause, waiting: false }, live: Some(live) }
     }

@@ -2,11 +2,12 @@
 
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{HeaderMap, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use super::answer;
 use super::live::Live;
 use super::response::ResponseBody;
+use crate::fault::Fault;
+use crate::upstream::AnswerBody;
 use crate::worker::connection::Tunnel;
 
 static UPGRADE_OPTION: HeaderValue = HeaderValue::from_static("upgrade");
@@ -24,25 +25,27 @@ pub(super) fn wanted(live: &Live) -> Option<HeaderValue> {
     options.any(names_it).then(|| protocol.clone())
 }
 
-/// Asks the node for the protocol.
-pub(super) fn ask(headers: &mut HeaderMap, protocol: &HeaderValue) {
+/// Tells the client of the protocol.
+fn tell(headers: &mut HeaderMap, protocol: &HeaderValue) {
     headers.insert(CONNECTION, UPGRADE_OPTION.clone());
     headers.insert(UPGRADE, protocol.clone());
 }
 
 /// The node has switched: so does the client's connection, once it has the head.
-pub(super) fn switch(mut live: Box<Live>, mut upstream: Response<Incoming>) -> Response<ResponseBody> {
-    let on_upgrade = hyper::upgrade::on(&mut upstream);
+pub(super) fn switch(mut live: Box<Live>, upstream: Response<AnswerBody>) -> Response<ResponseBody> {
     let protocol = upstream.headers().get(UPGRADE).cloned();
-    let mut response = answer::head_of(&mut live, upstream);
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    if let Some(protocol) = protocol.or_else(|| live.upgrade.clone()) {
-        ask(response.headers_mut(), &protocol);
-    }
+    let (mut response, body) = answer::head_of(&mut live, upstream);
     // The connection is no longer one that can be leased.
     live.lease = None;
+    let Some(node) = body.into_stream() else {
+        return answer::fault(live, &Fault::UnwantedUpgrade);
+    };
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    if let Some(protocol) = protocol.or_else(|| live.upgrade.clone()) {
+        tell(response.headers_mut(), &protocol);
+    }
     let idle = live.read_timeout();
     let connection = live.connection.clone();
-    *connection.tunnel.borrow_mut() = Some(Tunnel { live, upstream: on_upgrade, idle });
+    *connection.tunnel.borrow_mut() = Some(Tunnel { live, node, idle });
     response.map(|()| ResponseBody::empty())
 }

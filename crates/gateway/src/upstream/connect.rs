@@ -2,25 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_util::future::Either;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use model::resource::Scheme;
 use plan::{ClientIdentity, CompiledNode, CompiledUpstream, HostHeader};
 use rustls::sign::SingleCertAndKey;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::http1::Http1;
 use super::resolve::Resolver;
+use super::stream::Stream;
 use super::trust;
 use crate::request::UpstreamBody;
 use crate::worker::OnWorker;
@@ -68,31 +65,17 @@ impl Target {
 /// How requests go onto a connection.
 pub(crate) enum Sender {
     /// One after another.
-    Http1(http1::SendRequest<UpstreamBody>),
+    Http1(Rc<Http1>),
     /// Several at once.
     Http2(http2::SendRequest<UpstreamBody>),
 }
-
-/// A response's head, or the request when nothing of it was sent.
-pub(crate) type Sent = Result<Response<Incoming>, TrySendError<Request<UpstreamBody>>>;
 
 impl Sender {
     /// Whether a request can go onto it now.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http1(connection) => connection.is_open(),
             Sender::Http2(sender) => sender.is_ready(),
-        }
-    }
-
-    /// Sends a request and waits for the response's head.
-    ///
-    /// # Errors
-    /// With the request, when nothing of it was sent.
-    pub(crate) fn send(&mut self, request: Request<UpstreamBody>) -> impl Future<Output = Sent> + use<> {
-        match self {
-            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
-            Sender::Http2(sender) => Either::Right(sender.try_send_request(request)),
         }
     }
 }
@@ -104,7 +87,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Connects and makes HTTP of it. The connection runs as a task of the worker until it closes.
+    /// Connects and makes HTTP of it. A connection of HTTP/2 runs as a task of the worker until it closes.
     pub(crate) async fn connect(&self, target: &Target) -> io::Result<Sender> {
         let socket = match target.socket {
             Some(socket) => socket,
@@ -116,16 +99,14 @@ impl Connector {
             None => Stream::Plain(stream),
             Some(tls) => Stream::Tls(Box::new(Self::encrypt(stream, tls, target.http2).await?)),
         };
-        // What goes wrong on a connection shows at the request that uses it.
-        if target.http2 {
-            let handshake = http2::handshake(OnWorker, TokioIo::new(stream));
-            let (sender, connection) = handshake.await.map_err(io::Error::other)?;
-            tokio::task::spawn_local(async move { drop(connection.await) });
-            return Ok(Sender::Http2(sender));
+        if !target.http2 {
+            return Ok(Sender::Http1(Http1::new(stream)));
         }
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move { drop(connection.with_upgrades().await) });
-        Ok(Sender::Http1(sender))
+        let handshake = http2::handshake(OnWorker, TokioIo::new(stream));
+        let (sender, connection) = handshake.await.map_err(io::Error::other)?;
+        // What goes wrong on a connection shows at the request that uses it.
+        tokio::task::spawn_local(async move { drop(connection.await) });
+        Ok(Sender::Http2(sender))
     }
 
     async fn encrypt(stream: TcpStream, tls: &TlsTarget, http2: bool) -> io::Result<TlsStream<TcpStream>> {
@@ -139,55 +120,5 @@ impl Connector {
         }
         let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
         TlsConnector::from(config).connect(name, stream).await
-    }
-}
-
-/// A connection to a node, encrypted or not.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-macro_rules! either {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Plain($stream) => $call,
-            Stream::Tls($stream) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

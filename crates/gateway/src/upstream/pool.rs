@@ -4,13 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use hyper::client::conn::http1;
 use model::resource::KeepalivePool;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::connect::{Sender, Target};
+use super::http1::Http1;
 use super::multiplexed::{Multiplexed, Stream};
-use crate::request::UpstreamBody;
 
 /// The connections to one node that one worker keeps.
 pub(crate) struct Pool {
@@ -25,7 +24,7 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    sender: http1::SendRequest<UpstreamBody>,
+    connection: Rc<Http1>,
     requests: u32,
     since: Instant,
 }
@@ -68,10 +67,10 @@ impl Pool {
 
     fn take_idle(self: &Rc<Self>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { sender, requests, .. }) = idle.pop() {
-            if !sender.is_closed() {
+        while let Some(Idle { connection, requests, .. }) = idle.pop() {
+            if connection.is_open() {
                 let place = Place::Whole { pool: self.clone(), requests };
-                return Some(Lease { sender: Sender::Http1(sender), place, reused: true });
+                return Some(Lease { sender: Sender::Http1(connection), place, reused: true });
             }
         }
         None
@@ -105,28 +104,29 @@ impl Pool {
     pub(crate) fn reap(&self, now: Instant) {
         let timeout = f64::from(self.limits.get().idle_timeout);
         let is_fresh = |since: Instant| timeout <= 0.0 || now.duration_since(since).as_secs_f64() < timeout;
-        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since) && !idle.sender.is_closed());
+        self.idle.borrow_mut().retain(|idle| is_fresh(idle.since) && idle.connection.is_open());
         self.multiplexed.borrow_mut().retain(|connection| !connection.is_over() && connection.idle_since(is_fresh));
     }
 
-    fn put(&self, sender: http1::SendRequest<UpstreamBody>, requests: u32, now: Instant) {
+    fn put(&self, connection: Rc<Http1>, requests: u32, now: Instant) {
         let limits = self.limits.get();
         let mut idle = self.idle.borrow_mut();
-        if requests >= limits.requests || limits.size == 0 || sender.is_closed() {
+        if requests >= limits.requests || limits.size == 0 || !connection.is_free() {
             return;
         }
         if idle.len() >= limits.size as usize {
             idle.remove(0);
         }
-        idle.push(Idle { sender, requests, since: now });
+        connection.rest();
+        idle.push(Idle { connection, requests, since: now });
     }
 }
 
 impl Lease {
     /// The response has been read to its end.
     pub(crate) fn give_back(self, now: Instant) {
-        if let (Sender::Http1(sender), Place::Whole { pool, requests }) = (self.sender, self.place) {
-            pool.put(sender, requests + 1, now);
+        if let (Sender::Http1(connection), Place::Whole { pool, requests }) = (self.sender, self.place) {
+            pool.put(connection, requests + 1, now);
         }
     }
 }

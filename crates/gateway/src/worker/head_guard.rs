@@ -52,6 +52,11 @@ impl HeadGuard {
         Self { place: Place::RequestLine, line: Vec::new(), length: None, chunked: false, upgrade: false }
     }
 
+    /// Whether all that was fed makes whole requests.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.place == Place::RequestLine && self.line.is_empty()
+    }
+
     /// The request that asked for an upgrade was answered without one: requests go on.
     pub(crate) fn resume(&mut self) {
         if self.place == Place::Unknown {
@@ -170,20 +175,23 @@ impl HeadGuard {
         Ok(())
     }
 
-    /// `1a`, and after a semicolon extensions, which are passed over.
     fn read_chunk_size(&mut self, line: &[u8]) -> Result<(), &'static str> {
-        let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
-        if digits.is_empty() || digits.len() > SIZE_DIGITS || line.contains(&b'\r') {
-            return Err("a chunk's size is not a hexadecimal number");
-        }
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).map(u64::from);
-        let size = digits.iter().try_fold(0u64, |size, byte| Some(size << 4 | digit(byte)?));
-        self.place = match size.ok_or("a chunk's size is not a hexadecimal number")? {
+        self.place = match chunk_size(line).ok_or("a chunk's size is not a hexadecimal number")? {
             0 => Place::Trailer,
             size => Place::ChunkData(size),
         };
         Ok(())
     }
+}
+
+/// `1a`, and after a semicolon extensions, which are passed over; `None` when it is not.
+pub(crate) fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii_end();
+    if digits.is_empty() || digits.len() > SIZE_DIGITS || line.contains(&b'\r') {
+        return None;
+    }
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).map(u64::from);
+    digits.iter().try_fold(0u64, |size, byte| Some(size << 4 | digit(byte)?))
 }
 
 /// A line that goes on from the one before, which old clients wrote (RFC 9112, section 5.2).

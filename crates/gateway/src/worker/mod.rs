@@ -29,6 +29,7 @@ use counters::WorkerCounters;
 pub(crate) use executor::OnWorker;
 #[cfg(feature = "fuzzing")]
 pub(crate) use head_guard::HeadGuard;
+pub(crate) use head_guard::chunk_size;
 pub(crate) use listener::{bind, listen};
 use local::Local;
 

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
@@ -13,6 +13,8 @@ use super::head_guard::HeadGuard;
 
 /// What a client with prior knowledge of HTTP/2 sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How much of the next request is read at once while there is no engine.
+const AHEAD: usize = 1024;
 /// No request has it, so that the engine answers 400 as to any other malformed request.
 const MALFORMED: &[u8] = b"\0\n";
 
@@ -25,6 +27,10 @@ pub(crate) struct Tally {
     pub(crate) written: Cell<u64>,
     /// A request that asked for an upgrade was answered without one.
     pub(crate) goes_on: Cell<bool>,
+    /// What came makes whole requests of HTTP/1.
+    pub(crate) is_between_requests: Cell<bool>,
+    /// The client's socket did not take what it was last given.
+    pub(crate) write_waits: Cell<bool>,
 }
 
 /// A client's stream.
@@ -53,6 +59,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
         self.ahead.splice(0..0, read.iter().copied());
     }
 
+    /// An engine of HTTP/1 that ends gives back what it read but did not use: the next one reads it again.
+    pub(crate) fn put_back(&mut self, read: &[u8]) {
+        self.guard();
+        self.ahead.splice(0..0, read.iter().copied());
+    }
+
+    /// Ready when the client has sent something, which is kept for the engine, or is gone; whether it has.
+    pub(crate) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(true);
+        }
+        let mut piece = [0; AHEAD];
+        let mut piece = ReadBuf::new(&mut piece);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece));
+        self.ahead.extend_from_slice(piece.filled());
+        Poll::Ready(read.is_ok() && !self.ahead.is_empty())
+    }
+
     /// Whether the client speaks HTTP/2 without having asked for it in a handshake.
     pub(crate) async fn has_preface(&mut self) -> io::Result<bool> {
         self.ahead.reserve(2048);
@@ -74,6 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
         }
         let fresh = buf.filled().get(before..).unwrap_or_default();
         let Err(violation) = guard.feed(fresh) else {
+            self.tally.is_between_requests.set(guard.is_between_requests());
             return;
         };
         tracing::debug!(rule = violation.rule, "a request was refused");
@@ -114,6 +139,7 @@ impl<S> ClientStream<S> {
         if let Poll::Ready(Ok(taken)) = &outcome {
             self.tally.written.set(self.tally.written.get() + *taken as u64);
         }
+        self.tally.write_waits.set(outcome.is_pending());
         outcome
     }
 }
@@ -138,7 +164,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // Nobody flushes before all was taken.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.tally.write_waits.set(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

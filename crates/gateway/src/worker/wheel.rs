@@ -190,13 +190,13 @@ impl<F: Future> Future for Limited<'_, F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Poll::Ready(output) = this.future.poll(context) {
-            return Poll::Ready(Ok(output));
-        }
-        // Most are ready at once, and need no time.
+        // Before the future runs: it may know better how long the first step takes, and arm the timer itself.
         if !*this.armed {
             *this.armed = true;
             this.timer.arm(*this.limit);
+        }
+        if let Poll::Ready(output) = this.future.poll(context) {
+            return Poll::Ready(Ok(output));
         }
         this.timer.poll_fired(context).map(|()| Err(Elapsed))
     }

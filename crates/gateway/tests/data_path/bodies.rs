@@ -150,6 +150,61 @@ async fn a_chunked_request_arrives_whole() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_body_goes_along_whatever_the_method() {
+    let echo = Echo::start().await;
+    let gateway = to(echo.nodes());
+    let request =
+        "GET / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let answer = raw(gateway.http, request).await;
+    assert!(answer.contains("\"body\":\"abc\""), "{answer}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn trailers_go_along_when_they_were_announced() {
+    let (says, mut said) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Script::start(move |_, mut exchange| {
+        let says = says.clone();
+        async move {
+            exchange.head().await;
+            // The chunks end as a head does.
+            let _ = says.send(exchange.head().await);
+            exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        }
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ntrailer: x-sum, x-not-sent\r\ntransfer-encoding: chunked\r\nconnection: close\r\n";
+    let body = "3\r\nabc\r\n0\r\nx-sum: 1\r\nx-real-ip: 6.6.6.6\r\n\r\n";
+    let answer = raw(gateway.http, format!("{head}\r\n{body}")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(said.recv().await.as_deref(), Some("3\r\nabc\r\n0\r\nx-sum: 1\r\n\r\n"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_may_come_byte_by_byte_after_others_that_announce_it() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        while !exchange.head().await.is_empty() {
+            exchange.write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").await;
+            for byte in "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nt: 1\r\n\r\n".chars() {
+                exchange.write(byte.encode_utf8(&mut [0; 4])).await;
+            }
+        }
+    })
+    .await;
+    let gateway = to(upstream.nodes());
+    let mut client = Client::connect(gateway.http).await;
+    for _ in 0..3 {
+        let answer = client.get("/").await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello"));
+        assert_eq!(answer.header("link"), None);
+    }
+    assert_eq!(upstream.connections(), 1, "the end of the chunks was seen");
+    gateway.stop().await;
+}
+
 /// A plugin may bound a body that streams, whose length nobody told.
 #[tokio::test]
 async fn a_chunked_body_beyond_a_plugin_s_bound_gets_413() {

@@ -116,3 +116,54 @@ async fn a_client_that_takes_no_bytes_is_cut_off() {
     }
     assert!(taken < 900_000_000, "cut off before the end, not {taken}");
 }
+
+/// Between requests a connection's engine is let go; whatever the client does then, nothing of it shows.
+#[tokio::test]
+async fn a_client_may_rest_between_requests_and_within_one() {
+    let echo = Echo::start().await;
+    let gateway = Gateway::start(route(&echo, json!({})));
+    let mut stream = TcpStream::connect(gateway.http).await.expect("connected");
+    let rest = || tokio::time::sleep(Duration::from_millis(450));
+    for (first, second) in [
+        ("GET /1 HTTP/1.1\r\nhost: a\r\n\r\n", ""),
+        ("GET /2 HT", "TP/1.1\r\nhost: a\r\n\r\n"),
+        ("\r\nPOST /3 HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab", "cd"),
+        ("GET /4 HTTP/1.1\r\nhost: a\r\n\r\nGET /5", " HTTP/1.1\r\nhost: a\r\n\r\n"),
+    ] {
+        for part in [first, second] {
+            tokio::io::AsyncWriteExt::write_all(&mut stream, part.as_bytes()).await.expect("sent");
+            rest().await;
+        }
+    }
+    tokio::io::AsyncWriteExt::write_all(&mut stream, b"GET /6 HTTP/1.1\nhost: a\n\n").await.expect("sent");
+    let mut answers = Vec::new();
+    soon("the gateway closes", stream.read_to_end(&mut answers)).await.expect("closed");
+    let answers = String::from_utf8_lossy(&answers);
+    let uris = ["/1", "/2", "/3", "/4", "/5"].map(|uri| answers.find(&format!("\"uri\":\"{uri}\"")));
+    assert!(uris.iter().all(Option::is_some) && uris.is_sorted(), "{answers}");
+    assert!(answers.contains("\"body\":\"abcd\""), "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 400 ").count(), 1, "framing is checked after a rest as before: {answers}");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_resting_client_is_closed_after_the_idle_time_and_when_the_gateway_stops() {
+    let echo = Echo::start().await;
+    let limits = Limits { client_idle: Duration::from_millis(700), ..Limits::default() };
+    let gateway = Gateway::start_with(Settings { limits, ..settings() }, registry(), route(&echo, json!({})));
+    let mut client = Client::connect(gateway.http).await;
+    client.get("/").await.expect("an answer");
+    let started = std::time::Instant::now();
+    until("it is closed", || client.is_closed()).await;
+    assert!(started.elapsed() >= Duration::from_millis(650), "not before");
+    gateway.stop().await;
+    let gateway = Gateway::start(route(&echo, json!({})));
+    let mut client = Client::connect(gateway.http).await;
+    client.get("/").await.expect("an answer");
+    // A rest begins without a sign.
+    tokio::time::sleep(Duration::from_millis(450)).await;
+    let started = std::time::Instant::now();
+    gateway.stop().await;
+    assert!(started.elapsed() < Duration::from_secs(5), "a resting client holds nothing up");
+    until("it is closed", || client.is_closed()).await;
+}

@@ -19,8 +19,9 @@ struct Node<V> {
     /// The bytes between the parent and this node; here unless there are many.
     label: SmallVec<[u8; 16]>,
     value: Option<V>,
-    /// First byte of each child's label, sorted; apart from the children so that a search touches one line.
-    first_bytes: Vec<u8>,
+    /// First byte of each child's label, sorted; apart from the children, and here unless there are many, so that a search
+    /// touches one line.
+    first_bytes: SmallVec<[u8; 16]>,
     children: Vec<Arc<Node<V>>>,
 }
 
@@ -74,7 +75,7 @@ impl<V: Clone> Tree<V> {
 
 impl<V: Clone> Node<V> {
     fn new(label: &[u8], value: Option<V>) -> Self {
-        Self { label: label.into(), value, first_bytes: Vec::new(), children: Vec::new() }
+        Self { label: label.into(), value, first_bytes: SmallVec::new(), children: Vec::new() }
     }
 
     fn child(&self, first: u8) -> Option<&Node<V>> {

@@ -5,10 +5,12 @@ mod tunnel;
 mod watched;
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
@@ -16,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use plugin_api::Client;
 use plugin_api::exchange::TlsInfo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::request;
 use crate::worker::OnWorker;
@@ -25,7 +27,7 @@ use crate::worker::stream::{ClientStream, Tally};
 use crate::worker::wheel::Timer;
 use patience::Patience;
 pub(crate) use tunnel::Tunnel;
-use watched::{Engine, Watched};
+use watched::{Engine, Left, Watched};
 
 /// What is known of a client's connection.
 pub(crate) struct ClientFacts {
@@ -156,9 +158,33 @@ impl Opened {
         }
     }
 
+    /// While the client idles there is no engine: it would keep twenty kilobytes for requests that may never come.
     async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, mut stream: ClientStream<S>) {
         stream.guard();
         let connection = Connection::new(&self.facts, &self.patience, &self.tally);
+        while let Some(resting) = Box::pin(self.run_http1(&connection, stream)).await {
+            stream = resting;
+            if !self.rest(&mut stream).await {
+                let _ = connection.steps.limit(self.worker.limits.client_body, stream.shutdown()).await;
+                return;
+            }
+        }
+    }
+
+    /// Waits for the client's next request; whether one comes.
+    async fn rest<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut ClientStream<S>) -> bool {
+        let more = poll_fn(|context| {
+            let is_over = self.patience.poll_passed(&self.worker.limits, context).is_ready();
+            if is_over { Poll::Ready(false) } else { stream.poll_more(context) }
+        });
+        self.worker.drain.unless_begun(more).await == Some(true)
+    }
+
+    /// Serves until the connection ends, or gives its stream back when the client idles.
+    async fn run_http1<S>(&self, connection: &Rc<Connection>, stream: ClientStream<S>) -> Option<ClientStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
         let service = {
             let (worker, connection) = (self.worker.clone(), connection.clone());
             service_fn(move |request| request::serve(worker.clone(), connection.clone(), request))
@@ -167,14 +193,20 @@ impl Opened {
         let mut engine = http1::Builder::new();
         engine.max_buf_size(limits.head_bytes.max(8 * 1024)).max_headers(limits.headers).half_close(false);
         let mut engine = engine.serve_connection(TokioIo::new(stream), service);
-        self.run(&mut engine).await;
+        let left = self.run(&mut engine).await;
         let tunnel = connection.tunnel.take();
-        if let Some(tunnel) = tunnel {
-            let parts = engine.into_parts();
-            let mut stream = parts.io.into_inner();
-            stream.leave_http(&parts.read_buf);
-            Box::pin(tunnel.run(stream, &self.tally)).await;
+        if left == Left::Ended && tunnel.is_none() {
+            return None;
         }
+        let parts = engine.into_parts();
+        let mut stream = parts.io.into_inner();
+        let Some(tunnel) = tunnel else {
+            stream.put_back(&parts.read_buf);
+            return Some(stream);
+        };
+        stream.leave_http(&parts.read_buf);
+        Box::pin(tunnel.run(stream, &self.tally)).await;
+        None
     }
 
     async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: ClientStream<S>) {
@@ -189,13 +221,12 @@ impl Opened {
         let mut engine = http2::Builder::new(OnWorker);
         engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
         let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
-        // A broken connection is the client's affair; what was lost on it is in the access log.
-        let _ = Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;
+        Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;
     }
 
-    /// Runs an engine to the end of HTTP on its connection.
-    async fn run<E: Engine + Unpin>(&self, engine: &mut E) {
+    /// Runs an engine to the end of HTTP on its connection, or until it may rest.
+    async fn run<E: Engine + Unpin>(&self, engine: &mut E) -> Left {
         let (patience, tally) = (self.patience.clone(), self.tally.clone());
-        let _ = Watched::new(Pin::new(engine), self.worker.clone(), patience, tally).await;
+        Watched::new(Pin::new(engine), self.worker.clone(), patience, tally).await
     }
 }

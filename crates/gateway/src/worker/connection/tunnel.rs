@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional_with_sizes};
 
 use crate::request::Live;
+use crate::upstream::Stream;
 use crate::worker::stream::{ClientStream, Tally};
 use crate::worker::wheel::Timer;
 
@@ -18,8 +18,8 @@ const BUFFER: usize = 16 * 1024;
 pub(crate) struct Tunnel {
     /// The request that asked for it; its end is logged when the tunnel ends.
     pub(crate) live: Box<Live>,
-    /// The node's connection, once its engine lets it go.
-    pub(crate) upstream: OnUpgrade,
+    /// The node's connection, and what it said already.
+    pub(crate) node: (Stream, Bytes),
     /// How long both sides may be silent.
     pub(crate) idle: Duration,
 }
@@ -38,9 +38,11 @@ impl Tunnel {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let upstream = (&mut self.upstream).await.map_err(io::Error::other)?;
-        let mut upstream = TokioIo::new(upstream);
-        let mut copying = std::pin::pin!(copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER));
+        let (node, said) = &mut self.node;
+        let mut copying = std::pin::pin!(async {
+            client.write_all(said).await?;
+            copy_bidirectional_with_sizes(&mut client, node, BUFFER, BUFFER).await
+        });
         let timer = Timer::new();
         let moved = || tally.read.get() + tally.written.get();
         loop {

@@ -1,17 +1,17 @@
 //! An engine, watched: a client that is silent, or takes nothing, for too long is closed; draining and it ends
-//! after the requests under way.
+//! after the requests under way. One that idles is given back, so that its memory serves others.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::HttpService;
 
-use super::patience::Patience;
+use super::patience::{Passed, Patience};
 use crate::worker::OnWorker;
 use crate::worker::local::Local;
 use crate::worker::stream::Tally;
@@ -20,8 +20,20 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What hyper's connection types share.
 pub(super) trait Engine: Future<Output = hyper::Result<()>> {
+    /// Whether a new engine can take over between two requests.
+    const CAN_REST: bool;
+
     /// Takes no further request; ends when those under way have ended.
     fn end_after_requests(self: Pin<&mut Self>);
+}
+
+/// Why an engine is watched no longer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its connection has ended, or is no longer HTTP.
+    Ended,
+    /// Its client idles, and nothing is on the way.
+    Resting,
 }
 
 impl<I, B, S> Engine for http1::Connection<I, S>
@@ -32,6 +44,8 @@ where
     B: Body + 'static,
     B::Error: Into<BoxError>,
 {
+    const CAN_REST: bool = true;
+
     fn end_after_requests(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -46,6 +60,8 @@ where
     B: Body + 'static,
     B::Error: Into<BoxError>,
 {
+    const CAN_REST: bool = false;
+
     fn end_after_requests(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -71,15 +87,16 @@ impl<'e, E> Watched<'e, E> {
 }
 
 impl<E: Engine> Future for Watched<'_, E> {
-    type Output = hyper::Result<()>;
+    type Output = Left;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if this.place.is_none() {
             this.place = Some(this.worker.drain.register(context.waker().clone()));
         }
-        if let Poll::Ready(outcome) = this.engine.as_mut().poll(context) {
-            return Poll::Ready(outcome);
+        // A broken connection is the client's affair; what was lost on it is in the access log.
+        if this.engine.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Left::Ended);
         }
         // After the engine has read what is there: a request that has arrived is under way.
         if this.worker.drain.has_begun() && !this.closing {
@@ -90,30 +107,37 @@ impl<E: Engine> Future for Watched<'_, E> {
 }
 
 impl<E: Engine> Watched<'_, E> {
-    fn close(&mut self, context: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+    fn close(&mut self, context: &mut Context<'_>) -> Poll<Left> {
         self.closing = true;
         self.engine.as_mut().end_after_requests();
         match self.engine.as_mut().poll(context) {
-            Poll::Ready(outcome) => Poll::Ready(outcome),
+            Poll::Ready(_) => Poll::Ready(Left::Ended),
             Poll::Pending => self.poll_patience(context),
         }
     }
 
     /// Bytes that the client took give it new time. An idle one is told that the connection ends, any other is cut off.
-    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Left> {
         let written = self.tally.written.get();
         if written != self.seen {
             self.seen = written;
             self.patience.renew(&self.worker.limits);
         }
-        if self.patience.poll_over(&self.worker.limits, context).is_pending() {
-            return Poll::Pending;
+        while let Passed::Some = ready!(self.patience.poll_passed(&self.worker.limits, context)) {
+            if E::CAN_REST && !self.closing && self.has_nothing_on_the_way() {
+                return Poll::Ready(Left::Resting);
+            }
         }
         if self.closing || !self.patience.is_idle() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Left::Ended);
         }
         self.patience.renew(&self.worker.limits);
         self.close(context)
+    }
+
+    /// Neither a part of a request, nor of a response.
+    fn has_nothing_on_the_way(&self) -> bool {
+        self.patience.is_idle() && self.tally.is_between_requests.get() && !self.tally.write_waits.get()
     }
 }
 

@@ -49,6 +49,11 @@ impl Client {
         Self { sender }
     }
 
+    /// Whether the gateway has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
         soon("an answer", async {
             self.sender.ready().await?;

@@ -1,0 +1,70 @@
+//! A request as a node gets it: on HTTP/1.1 written where it goes out from, on HTTP/2 as its engine wants it.
+
+use http::header::{CONTENT_LENGTH, TRAILER};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body::Body;
+use plan::{CompiledNode, CompiledUpstream};
+
+use super::body::UpstreamBody;
+use super::headers;
+use super::live::Live;
+use crate::upstream::{Outline, Target};
+
+/// The node that a request goes to, of which upstream, and what it asks there.
+#[derive(Clone, Copy)]
+pub(super) struct Errand<'e> {
+    pub(super) upstream: &'e CompiledUpstream,
+    pub(super) node: &'e CompiledNode,
+    pub(super) uri: &'e Uri,
+}
+
+fn method(live: &Live) -> &Method {
+    live.exchange.target.method.as_ref().unwrap_or(&live.exchange.method)
+}
+
+/// What the connection has to know of the head. Trailers come after a body only.
+pub(super) fn outline<'l>(live: &'l Live, body: &UpstreamBody) -> Outline<'l> {
+    let lines = (!body.is_end_stream()).then(|| live.exchange.headers.get_all(TRAILER));
+    let lines = lines.into_iter().flatten().filter_map(|names| names.to_str().ok());
+    let names = lines.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok());
+    Outline { method: method(live), trailers: names.collect() }
+}
+
+/// Writes the head of HTTP/1.1, all but what frames the body.
+pub(super) fn write_head(out: &mut Vec<u8>, live: &Live, errand: Errand<'_>) {
+    let target = errand.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [method(live).as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    let Errand { upstream, node, .. } = errand;
+    headers::each_for_upstream(&live.exchange, &live.connection, (upstream, node), |name, value| {
+        if *name != CONTENT_LENGTH {
+            write_line(out, name, value);
+        }
+    });
+    if let Some(protocol) = &live.upgrade {
+        out.extend_from_slice(b"connection: upgrade\r\n");
+        write_line(out, &http::header::UPGRADE, protocol);
+    }
+}
+
+fn write_line(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    // Room for the whole line at once, not for each part of it.
+    out.reserve(name.len() + value.len() + 4);
+    for part in [name, b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+/// The request for HTTP/2.
+pub(super) fn request(live: &Live, errand: Errand<'_>, target: &Target, body: UpstreamBody) -> Request<UpstreamBody> {
+    let Errand { upstream, node, uri } = errand;
+    let mut request = Request::new(body);
+    *request.method_mut() = method(live).clone();
+    *request.uri_mut() = uri.clone();
+    *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, (upstream, node));
+    headers::to_http2(&mut request, target.tls.is_some(), &live.exchange);
+    request
+}
