@@ -8,7 +8,7 @@ use plugin_api::registry::in_plugin;
 use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, Registry, Reply};
 use serde_json::Value;
 
-use crate::upstream::InlineUpstreams;
+use crate::upstream::{FindSsl, InlineUpstreams};
 
 /// Compiled plugins, the earliest in a phase first.
 #[derive(Default)]
@@ -60,12 +60,18 @@ impl Entry {
 pub(crate) struct ChainBuilder<'a> {
     registry: &'a Registry,
     metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
+    /// For upstreams that stand in plugins.
+    find_ssl: FindSsl<'a>,
     entries: Vec<Entry>,
 }
 
 impl<'a> ChainBuilder<'a> {
-    pub(crate) fn new(registry: &'a Registry, metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>) -> Self {
-        Self { registry, metadata, entries: Vec::new() }
+    pub(crate) fn new(
+        registry: &'a Registry,
+        metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
+        find_ssl: FindSsl<'a>,
+    ) -> Self {
+        Self { registry, metadata, find_ssl, entries: Vec::new() }
     }
 
     /// Adds plugins of one owner. Pointers of faults are relative to the owner (`/plugins/key-auth/header`).
@@ -102,7 +108,8 @@ impl<'a> ChainBuilder<'a> {
         }
         let filter = meta_field("filter").map(Condition::compile).transpose();
         let metadata = (self.metadata)(name);
-        let input = CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams: &InlineUpstreams { owner } };
+        let upstreams = InlineUpstreams { owner, find_ssl: self.find_ssl };
+        let input = CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams: &upstreams };
         let plugin = plugin_type.compile(&input).map_err(|fault| in_plugin(name, fault))?;
         let priority = meta_field("priority").and_then(Value::as_i64).and_then(|priority| priority.try_into().ok());
         self.entries.push(Entry {

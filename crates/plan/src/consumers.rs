@@ -47,13 +47,16 @@ impl Consumers {
     /// # Errors
     /// When another consumer has the same proof.
     pub(crate) fn insert(&mut self, consumer: CompiledConsumer) -> Result<(), Fault> {
+        // Before the first is put in, for nothing may stay behind of a consumer that is refused.
         for proof in &consumer.proofs {
-            let map = self.proofs_of(proof.plugin);
-            if let Some(other) = map.get(&proof.key).filter(|other| other.consumer.slot != consumer.info.slot) {
+            let other = self.find(proof.plugin, &proof.key);
+            if let Some(other) = other.filter(|other| other.consumer.slot != consumer.info.slot) {
                 let message = format!("is already used by consumer {:?}", other.consumer.username);
                 return Err(Fault::new(proof.pointer.clone(), message));
             }
-            map.insert(proof.key.clone(), proof.entry.clone());
+        }
+        for proof in &consumer.proofs {
+            self.proofs_of(proof.plugin).insert(proof.key.clone(), proof.entry.clone());
         }
         self.by_name.insert(consumer.info.username.clone(), consumer);
         Ok(())

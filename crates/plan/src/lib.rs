@@ -20,6 +20,6 @@ pub use chain::{Chain, Entry};
 pub use compiler::{Compiler, Rejection};
 pub use consumers::CompiledConsumer;
 pub use plan::Plan;
-pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
+pub use router::{Closed, CompiledRoute, Match, Router, UpstreamChoice};
 pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap};
 pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};
