@@ -28,7 +28,7 @@ use crate::worker::wheel::Elapsed;
 pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<Incoming>, Stop> {
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
-    live.upgrade = upgrade::wanted(live);
+    live.upgrade = upgrade::wanted(live)?;
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts).unwrap_or(compiled.timeouts);
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
@@ -175,6 +175,9 @@ fn request(
     *request.headers_mut() = headers::for_upstream(exchange, &live.connection, compiled, node);
     if let Some(protocol) = &live.upgrade {
         upgrade::ask(request.headers_mut(), protocol);
+        if live.extended.is_some() {
+            upgrade::add_key(request.headers_mut());
+        }
     }
     if pool.target.http2 {
         headers::to_http2(&mut request, pool.target.tls.is_some(), exchange);

@@ -45,8 +45,8 @@ pub(crate) fn for_upstream(
     });
     // A client of HTTP/1.0 may give no Host; HTTP/1.1 to the node demands one.
     headers.insert(HOST, host.unwrap_or_else(|| node.host_header.clone()));
-    if let Some(client_host) = client_host {
-        headers.insert(&X_FORWARDED_HOST, client_host);
+    if let Some(forwarded_host) = forwarded_host(exchange, client_host) {
+        headers.insert(&X_FORWARDED_HOST, forwarded_host);
     }
     headers
 }
@@ -74,6 +74,16 @@ fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
     }
     HeaderValue::try_from(exchange.client.remote.ip().to_string())
         .unwrap_or_else(|_| connection.facts.client_address.clone())
+}
+
+/// The host as it was routed by: lower case, without port, as APISIX tells it.
+fn forwarded_host(exchange: &Exchange, written: Option<HeaderValue>) -> Option<HeaderValue> {
+    let host = exchange.host();
+    match written {
+        Some(written) if written.as_bytes() == host.as_bytes() => Some(written),
+        Some(_) => HeaderValue::from_str(host).ok(),
+        None => None,
+    }
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {

@@ -187,6 +187,7 @@ impl Opened {
         };
         let limits = &self.worker.limits;
         let mut engine = http2::Builder::new(OnWorker);
+        engine.enable_connect_protocol();
         engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
         let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
         // A broken connection is the client's affair; what was lost on it is in the access log.
