@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
-use crate::configuration::Heads;
+use crate::configuration::{self, Heads};
 use crate::error::ControlError;
 use crate::iam::{Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
@@ -75,6 +75,7 @@ impl Control {
         let first_admin = bootstrap::first_start(&control).await?;
         control.run(feed::forward_commits(control.inner.store.subscribe(), control.inner.commits.clone()));
         control.run(fleet::sweep(Arc::downgrade(&control.inner)));
+        control.run(configuration::expire(Arc::downgrade(&control.inner)));
         Ok(bootstrap::Started { control, first_admin })
     }
 
