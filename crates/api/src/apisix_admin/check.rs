@@ -57,6 +57,12 @@ pub(super) fn tell_type(body: &mut Value, scheme: Option<&str>) {
     }
 }
 
+/// Whether a consumer's name can be one.
+pub(super) fn username(body: &Value) -> Result<(), Refusal> {
+    let name = serde_json::json!({ "username": body["username"] });
+    definitions::check(Kind::Consumer, &name).map_err(|text| invalid(&text))
+}
+
 fn refuse_times(fields: &Map<String, Value>) -> Result<(), Refusal> {
     let places =
         [("", Some(fields)), ("upstream.", object(fields, "upstream")), ("plugins.", object(fields, "plugins"))];

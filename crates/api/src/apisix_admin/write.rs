@@ -31,7 +31,12 @@ const WITHOUT_PATCH: [Kind; 5] =
 /// Creates (201) or replaces (200).
 pub(super) async fn put(asked: &Asked, target: &Target) -> Answer {
     let mut body = configuration(asked)?;
-    let key = target.key(&id_of_put(target, &body)?)?;
+    let id = id_of_put(target, &body)?;
+    if target.kind == Kind::Consumer {
+        // Its name is its id: what is wrong with it is said by its own field.
+        check::username(&body)?;
+    }
+    let key = target.key(&id)?;
     if target.kind == Kind::Secret {
         take_id(&mut body);
     }

@@ -314,6 +314,8 @@ async fn what_is_wrong_is_said_in_apisix_words() -> Result<()> {
         ("PUT", "routes/1", Some(json!({})), 400, "/error_msg", json!("invalid configuration: allOf 1 failed: value should match only one schema, but matches none")),
         ("PUT", "upstreams/1", Some(json!({ "nodes": nodes(), "type": "chash" })), 400, "/error_msg", json!("missing key")),
         ("PUT", "routes/1", Some(json!({ "uri": "/x", "plugins": {}, "vars": [["arg_a", "=", "b"]] })), 400, "/error_msg", json!("failed to validate the 'vars' expression: invalid operator '='")),
+        ("PUT", "consumers", Some(json!({ "username": "a b" })), 400, "/error_msg", json!("invalid configuration: property \"username\" validation failed: failed to match pattern \"^[a-zA-Z0-9_\\\\-]+$\" with \"a b\"")),
+        ("PUT", "upstreams/1", Some(json!({ "nodes": nodes(), "type": "none" })), 400, "/error_msg", json!("invalid configuration: property \"type\" validation failed: matches none of the enum values")),
         ("PUT", "consumers/jack", Some(json!({ "username": "jill" })), 400, "/error_msg", json!("wrong username")),
         ("PUT", "consumers", Some(json!({ "username": "jack", "plugins": { "key-auth": {} } })), 400, "/error_msg", json!("invalid plugins configuration: failed to check the configuration of plugin key-auth err: property \"key\" is required")),
         ("PUT", "consumers/jack/credentials/c", Some(json!({ "plugins": { "key-auth": { "key": "k" } } })), 404, "", json!({ "error_msg": "consumer not found" })),

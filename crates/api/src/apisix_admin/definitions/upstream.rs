@@ -22,7 +22,10 @@ pub(super) fn schema() -> Value {
                     "requests": { "type": "integer", "default": 1000, "minimum": 1 },
                 },
             },
-            "type": { "description": "algorithms of load balancing", "type": "string", "default": "roundrobin" },
+            "type": {
+                "description": "algorithms of load balancing", "type": "string", "default": "roundrobin",
+                "enum": ["chash", "roundrobin", "ewma", "least_conn"],
+            },
             "checks": checks(),
             "hash_on": {
                 "type": "string", "default": "vars",
