@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{self, Refusals};
 use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
-use crate::configuration::Heads;
+use crate::configuration::{self, Heads};
 use crate::error::ControlError;
 use crate::iam::{Actor, Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
@@ -88,6 +88,7 @@ impl Control {
             .of("control_plane", "")
             .named(env!("CARGO_PKG_VERSION"));
         control.within(control.inner.store.audit().record(&entry.into())).await?;
+        control.run(configuration::expire(Arc::downgrade(&control.inner)));
         Ok(bootstrap::Started { control, first_admin })
     }
 

@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use plugin_api::Reply;
-use serde_json::json;
 
 use crate::upstream::{Broken, is_unresolved};
 
@@ -12,6 +11,9 @@ pub(crate) enum Fault {
     /// No route matches.
     #[error("no route matches")]
     RouteNotFound,
+    /// The route, or a global rule, cannot be served.
+    #[error("what should serve the request is at fault")]
+    Closed,
     /// The request is ambiguous or malformed.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
@@ -68,6 +70,9 @@ pub(crate) enum Fault {
     /// The node switched protocols though nobody had asked.
     #[error("the node switched protocols unasked")]
     UnwantedUpgrade,
+    /// The node answered as if nobody had asked it to switch protocols.
+    #[error("the node did not switch protocols")]
+    NotSwitched,
     /// The response's body is longer than a plugin takes.
     #[error("the response's body has more than {0} bytes")]
     ResponseTooLarge(usize),
@@ -80,11 +85,7 @@ impl Fault {
             // APISIX's text.
             Fault::RouteNotFound => Reply::error_msg(StatusCode::NOT_FOUND, "404 Route Not Found"),
             Fault::BadRequest(why) => Reply::error_msg(StatusCode::BAD_REQUEST, why),
-            _ => {
-                let status = self.status();
-                let reason = status.canonical_reason().unwrap_or_default();
-                Reply::json(status, &json!({ "error_msg": format!("{} {reason}", status.as_u16()) }))
-            }
+            _ => Reply::page(self.status()),
         }
     }
 
@@ -98,9 +99,10 @@ impl Fault {
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             // APISIX leaves such nodes out, and answers as when there is none.
             Fault::Connect { source, .. } if is_unresolved(source) => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Closed | Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Scheme(_)
             | Fault::UnwantedUpgrade
+            | Fault::NotSwitched
             | Fault::Connect { .. }
             | Fault::Broken { .. }
             | Fault::ResponseTooLarge(_) => StatusCode::BAD_GATEWAY,
@@ -112,6 +114,7 @@ impl Fault {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Fault::RouteNotFound => "route_not_found",
+            Fault::Closed => "closed",
             Fault::BadRequest(_) => "bad_request",
             Fault::MethodNotAllowed => "method_not_allowed",
             Fault::HeadTooLarge => "head_too_large",
@@ -125,6 +128,7 @@ impl Fault {
             Fault::Timeout { .. } => "upstream_timeout",
             Fault::Broken { .. } => "upstream_broke_off",
             Fault::UnwantedUpgrade => "unwanted_upgrade",
+            Fault::NotSwitched => "not_switched",
             Fault::ResponseTooLarge(_) => "response_too_large",
         }
     }

@@ -11,6 +11,14 @@ pub fn normalise(path: &str) -> Option<String> {
     crate::request::normalised(path)
 }
 
+/// Status and body of a node's answer that comes in these pieces, as far as it came; an error where it breaks the rules.
+///
+/// # Errors
+/// The rule that is broken.
+pub fn answer(pieces: &[&[u8]]) -> Result<Option<(u16, Vec<u8>)>, &'static str> {
+    crate::upstream::fuzzed_answer(pieces)
+}
+
 /// Reads a last good file.
 pub fn last_good(bytes: &[u8]) {
     crate::config::read_records(bytes);

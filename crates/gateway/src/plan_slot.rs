@@ -57,9 +57,15 @@ impl PlanSlot {
     /// Applies changes, and from then on serves the result.
     ///
     /// # Errors
-    /// The object that cannot be served; the plan before goes on serving.
+    /// The object that cannot be served; the plan before goes on serving. Where there is no plan before, what cannot be
+    /// served fails closed and the rest is served: nothing at all would help nobody.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), Rejection> {
-        self.compiler.apply(changes)?;
+        if self.plans.current.load().is_some() {
+            self.compiler.apply(changes)?;
+        } else {
+            self.compiler.load(changes);
+            self.compiler.faulty().for_each(|fault| tracing::error!(%fault, "cannot be served and is closed"));
+        }
         let plan = self.compiler.plan();
         let routes = plan.route_count();
         self.plans.current.store(Some(Arc::new(plan)));

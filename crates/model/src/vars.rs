@@ -61,7 +61,7 @@ pub enum Operator {
 
 impl Operator {
     fn parse(text: &str) -> Option<Self> {
-        Some(match text {
+        Some(match text.to_ascii_lowercase().as_str() {
             "==" => Operator::Equal,
             "~=" => Operator::NotEqual,
             ">" => Operator::Greater,
@@ -70,29 +70,49 @@ impl Operator {
             "<=" => Operator::LessOrEqual,
             "~~" => Operator::Matches,
             "~*" => Operator::MatchesIgnoreCase,
-            "in" | "IN" => Operator::In,
-            "has" | "HAS" => Operator::Has,
-            "ipmatch" | "IPMATCH" => Operator::IpMatch,
+            "in" => Operator::In,
+            "has" => Operator::Has,
+            "ipmatch" => Operator::IpMatch,
             _ => return None,
         })
     }
 }
 
-const OPERATORS: &str = "==, ~=, >, >=, <, <=, ~~, ~*, in, has or ipmatch";
 /// Deeper nesting is somebody's mistake, and costs stack.
 const DEEPEST: usize = 16;
 
-/// Reads an expression.
+/// Reads an expression: a list of comparisons, or `AND`, `OR`, `!AND`, `!OR` before them.
 ///
 /// # Errors
-/// The first fault, with its pointer relative to `value`.
+/// The first fault, with its pointer relative to `value`, in APISIX's words.
 pub fn parse(value: &Value) -> Result<Expr, Fault> {
-    expression(value, DEEPEST)
+    let first = value.as_array().and_then(|items| items.first());
+    match first {
+        Some(Value::String(word)) if logic(word).is_none() => {
+            Err(Fault::new("", "rule should be wrapped inside brackets"))
+        }
+        Some(Value::Number(_) | Value::Bool(_) | Value::Null) => {
+            Err(Fault::new("/0", "rule should be wrapped inside brackets"))
+        }
+        None if value.is_array() => Ok(Expr::All(Vec::new())),
+        _ => expression(value, DEEPEST),
+    }
+}
+
+/// How the parts that follow are put together.
+fn logic(word: &str) -> Option<fn(Vec<Expr>) -> Expr> {
+    match word.to_ascii_uppercase().as_str() {
+        "AND" => Some(Expr::All),
+        "OR" => Some(Expr::Any),
+        "!AND" => Some(|parts| Expr::Not(Box::new(Expr::All(parts)))),
+        "!OR" => Some(|parts| Expr::Not(Box::new(Expr::Any(parts)))),
+        _ => None,
+    }
 }
 
 fn expression(value: &Value, depth: usize) -> Result<Expr, Fault> {
     let Value::Array(items) = value else {
-        return Err(Fault::new("", "value must be an array such as [[\"arg_name\", \"==\", \"json\"]]"));
+        return Err(Fault::new("", "rule should be an array such as [\"arg_name\", \"==\", \"json\"]"));
     };
     let Some(depth) = depth.checked_sub(1) else {
         return Err(Fault::new("", format!("expressions may be nested {DEEPEST} deep")));
@@ -102,57 +122,54 @@ fn expression(value: &Value, depth: usize) -> Result<Expr, Fault> {
         rest.map(|(at, item)| expression(item, depth).map_err(|fault| fault.under(&format!("/{at}")))).collect()
     };
     match items.first() {
-        None => Ok(Expr::All(Vec::new())),
-        Some(Value::String(word)) => match word.to_ascii_uppercase().as_str() {
-            "AND" => Ok(Expr::All(all(1)?)),
-            "OR" => Ok(Expr::Any(all(1)?)),
-            "!AND" => Ok(Expr::Not(Box::new(Expr::All(all(1)?)))),
-            "!OR" => Ok(Expr::Not(Box::new(Expr::Any(all(1)?)))),
-            _ => comparison(word, items),
+        None => Err(Fault::new("", "rule too short")),
+        Some(Value::String(word)) => match logic(word) {
+            Some(_) if items.len() <= 2 => Err(Fault::new("", "rule too short")),
+            Some(combined) => Ok(combined(all(1)?)),
+            None => comparison(word, items),
         },
         Some(Value::Array(_)) => Ok(Expr::All(all(0)?)),
-        Some(_) => Err(Fault::new("/0", "value must be a variable's name, AND, OR, !AND, !OR or an array")),
+        Some(_) => Err(Fault::new("/0", "invalid expression")),
     }
 }
 
+/// `[name, operator, value]`, `[name, "!", operator, value]`; `[name, value]` asks for equality.
 fn comparison(name: &str, items: &[Value]) -> Result<Expr, Fault> {
-    let is_negated = items.get(1).and_then(Value::as_str) == Some("!");
-    let at = if is_negated { 2 } else { 1 };
-    if items.len() != at + 2 {
-        return Err(Fault::new(
-            "",
-            "a comparison must be [variable, operator, value] or [variable, \"!\", operator, value]",
-        ));
+    let is_negated = items.get(1).and_then(Value::as_str) == Some("!") && items.len() == 4;
+    if items.len() == 4 && !is_negated {
+        return Err(Fault::new("", "bad 'not' expression"));
     }
     if name.is_empty() {
         return Err(Fault::new("/0", "a variable's name must not be empty"));
     }
-    let word = items.get(at).and_then(Value::as_str);
-    let operator = word.and_then(Operator::parse);
-    let operator = operator.ok_or_else(|| Fault::new(format!("/{at}"), format!("operator must be {OPERATORS}")))?;
-    let value = items.get(at + 1).cloned().unwrap_or_default();
-    check(operator, &value).map_err(|message| Fault::new(format!("/{}", at + 1), message))?;
-    let compare = Expr::Compare(Comparison { name: name.trim_start_matches('$').to_owned(), operator, value });
+    let at = if is_negated { 2 } else { 1 };
+    let (operator, value) = match (items.get(at), items.get(at + 1)) {
+        (Some(word), Some(value)) => (operator(word, at)?, value),
+        (Some(value), None) if value.as_str().and_then(Operator::parse).is_none() => (Operator::Equal, value),
+        _ => return Err(Fault::new("", "invalid expression")),
+    };
+    check(operator, value).map_err(|message| Fault::new(format!("/{}", at + 1), message))?;
+    let name = name.trim_start_matches('$').to_owned();
+    let compare = Expr::Compare(Comparison { name, operator, value: value.clone() });
     Ok(if is_negated { Expr::Not(Box::new(compare)) } else { compare })
 }
 
-/// Whether the value is one that the operator can compare with.
+fn operator(word: &Value, at: usize) -> Result<Operator, Fault> {
+    let Some(text) = word.as_str() else { return Err(Fault::new(format!("/{at}"), "invalid expression")) };
+    let wrong = || Fault::new(format!("/{at}"), format!("invalid operator '{}'", text.to_ascii_lowercase()));
+    Operator::parse(text).ok_or_else(wrong)
+}
+
+/// Whether the value is one that the operator can compare with. One that it never holds for is no fault, as in APISIX.
 fn check(operator: Operator, value: &Value) -> Result<(), String> {
     match operator {
-        Operator::Greater | Operator::GreaterOrEqual | Operator::Less | Operator::LessOrEqual => {
-            let text = value.as_str().map(str::to_owned).unwrap_or_else(|| value.to_string());
-            text.trim().parse::<f64>().map(drop).map_err(|_| format!("value must be a number, not {value}"))
-        }
         Operator::Matches | Operator::MatchesIgnoreCase => check_regex(value),
-        Operator::In => value.as_array().map(drop).ok_or_else(|| "value must be an array".to_owned()),
         Operator::IpMatch => match value {
+            Value::Array(items) if items.is_empty() => Err("invalid ip address".to_owned()),
             Value::Array(items) => items.iter().try_for_each(check_network),
             single => check_network(single),
         },
-        Operator::Equal | Operator::NotEqual | Operator::Has => match value {
-            Value::Array(_) | Value::Object(_) => Err("value must be a string, number, boolean or null".to_owned()),
-            _ => Ok(()),
-        },
+        _ => Ok(()),
     }
 }
 
@@ -185,7 +202,11 @@ pub fn compile_regex(pattern: &str) -> Result<regex::Regex, String> {
 fn check_network(value: &Value) -> Result<(), String> {
     let text = value.as_str().unwrap_or_default();
     let is_network = text.parse::<std::net::IpAddr>().is_ok() || text.parse::<ipnet::IpNet>().is_ok();
-    if is_network { Ok(()) } else { Err(format!("value must be IP addresses or networks, {value} is none")) }
+    match text {
+        _ if is_network => Ok(()),
+        "" => Err("invalid ip address".to_owned()),
+        _ => Err(format!("invalid ip address: {text}")),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use plugin_api::{BodyNeed, CompileInput, Condition, Phases, Plugin, PluginType, 
 use serde_json::Value;
 
 use crate::references::References;
-use crate::upstream::InlineUpstreams;
+use crate::upstream::{FindSsl, InlineUpstreams};
 
 /// Compiled plugins, the earliest in a phase first.
 #[derive(Default)]
@@ -84,6 +84,8 @@ pub(crate) struct ChainBuilder<'a> {
     registry: &'a Registry,
     references: References,
     metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
+    /// For upstreams that stand in plugins.
+    find_ssl: FindSsl<'a>,
     entries: Vec<Entry>,
 }
 
@@ -92,8 +94,9 @@ impl<'a> ChainBuilder<'a> {
         registry: &'a Registry,
         references: References,
         metadata: &'a dyn Fn(&str) -> Option<Arc<Value>>,
+        find_ssl: FindSsl<'a>,
     ) -> Self {
-        Self { registry, references, metadata, entries: Vec::new() }
+        Self { registry, references, metadata, find_ssl, entries: Vec::new() }
     }
 
     /// What it compiles with.
@@ -136,9 +139,9 @@ impl<'a> ChainBuilder<'a> {
         }
         let filter = meta_field("filter").map(Condition::compile).transpose();
         let metadata = (self.metadata)(name);
+        let upstreams = InlineUpstreams { owner, find_ssl: self.find_ssl };
         let compile = |conf: &Value| {
-            let upstreams = &InlineUpstreams { owner };
-            plugin_type.compile(&CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams })
+            plugin_type.compile(&CompileInput { conf, metadata: metadata.as_deref(), owner, upstreams: &upstreams })
         };
         let plugin = self.references.compile(conf, owner, compile).map_err(|fault| in_plugin(name, fault))?;
         let priority = meta_field("priority").and_then(Value::as_i64).and_then(|priority| priority.try_into().ok());

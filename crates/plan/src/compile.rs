@@ -5,9 +5,10 @@ use std::sync::Arc;
 use model::resource::{HostPattern, Route, Service, Status};
 use model::{Fault, ResourceId};
 use plugin_api::{Condition, RouteInfo};
+use serde_json::{Map, Value};
 
 use crate::chain::{Chain, ChainBuilder};
-use crate::router::{CompiledRoute, MethodSet, PathPattern, Place, UpstreamChoice};
+use crate::router::{Closed, CompiledRoute, MethodSet, PathPattern, Place, UpstreamChoice};
 use crate::upstream::{self, FindSsl, Timeouts};
 
 /// What a route takes from its service.
@@ -44,34 +45,96 @@ pub(crate) fn route(
     builder: ChainBuilder<'_>,
 ) -> Result<PlacedRoute, Fault> {
     let service = context.service.map(|compiled| &compiled.service);
+    let websocket = route.enable_websocket.or(service.and_then(|service| service.enable_websocket));
+    let served = Served {
+        vars: condition(route)?,
+        chain: chain(route, context, builder)?,
+        upstream: upstream_choice(route, context)?,
+        websocket: websocket.unwrap_or(false),
+        closed: None,
+    };
+    Ok(place(route, context.slot, context.id, service, served))
+}
+
+/// What becomes of a route's requests.
+struct Served {
+    vars: Option<Condition>,
+    chain: Arc<Chain>,
+    upstream: UpstreamChoice,
+    websocket: bool,
+    closed: Option<Closed>,
+}
+
+/// Puts a route where requests find it.
+fn place(route: &Route, slot: u32, id: &ResourceId, service: Option<&Service>, served: Served) -> PlacedRoute {
     let prefix = service.and_then(|service| service.path_prefix.as_deref()).unwrap_or_default();
     let strip = service.is_some_and(|service| service.strip_path_prefix);
-    let websocket = route.enable_websocket.or(service.and_then(|service| service.enable_websocket));
     let patterns: Vec<_> = route.all_paths().map(|path| pattern(prefix, path)).collect();
-    let infos: Vec<_> = patterns.iter().map(|(path, parsed)| Arc::new(info(route, context, path, parsed))).collect();
+    let info = |(path, parsed): &(String, Arc<PathPattern>)| Arc::new(info(route, slot, id, service, path, parsed));
+    let infos: Vec<_> = patterns.iter().map(info).collect();
     let compiled = Arc::new(CompiledRoute {
         info: infos.first().cloned().unwrap_or_default(),
         priority: route.priority,
         methods: (!route.methods.is_empty()).then(|| MethodSet::new(&route.methods)),
         remote_addrs: route.all_remote_addrs().map(|address| address.net()).collect(),
-        vars: condition(route)?,
-        chain: chain(route, context, builder)?,
-        upstream: upstream_choice(route, context)?,
+        vars: served.vars,
+        chain: served.chain,
+        upstream: served.upstream,
         strip_prefix: (strip && !prefix.is_empty()).then(|| prefix.trim_end_matches('/').into()),
         timeouts: route.timeout.as_ref().map(Timeouts::new),
-        websocket: websocket.unwrap_or(false),
+        websocket: served.websocket,
+        closed: served.closed,
     });
     let enabled = route.status == Status::Enabled && service.is_none_or(|service| service.status == Status::Enabled);
     let hosts = hosts(route, service);
     let places = patterns.into_iter().zip(infos).flat_map(|((_, path), info)| {
         hosts.iter().map(move |host| Place { host: host.clone(), path: path.clone(), info: info.clone() })
     });
-    Ok(PlacedRoute {
+    PlacedRoute {
         places: if enabled { places.collect() } else { Vec::new() },
         route: compiled,
         service_id: route.service_id.clone(),
         plugin_config_id: route.plugin_config_id.clone(),
-    })
+    }
+}
+
+/// What of a route's body says which requests it matches, as far as it can be read. What cannot be is left out: the
+/// route then matches more, and refuses it.
+pub(crate) fn matching_part(body: &[u8]) -> Option<Route> {
+    const MATCHING: [&str; 13] = [
+        "uri",
+        "uris",
+        "paths",
+        "host",
+        "hosts",
+        "service_id",
+        "plugin_config_id",
+        "priority",
+        "status",
+        "methods",
+        "remote_addr",
+        "remote_addrs",
+        "vars",
+    ];
+    let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let mut part = Map::new();
+    for name in MATCHING {
+        let Some(value) = body.get(name) else { continue };
+        part.insert(name.to_owned(), value.clone());
+        if serde_json::from_value::<Route>(Value::Object(part.clone())).is_err() {
+            part.remove(name);
+        }
+    }
+    serde_json::from_value(Value::Object(part)).ok()
+}
+
+/// A route that refuses its requests. `service` is there when it names one, and has one when that can be read.
+pub(crate) fn closed(route: &Route, slot: u32, id: &ResourceId, service: Option<&Option<Service>>) -> PlacedRoute {
+    let closed = if service == Some(&None) { Closed::ServiceGone } else { Closed::Faulty };
+    let vars = condition(route).ok().flatten();
+    let (chain, upstream) = (Arc::default(), UpstreamChoice::None);
+    let served = Served { vars, chain, upstream, websocket: false, closed: Some(closed) };
+    place(route, slot, id, service.and_then(Option::as_ref), served)
 }
 
 /// The route's hosts, else its service's, else any.
@@ -99,11 +162,17 @@ fn pattern(prefix: &str, path: &str) -> (String, Arc<PathPattern>) {
     (whole, parsed)
 }
 
-fn info(route: &Route, context: &RouteContext<'_>, path: &str, pattern: &PathPattern) -> RouteInfo {
-    let service = context.service.map(|compiled| &compiled.service);
+fn info(
+    route: &Route,
+    slot: u32,
+    id: &ResourceId,
+    service: Option<&Service>,
+    path: &str,
+    pattern: &PathPattern,
+) -> RouteInfo {
     RouteInfo {
-        slot: context.slot,
-        id: context.id.as_str().into(),
+        slot,
+        id: id.as_str().into(),
         name: route.name.as_deref().map(Into::into),
         labels: route.labels.clone(),
         uri: path.into(),
@@ -134,15 +203,17 @@ fn chain(route: &Route, context: &RouteContext<'_>, mut builder: ChainBuilder<'_
     Ok(Arc::new(builder.finish()))
 }
 
-/// The route's own, then the one it names, then its service's.
+/// The one it names, then its own, then its service's. Source: APISIX, which asks in this order.
 fn upstream_choice(route: &Route, context: &RouteContext<'_>) -> Result<UpstreamChoice, Fault> {
+    if let Some(slot) = context.upstream_slot {
+        return Ok(UpstreamChoice::Shared(slot));
+    }
     if let Some(own) = &route.upstream {
         let owner = format!("route/{}", context.id);
         let compiled =
             upstream::compile(context.slot, &owner, own, context.find_ssl).map_err(|fault| fault.under("/upstream"))?;
         return Ok(UpstreamChoice::Own(Arc::new(compiled)));
     }
-    let named = context.upstream_slot.map(UpstreamChoice::Shared);
-    let inherited = || context.service.map(|service| service.upstream.clone());
-    Ok(named.or_else(inherited).unwrap_or(UpstreamChoice::None))
+    let inherited = context.service.map(|service| service.upstream.clone());
+    Ok(inherited.unwrap_or(UpstreamChoice::None))
 }

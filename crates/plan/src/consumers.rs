@@ -50,18 +50,23 @@ impl Consumers {
     /// # Errors
     /// When another consumer has the same proof.
     pub(crate) fn insert(&mut self, consumer: CompiledConsumer) -> Result<(), Fault> {
+        // Before the first is put in, for nothing may stay behind of a consumer that is refused.
+        let mut own = Vec::with_capacity(consumer.proofs.len());
         for proof in &consumer.proofs {
-            let map = self.proofs_of(proof.plugin);
-            if let Some(other) = map.get(&proof.key).filter(|other| other.consumer.slot != consumer.info.slot) {
+            let other = self.find(proof.plugin, &proof.key);
+            if let Some(other) = other.filter(|other| other.consumer.slot != consumer.info.slot) {
                 let other = &other.consumer.username;
-                if !proof.is_resolved {
-                    return Err(Fault::new(proof.pointer.clone(), format!("is already used by consumer {other:?}")));
+                if proof.is_resolved {
+                    // Nobody could see it before, and a variable must not keep a revision from being served.
+                    tracing::error!(consumer = %consumer.info.username, plugin = proof.plugin, %other, "a credential that a reference leads to is another consumer's too");
+                    continue;
                 }
-                // Nobody could see it before, and a variable must not keep a revision from being served.
-                tracing::error!(consumer = %consumer.info.username, plugin = proof.plugin, %other, "a credential that a reference leads to is another consumer's too");
-                continue;
+                return Err(Fault::new(proof.pointer.clone(), format!("is already used by consumer {other:?}")));
             }
-            map.insert(proof.key.clone(), proof.entry.clone());
+            own.push(proof);
+        }
+        for proof in own {
+            self.proofs_of(proof.plugin).insert(proof.key.clone(), proof.entry.clone());
         }
         self.by_name.insert(consumer.info.username.clone(), consumer);
         Ok(())

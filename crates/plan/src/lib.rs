@@ -23,6 +23,6 @@ pub use compiler::{Compiler, Rejection};
 pub use consumers::CompiledConsumer;
 pub use plan::Plan;
 pub use references::References;
-pub use router::{CompiledRoute, Match, Router, UpstreamChoice};
+pub use router::{Closed, CompiledRoute, Match, Router, UpstreamChoice};
 pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap};
 pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};

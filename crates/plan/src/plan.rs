@@ -21,6 +21,10 @@ pub struct Plan {
     pub(crate) upstream_slots: ShardedMap<Box<str>, u32>,
     pub(crate) tls: Arc<TlsMap>,
     pub(crate) routes: usize,
+    /// Whether a global rule cannot be served.
+    pub(crate) closed: bool,
+    /// How many routes match by the request's body.
+    pub(crate) routed_by_body: usize,
     /// New with each plan that the compiler gives.
     pub(crate) identity: Arc<()>,
 }
@@ -34,6 +38,16 @@ impl Plan {
     /// The route for a request.
     pub fn route(&self, exchange: &Exchange) -> Option<Match<'_>> {
         self.router.find(exchange)
+    }
+
+    /// Whether no request may be served, because a global rule cannot be.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether any route matches by the request's body.
+    pub fn is_routed_by_body(&self) -> bool {
+        self.routed_by_body > 0
     }
 
     /// The plugins of the group's global rules.

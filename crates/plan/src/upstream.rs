@@ -187,6 +187,7 @@ pub(crate) fn compile(
 /// Compiles the upstreams that stand in the plugins of `owner`.
 pub(crate) struct InlineUpstreams<'a> {
     pub(crate) owner: &'a str,
+    pub(crate) find_ssl: FindSsl<'a>,
 }
 
 impl UpstreamCompiler for InlineUpstreams<'_> {
@@ -194,8 +195,7 @@ impl UpstreamCompiler for InlineUpstreams<'_> {
         /// Above all slots of resources, which count from 1.
         static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
         let slot = NEXT.fetch_add(1, Ordering::Relaxed);
-        // Such an upstream brings its certificate with it; a reference would not be followed when that changes.
-        Ok(InlineUpstream(Arc::new(compile(slot, self.owner, upstream, &|_| None)?)))
+        Ok(InlineUpstream(Arc::new(compile(slot, self.owner, upstream, self.find_ssl)?)))
     }
 }
 

@@ -43,6 +43,8 @@ enum Operand {
     Text(String),
     Number(f64),
     Null,
+    /// What no variable is: a list, an object.
+    Never,
 }
 
 impl Condition {
@@ -52,6 +54,11 @@ impl Condition {
     /// The first fault, with its pointer relative to `value`.
     pub fn compile(value: &Value) -> Result<Self, Fault> {
         Ok(Self(compile(&vars::parse(value)?)?))
+    }
+
+    /// Whether it asks for fields of the request's body.
+    pub fn reads_body(&self) -> bool {
+        self.0.reads_body()
     }
 
     /// Whether the expression holds for this exchange.
@@ -75,16 +82,21 @@ fn test(comparison: &Comparison) -> Result<Test, Fault> {
     Ok(match comparison.operator {
         Operator::Equal => Test::Equal(operand(value)),
         Operator::NotEqual => Test::NotEqual(operand(value)),
-        Operator::Greater => Test::Greater(number(value)?),
-        Operator::GreaterOrEqual => Test::GreaterOrEqual(number(value)?),
-        Operator::Less => Test::Less(number(value)?),
-        Operator::LessOrEqual => Test::LessOrEqual(number(value)?),
+        Operator::Greater => Test::Greater(number(value)),
+        Operator::GreaterOrEqual => Test::GreaterOrEqual(number(value)),
+        Operator::Less => Test::Less(number(value)),
+        Operator::LessOrEqual => Test::LessOrEqual(number(value)),
         Operator::Matches => Test::Matches(regex(value, "")?),
         Operator::MatchesIgnoreCase => Test::Matches(regex(value, "(?i)")?),
-        Operator::In => Test::In(list(value).map(operand).collect()),
+        Operator::In => Test::In(elements(value).map(operand).collect()),
         Operator::Has => Test::Has(text(value).into_owned()),
         Operator::IpMatch => Test::IpMatch(list(value).map(network).collect::<Result<_, _>>()?),
     })
+}
+
+/// Of what is no list nothing is an element.
+fn elements(value: &Value) -> std::slice::Iter<'_, Value> {
+    value.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
 fn list(value: &Value) -> std::slice::Iter<'_, Value> {
@@ -98,6 +110,7 @@ fn operand(value: &Value) -> Operand {
     match value {
         Value::Number(number) => Operand::Number(number.as_f64().unwrap_or(f64::NAN)),
         Value::Null => Operand::Null,
+        Value::Array(_) | Value::Object(_) => Operand::Never,
         other => Operand::Text(text(other).into_owned()),
     }
 }
@@ -109,8 +122,9 @@ fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-fn number(value: &Value) -> Result<f64, Fault> {
-    text(value).parse().map_err(|_| Fault::new("", format!("value must be a number, not {value}")))
+/// What is no number is smaller and larger than nothing.
+fn number(value: &Value) -> f64 {
+    text(value).trim().parse().unwrap_or(f64::NAN)
 }
 
 fn regex(value: &Value, flags: &str) -> Result<Regex, Fault> {
@@ -125,6 +139,14 @@ fn network(value: &Value) -> Result<IpNet, Fault> {
 }
 
 impl Node {
+    fn reads_body(&self) -> bool {
+        match self {
+            Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(Node::reads_body),
+            Node::Not(node) => node.reads_body(),
+            Node::Test(var, _) => matches!(var, Var::BodyArgument(_) | Var::Graphql(_)),
+        }
+    }
+
     fn holds(&self, exchange: &Exchange) -> bool {
         match self {
             Node::All(nodes) => nodes.iter().all(|node| node.holds(exchange)),
@@ -147,7 +169,7 @@ impl Test {
             Test::Less(bound) => as_number().is_some_and(|number| number < *bound),
             Test::LessOrEqual(bound) => as_number().is_some_and(|number| number <= *bound),
             Test::Matches(regex) => value.is_some_and(|text| regex.is_match(text)),
-            Test::In(operands) => operands.iter().any(|operand| operand.equals(value)),
+            Test::In(operands) => operands.iter().any(|operand| operand.is(value)),
             Test::Has(wanted) => value.is_some_and(|text| list_has(text, wanted)),
             Test::IpMatch(nets) => {
                 let address = value.and_then(|text| text.parse::<IpAddr>().ok());
@@ -166,6 +188,11 @@ fn list_has(text: &str, wanted: &str) -> bool {
 }
 
 impl Operand {
+    /// Whether it is the very value: a text is no number, as in APISIX's `in`.
+    fn is(&self, value: Option<&str>) -> bool {
+        matches!((self, value), (Operand::Text(wanted), Some(text)) if wanted == text)
+    }
+
     fn equals(&self, value: Option<&str>) -> bool {
         match (self, value) {
             (Operand::Null, None) => true,

@@ -5,7 +5,9 @@
 //! configuration determines. [`Exchange`] is the request, and later its response, as phases see it.
 
 pub mod condition;
+pub mod defaults;
 pub mod exchange;
+pub mod graphql;
 pub mod instance;
 pub mod kept;
 mod page;

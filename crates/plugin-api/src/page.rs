@@ -1,17 +1,12 @@
 //! The page that stands for an answer without words of its own.
 //!
-//! A plugin of APISIX that refuses with a status alone leaves the body to nginx, and clients see nginx's page. Here
-//! are the same bytes, for clients and tests that compare them. Source: `ngx_http_special_response.c` of nginx, with
-//! the line that APISIX's build adds (`nginx-error_page_contains_apisix.patch`).
+//! A plugin of APISIX that refuses with a status alone leaves the body to nginx, and clients see nginx's page. Ours is the
+//! same but for the name of the server at its end. Source: `ngx_http_special_response.c` of nginx.
 
 use http::StatusCode;
 
 /// What ends every page.
-const TAIL: &str = concat!(
-    "<hr><center>openresty</center>\r\n",
-    "<p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p></body>\r\n",
-    "</html>\r\n",
-);
+const TAIL: &str = "<hr><center>flotilla</center>\r\n</body>\r\n</html>\r\n";
 
 /// The page of a status; `None` where nginx sends no body.
 pub(crate) fn of(status: StatusCode) -> Option<String> {
@@ -65,12 +60,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_nginx_s_to_the_byte() {
+    fn pages_are_nginx_s_but_for_the_name() {
         let page = of(StatusCode::SERVICE_UNAVAILABLE).expect("a page");
         let expected = "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>\r\n\
                         <center><h1>503 Service Temporarily Unavailable</h1></center>\r\n\
-                        <hr><center>openresty</center>\r\n\
-                        <p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p></body>\r\n</html>\r\n";
+                        <hr><center>flotilla</center>\r\n</body>\r\n</html>\r\n";
         assert_eq!(page, expected);
     }
 

@@ -7,6 +7,7 @@ use model::Fault;
 use serde_json::Value;
 
 use crate::PluginType;
+use crate::defaults;
 use crate::schema::Schema;
 
 /// All plugins by name. Built once; `plugins::registry()` gives the built-in one.
@@ -76,6 +77,27 @@ impl Registry {
         };
         let schema = listed.metadata_schema.get_or_init(|| Schema::compile(schema));
         schema.check(metadata).map_err(|fault| in_plugin(name, fault))
+    }
+
+    /// Puts the defaults of its schema into a configuration that was checked.
+    pub fn fill(&self, name: &str, conf: &mut Value) {
+        if let Some(plugin) = self.get(name) {
+            defaults::fill(plugin.schema(), conf);
+        }
+    }
+
+    /// As [`Registry::fill`], of a plugin's part of a consumer or credential.
+    pub fn fill_consumer(&self, name: &str, conf: &mut Value) {
+        if let Some(plugin) = self.get(name) {
+            defaults::fill(plugin.consumer_schema().unwrap_or_else(|| plugin.schema()), conf);
+        }
+    }
+
+    /// As [`Registry::fill`], of a plugin's metadata.
+    pub fn fill_metadata(&self, name: &str, metadata: &mut Value) {
+        if let Some(schema) = self.get(name).and_then(|plugin| plugin.metadata_schema()) {
+            defaults::fill(schema, metadata);
+        }
     }
 
     fn listed(&self, name: &str) -> Result<&Listed, Fault> {

@@ -8,6 +8,7 @@ use http::header::{COOKIE, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::Exchange;
+use crate::graphql::Part;
 
 /// A variable, resolved when a configuration is compiled.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,10 @@ pub enum Var {
     Cookie(Box<str>),
     /// `uri_param_NAME`: a `:name` segment of the matched path.
     PathParameter(Box<str>),
-    /// `post_arg_NAME`: a field of a form or JSON body that a plugin asked for.
+    /// `post_arg_NAME` or `post_arg.NAME`: a field of a form or JSON body that was read.
     BodyArgument(Box<str>),
+    /// `graphql_operation`, `graphql_name`, `graphql_root_fields`: of a query that was read.
+    Graphql(Part),
     /// `sent_http_NAME`, `upstream_http_NAME`, `resp_header_NAME`: a response header.
     ResponseHeader(HeaderName),
     /// One with a fixed name.
@@ -118,8 +121,11 @@ impl Var {
         if let Some(rest) = name.strip_prefix("uri_param_") {
             return Var::PathParameter(rest.into());
         }
-        if let Some(rest) = name.strip_prefix("post_arg_") {
+        if let Some(rest) = name.strip_prefix("post_arg_").or_else(|| name.strip_prefix("post_arg.")) {
             return Var::BodyArgument(rest.into());
+        }
+        if let Some(part) = name.strip_prefix("graphql_").and_then(Part::parse) {
+            return Var::Graphql(part);
         }
         if let Some(name) = name.strip_prefix("http_").and_then(header) {
             return Var::Header(name);
@@ -137,6 +143,7 @@ impl Var {
             Var::Cookie(name) => exchange.cookie(name).map(Cow::Borrowed),
             Var::PathParameter(name) => path_parameter(exchange, name).map(Cow::Borrowed),
             Var::BodyArgument(name) => body_argument(exchange, name),
+            Var::Graphql(part) => part.of(exchange).map(Cow::Owned),
             Var::ResponseHeader(name) => header_text(&exchange.response.headers, name),
             Var::Known(known) => known.get(exchange),
             Var::Note(name) => exchange.note(name).map(|value| match value {

@@ -239,6 +239,15 @@ pub async fn get(client: &reqwest::Client, gateway: SocketAddr, path: &str) -> O
     Some((answer.status().as_u16(), answer.text().await.ok()?))
 }
 
+/// Waits until the gateway answers with this status.
+pub async fn soon_status(client: &reqwest::Client, gateway: SocketAddr, path: &str, expected: u16) {
+    let started = Instant::now();
+    while get(client, gateway, path).await.is_none_or(|(status, _)| status != expected) {
+        assert!(started.elapsed() < DEADLINE, "{path} does not answer {expected}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Waits until the gateway answers so.
 pub async fn soon(client: &reqwest::Client, gateway: SocketAddr, path: &str, expected: (u16, &str)) {
     let started = Instant::now();

@@ -4,74 +4,118 @@ use control::configuration::Operation;
 use http::StatusCode;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
-use store::config::{ResourceFilter, StoredResource};
+use store::config::ResourceFilter;
 
 use super::refusal::Refusal;
 use super::target::{Target, word};
 use super::{Answer, Asked, answer_json, entry};
 
-/// Who may refer to a kind, and by which field.
-fn referring(kind: Kind) -> &'static [(Kind, &'static str)] {
-    match kind {
-        Kind::Service => &[(Kind::Route, "service_id"), (Kind::StreamRoute, "service_id")],
-        Kind::Upstream => {
-            &[(Kind::Route, "upstream_id"), (Kind::Service, "upstream_id"), (Kind::StreamRoute, "upstream_id")]
-        }
-        Kind::PluginConfig => &[(Kind::Route, "plugin_config_id")],
-        Kind::ConsumerGroup => &[(Kind::Consumer, "group_id")],
-        _ => &[],
-    }
-}
-
-/// Whether those that refer to it may rely on it for their protection: without a plugin config a route could lose its
-/// authentication, without a consumer group its members their limits. Nobody is to lose these unseen.
-fn guards(kind: Kind) -> bool {
-    matches!(kind, Kind::PluginConfig | Kind::ConsumerGroup)
-}
-
-/// Removes a resource. `force` removes it though others refer to it: they lose the reference, and what stands below a
-/// service goes with it.
+/// Removes a resource. `force` removes it though others refer to it; those that do are served no more, for nobody is to
+/// lose the authentication of a plugin config or the limits of a consumer group unseen.
 pub(super) async fn delete(asked: &Asked, target: &Target) -> Answer {
     let id = target.id().ok_or_else(|| Refusal::bad_request(format!("missing {} id", target.word())))?;
     let key = target.key(id)?;
     let (actor, group) = (&asked.caller.actor, &asked.caller.group);
-    asked.control.get_resource(actor, group, &key).await?;
-    let referrers = referrers(asked, &key).await?;
-    let is_forced = asked.query.is_true("force") && !guards(key.kind);
-    if let Some((stored, _)) = referrers.first().filter(|_| !is_forced) {
-        return Err(Refusal::bad_request(in_use(&key, stored)));
+    let is_forced = asked.query.is_true("force");
+    if !is_forced && let Some(text) = in_use(asked, &key).await? {
+        return Err(Refusal::bad_request(text));
     }
-    let freed = referrers.into_iter().filter(|_| key.kind != Kind::Service);
-    let freed: Result<Vec<_>, _> = freed.map(|(stored, field)| without(&stored, field)).collect();
-    let operations: Vec<_> = freed?.into_iter().chain([Operation::Delete { key: key.clone() }]).collect();
-    asked.control.batch(actor, group, operations, None).await?;
+    asked.control.get_resource(actor, group, &key).await?;
+    match is_forced {
+        true => drop(asked.control.batch(actor, group, vec![Operation::ForceDelete { key: key.clone() }], None).await?),
+        false => drop(asked.control.delete_resource(actor, group, key.clone(), None).await?),
+    }
     Ok(answer_json(StatusCode::OK, &json!({ "deleted": "1", "key": entry::path(&key) })))
 }
 
-async fn referrers(asked: &Asked, key: &ResourceKey) -> Result<Vec<(StoredResource, &'static str)>, Refusal> {
-    let mut found = Vec::new();
-    for (kind, field) in referring(key.kind) {
-        let filter = ResourceFilter::new(*kind);
+/// How one kind refers to another.
+enum By {
+    /// By a field of its own.
+    Field(&'static str),
+    /// By an upstream of `traffic-split`.
+    Split,
+    /// By the definition that `grpc-transcode` names.
+    Transcode,
+}
+
+/// Who may refer to a kind, in the order in which APISIX looks.
+fn referring(kind: Kind) -> Vec<(Kind, By)> {
+    match kind {
+        Kind::Service => vec![(Kind::Route, By::Field("service_id")), (Kind::StreamRoute, By::Field("service_id"))],
+        Kind::Upstream => upstream_referrers(),
+        Kind::PluginConfig => vec![(Kind::Route, By::Field("plugin_config_id"))],
+        Kind::ConsumerGroup => vec![(Kind::Consumer, By::Field("group_id"))],
+        Kind::Proto => vec![(Kind::Route, By::Transcode), (Kind::Service, By::Transcode)],
+        _ => Vec::new(),
+    }
+}
+
+fn upstream_referrers() -> Vec<(Kind, By)> {
+    let with_field = [Kind::Route, Kind::Service];
+    let by_plugin = [Kind::PluginConfig, Kind::Consumer, Kind::ConsumerGroup, Kind::GlobalRule];
+    let own = with_field.into_iter().flat_map(|kind| [(kind, By::Split), (kind, By::Field("upstream_id"))]);
+    let plugins = by_plugin.into_iter().map(|kind| (kind, By::Split));
+    own.chain(plugins).chain([(Kind::StreamRoute, By::Field("upstream_id"))]).collect()
+}
+
+/// Why it may not be removed, if it may not.
+async fn in_use(asked: &Asked, key: &ResourceKey) -> Result<Option<String>, Refusal> {
+    for (kind, by) in referring(key.kind) {
+        let filter = ResourceFilter::new(kind);
         let all = asked.control.list_resources(&asked.caller.actor, &asked.caller.group, &filter).await?;
-        let refers = |stored: &StoredResource| {
-            let body: Value = serde_json::from_slice(&stored.body).unwrap_or_default();
-            body[*field].as_str() == Some(key.id.as_str())
+        let refers = |body: &[u8]| {
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            by.refers(&body, key.id.as_str())
         };
-        found.extend(all.list.into_iter().filter(refers).map(|stored| (stored, *field)));
+        let mut referrers: Vec<_> = all.list.iter().filter(|stored| refers(&stored.body)).collect();
+        referrers.sort_by(|a, b| a.key.id.cmp(&b.key.id));
+        if let Some(stored) = referrers.first() {
+            return Ok(Some(sentence(key.kind, &by, &stored.key)));
+        }
     }
-    Ok(found)
+    Ok(None)
 }
 
-fn without(stored: &StoredResource, field: &str) -> Result<Operation, Refusal> {
-    let mut body: Value = serde_json::from_slice(&stored.body).map_err(|error| Refusal::internal(&error))?;
-    if let Some(fields) = body.as_object_mut() {
-        fields.remove(field);
+impl By {
+    fn refers(&self, body: &Value, id: &str) -> bool {
+        let is_it = |value: &Value| match value {
+            Value::String(text) => text == id,
+            Value::Number(number) => number.to_string() == id,
+            _ => false,
+        };
+        let plugin = |name: &str| body.get("plugins").and_then(|plugins| plugins.get(name));
+        match self {
+            By::Field(name) => body.get(*name).is_some_and(is_it),
+            By::Transcode => plugin("grpc-transcode").and_then(|conf| conf.get("proto_id")).is_some_and(is_it),
+            By::Split => {
+                let rules = plugin("traffic-split").and_then(|conf| conf["rules"].as_array()).into_iter().flatten();
+                let upstreams = rules.flat_map(|rule| rule["weighted_upstreams"].as_array().into_iter().flatten());
+                upstreams.into_iter().any(|upstream| is_it(&upstream["upstream_id"]))
+            }
+        }
     }
-    Ok(Operation::Put { key: stored.key.clone(), body })
 }
 
-fn in_use(key: &ResourceKey, by: &StoredResource) -> String {
-    let (what, user) = (word(key.kind), word(by.key.kind).replace(' ', "_"));
-    let directly = if key.kind == Kind::Service { " directly" } else { "" };
-    format!("can not delete this {what}{directly}, {user} [{}] is still using it now", by.key.id)
+fn sentence(kind: Kind, by: &By, user: &ResourceKey) -> String {
+    let (what, id) = (word(kind), &user.id);
+    let directly = if kind == Kind::Service { " directly" } else { "" };
+    let within = if matches!(by, By::Split) { "plugin in " } else { "" };
+    let user = user.kind.name();
+    format!("can not delete this {what}{directly}, {within}{user} [{id}] is still using it now")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_in_fields_and_plugins() {
+        let split = json!({ "plugins": { "traffic-split": { "rules": [
+            { "weighted_upstreams": [{ "weight": 1 }, { "upstream_id": 7 }] },
+        ] } } });
+        assert!(By::Split.refers(&split, "7") && !By::Split.refers(&split, "8"));
+        assert!(By::Field("upstream_id").refers(&json!({ "upstream_id": "7" }), "7"));
+        let transcode = json!({ "plugins": { "grpc-transcode": { "proto_id": "p" } } });
+        assert!(By::Transcode.refers(&transcode, "p") && !By::Transcode.refers(&json!({}), "p"));
+    }
 }

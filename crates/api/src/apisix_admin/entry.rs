@@ -35,6 +35,7 @@ pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
     let mut value = shape::read(stored)?;
     let Some(fields) = value.as_object_mut() else { return Ok(value) };
     if stored.key.kind == Kind::PluginMetadata {
+        fields.insert("id".into(), stored.key.id.as_str().into());
         return Ok(value);
     }
     for name in ["created_at", "updated_at"] {
@@ -48,6 +49,10 @@ pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
         Kind::Service => without_api7(fields),
         _ => {}
     }
+    without_retry_timeout(fields);
+    if let Some(upstream) = fields.get_mut("upstream").and_then(Value::as_object_mut) {
+        without_retry_timeout(upstream);
+    }
     Ok(value)
 }
 
@@ -57,10 +62,18 @@ fn rename(fields: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
+/// APISIX has no default for it: 0, which is ours, says what its absence says.
+fn without_retry_timeout(fields: &mut Map<String, Value>) {
+    if fields.get("retry_timeout") == Some(&json!(0)) {
+        fields.remove("retry_timeout");
+    }
+}
+
 /// Fields of a service that say nothing beyond APISIX's service.
 fn without_api7(fields: &mut Map<String, Value>) {
-    if fields.get("type").and_then(Value::as_str) == Some("http") {
-        fields.remove("type");
+    fields.remove("type");
+    if fields.get("status") == Some(&json!(1)) {
+        fields.remove("status");
     }
     if !fields.contains_key("path_prefix") {
         fields.remove("strip_path_prefix");

@@ -1,12 +1,15 @@
 //! The Admin API of Apache APISIX, for the clients, scripts and tools that speak it.
 //!
-//! A thin adapter: it finds out who asks (`caller`) and for what (`target`), says it to the same use cases as the rest
-//! of the API (`read`, `write`, `delete`, `schemas`), and gives the answer in APISIX's words (`entry`, `refusal`). It
-//! has no rule of its own. The key decides the gateway group.
+//! A thin adapter: it finds out who asks (`caller`) and for what (`target`), checks what is sent as APISIX does
+//! (`definitions`, `check`), says it to the same use cases as the rest of the API (`read`, `write`, `delete`), and
+//! gives the answer in APISIX's words (`entry`, `refusal`). The key decides the gateway group.
 //!
 //! Source: <https://apisix.apache.org/docs/apisix/admin-api/>
 
+mod body;
 mod caller;
+mod check;
+mod definitions;
 mod delete;
 mod entry;
 mod query;
@@ -14,18 +17,19 @@ mod read;
 mod refusal;
 mod schemas;
 mod target;
+mod validate;
 mod write;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::{Json, middleware};
 use control::Control;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use serde_json::{Value, json};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Surface};
@@ -39,8 +43,24 @@ use target::{Place, Target};
 
 /// The version whose Admin API this is; clients choose what they send by it.
 const SERVER: HeaderValue = HeaderValue::from_static("APISIX/3.18.0");
-/// Below which everything lies.
-const ROOT: &str = "/apisix/admin/";
+/// Where everything lies.
+const ROOT: &str = "/apisix/admin";
+/// What browsers are allowed, on every answer.
+const CORS: [(HeaderName, &str); 4] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, "*"),
+    (header::ACCESS_CONTROL_MAX_AGE, "3600"),
+];
+/// What they are told when they ask before they send.
+const PREFLIGHT: [(HeaderName, &str); 6] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, GET, PUT, OPTIONS, DELETE, PATCH"),
+    (header::ACCESS_CONTROL_MAX_AGE, "3600"),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+    (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"),
+    (header::CONTENT_TYPE, "text/plain"),
+];
 
 /// An answer in the making.
 type Answer = Result<Response, Refusal>;
@@ -63,12 +83,16 @@ pub(crate) fn router(settings: &ApiSettings, control: Control, tasks: TaskTracke
         .fallback(any(answer))
         .layer(DefaultBodyLimit::max(settings.body_limit_bytes))
         .layer(middleware::from_fn_with_state(edge, edge::guard))
-        .layer(middleware::map_response(with_server))
+        .layer(middleware::map_response(with_headers))
         .with_state(control)
 }
 
-async fn with_server(mut response: Response) -> Response {
-    response.headers_mut().insert(header::SERVER, SERVER);
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, SERVER);
+    if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.extend(CORS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    }
     response
 }
 
@@ -80,37 +104,58 @@ async fn answer(
     attempt: Attempt,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Some(path) = uri.path().strip_prefix(ROOT) else {
+    if method == Method::OPTIONS {
+        return PREFLIGHT.into_response();
+    }
+    let Some(path) = uri.path().strip_prefix(ROOT).filter(|path| path.is_empty() || path.starts_with('/')) else {
         return Refusal::new(StatusCode::NOT_FOUND, "404 Route Not Found").into_response();
     };
+    // Clients find out the version by this, before they have a key.
+    if method == Method::HEAD && path.trim_matches('/').is_empty() {
+        return StatusCode::OK.into_response();
+    }
     let query = Query::of(&uri);
     let caller = match caller::authenticate(&control, &headers, &query, &attempt).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal.into_response(),
     };
     let Ok(body) = body else {
-        return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request body is too large").into_response();
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        return body::too_large(length.unwrap_or_default()).into_response();
     };
     let asked = Asked { control, caller, method, query, body };
-    route(asked, path).await.unwrap_or_else(Refusal::into_response)
+    let mut response = route(asked, path.trim_start_matches('/')).await.unwrap_or_else(Refusal::into_response);
+    response.headers_mut().insert("x-api-version", HeaderValue::from_static("v3"));
+    response
 }
 
 async fn route(asked: Asked, path: &str) -> Answer {
     let decoded = target::segments(path)?;
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     match (asked.method.as_str(), segments.as_slice()) {
-        ("POST", ["configs", "validate"]) => schemas::validate_all(asked).await,
-        ("POST", ["schema", "validate", plural]) => schemas::validate_one(&asked, plural),
-        ("GET", ["schema", "plugins", name] | ["plugins", name]) if *name != "list" => schemas::plugin(&asked, name),
+        ("POST", ["configs", "validate"]) => validate::all(&asked),
+        ("POST", ["schema", "validate", plural]) => validate::one(&asked, plural),
+        ("PUT", ["plugins", "reload"]) => Ok("done".into_response()),
+        (method, ["plugins", "reload"]) => Err(reload_by(method)),
+        ("GET", ["plugins", "list"]) => schemas::plugin_names(&asked),
+        ("GET", ["schema", "plugins", name] | ["plugins", name]) => schemas::plugin(&asked, name),
         ("GET", ["schema", kind]) => schemas::kind(kind),
         ("GET", ["plugins"]) => schemas::plugins(&asked),
-        ("GET", ["plugins", "list"]) => schemas::plugin_names(&asked),
-        ("PUT", ["plugins", "reload"]) => Ok("done".into_response()),
+        (_, ["plugins" | "schema", ..]) => Err(Refusal::new(StatusCode::NOT_FOUND, "not found")),
         _ => resource(asked, Target::parse(&segments)?).await,
     }
 }
 
+fn reload_by(method: &str) -> Refusal {
+    let message = format!("please use PUT method to reload the plugins, {method} method is not allowed.");
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+}
+
 async fn resource(asked: Asked, target: Target) -> Answer {
+    let ttl = asked.query.get("ttl");
+    if ttl.is_some_and(|ttl| ttl.trim().parse::<f64>().is_err()) {
+        return Err(Refusal::bad_request("invalid argument ttl: should be a number"));
+    }
     match (asked.method.as_str(), &target.place) {
         ("GET" | "HEAD", Place::All) => read::list(&asked, &target).await,
         ("GET" | "HEAD", Place::One(_)) => read::get(&asked, &target).await,
@@ -122,20 +167,14 @@ async fn resource(asked: Asked, target: Target) -> Answer {
     }
 }
 
+/// JSON with an end of line, as APISIX sends it.
 fn answer_json(status: StatusCode, body: &Value) -> Response {
-    (status, Json(body)).into_response()
+    (status, [(header::CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
 
 impl Asked {
     /// The body as JSON; `None` when there is none.
     fn json(&self) -> Result<Option<Value>, Refusal> {
-        if self.body.is_empty() {
-            return Ok(None);
-        }
-        serde_json::from_slice(&self.body).map(Some).map_err(|error| {
-            let body = String::from_utf8_lossy(&self.body);
-            let message = format!("invalid request body: {error}");
-            Refusal::body(StatusCode::BAD_REQUEST, json!({ "error_msg": message, "req_body": body }))
-        })
+        body::read(&self.body)
     }
 }

@@ -5,6 +5,7 @@ use model::{Kind, ResourceId};
 use serde_json::{Value, json};
 use store::config::{ParentFilter, ResourceFilter, StoredResource};
 
+use super::query::Query;
 use super::refusal::Refusal;
 use super::target::Target;
 use super::{Answer, Asked, answer_json, entry};
@@ -20,10 +21,11 @@ pub(super) async fn get(asked: &Asked, target: &Target) -> Answer {
 
 pub(super) async fn list(asked: &Asked, target: &Target) -> Answer {
     let page = Page::of(asked)?;
+    let filter = Filter::of(asked, target.kind);
     let mut entries = Vec::new();
     for stored in all(asked, target).await? {
         let entry = entry::read(&stored)?;
-        if is_wanted(asked, &entry) {
+        if filter.keeps(&entry["value"]) {
             entries.push(entry);
         }
     }
@@ -33,6 +35,7 @@ pub(super) async fn list(asked: &Asked, target: &Target) -> Answer {
     }
     let total = entries.len();
     if let Some(page) = page {
+        entries.sort_by_key(|entry| entry["createdIndex"].as_u64());
         entries = entries.into_iter().skip((page.number - 1).saturating_mul(page.size)).take(page.size).collect();
     }
     Ok(answer_json(StatusCode::OK, &json!({ "list": entries, "total": total })))
@@ -54,25 +57,70 @@ pub(super) async fn all(asked: &Asked, target: &Target) -> Result<Vec<StoredReso
     Ok(list)
 }
 
-/// `name`, `label` and `uri` keep what contains them.
-fn is_wanted(asked: &Asked, entry: &Value) -> bool {
-    let value = &entry["value"];
-    let text = |field: &str| value[field].as_str().unwrap_or_default();
-    let has_name = |wanted: &str| text("name").contains(wanted);
-    let has_uri = |wanted: &str| {
-        let uris = value["uris"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        uris.chain([text("uri")]).any(|uri| uri.contains(wanted))
-    };
-    let has_label = |wanted: &str| {
-        let labels = value["labels"].as_object().into_iter().flatten();
-        labels.into_iter().any(|(key, value)| match wanted.split_once(':') {
-            Some((label, wanted)) => key == label && value.as_str() == Some(wanted),
-            None => key.contains(wanted),
-        })
-    };
-    asked.query.get("name").is_none_or(has_name)
-        && asked.query.get("uri").is_none_or(has_uri)
-        && asked.query.get("label").is_none_or(has_label)
+/// What of a list a client wants: by name and path as regular expressions, by a label's key, by a reference.
+struct Filter<'a> {
+    name: Option<Pattern>,
+    uri: Option<Pattern>,
+    label: Option<&'a str>,
+    /// Fields of [`filtered_by`] and what they must be.
+    fields: Vec<(String, String)>,
+}
+
+/// A regular expression; text that is none is looked for as it stands.
+struct Pattern(Result<regex::Regex, String>);
+
+impl Pattern {
+    fn new(text: &str) -> Self {
+        Self(regex::Regex::new(text).map_err(|_| text.to_owned()))
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        match &self.0 {
+            Ok(regex) => regex.is_match(text),
+            Err(wanted) => text.contains(wanted),
+        }
+    }
+}
+
+/// The references by which a kind's list is filtered.
+fn filtered_by(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Route | Kind::StreamRoute => &["service_id", "upstream_id"],
+        _ => &[],
+    }
+}
+
+impl<'a> Filter<'a> {
+    fn of(asked: &'a Asked, kind: Kind) -> Self {
+        let query = &asked.query;
+        let fields = query.get("filter").map(Query::parse).unwrap_or_default();
+        Self {
+            name: query.get("name").map(Pattern::new),
+            uri: query.get("uri").map(Pattern::new),
+            label: query.get("label"),
+            fields: fields.into_pairs().filter(|(name, _)| filtered_by(kind).contains(&name.as_str())).collect(),
+        }
+    }
+
+    fn keeps(&self, value: &Value) -> bool {
+        self.name.as_ref().is_none_or(|pattern| value["name"].as_str().is_some_and(|name| pattern.is_in(name)))
+            && self.uri.as_ref().is_none_or(|pattern| uris(value).any(|uri| pattern.is_in(uri)))
+            && self.label.is_none_or(|label| has_label(value, label))
+            && self.fields.iter().all(|(name, wanted)| value[name].as_str() == Some(wanted))
+    }
+}
+
+fn uris(value: &Value) -> impl Iterator<Item = &str> {
+    let several = value["uris"].as_array().into_iter().flatten();
+    several.chain([&value["uri"]]).filter_map(Value::as_str)
+}
+
+/// By key, as in APISIX; by `key:value` too.
+fn has_label(value: &Value, wanted: &str) -> bool {
+    let Some(labels) = value["labels"].as_object() else { return false };
+    let pair = wanted.split_once(':');
+    labels.contains_key(wanted)
+        || pair.is_some_and(|(key, value)| labels.get(key).and_then(Value::as_str) == Some(value))
 }
 
 struct Page {
@@ -81,17 +129,13 @@ struct Page {
 }
 
 impl Page {
-    /// The page asked for; none when everything is.
+    /// The page asked for; none when everything is. Both arguments make a page, and a number that is none is 1.
     fn of(asked: &Asked) -> Result<Option<Self>, Refusal> {
-        let (number, size) = (asked.query.get("page"), asked.query.get("page_size"));
-        if number.is_none() && size.is_none() {
-            return Ok(None);
+        let number = |name: &str| asked.query.get(name).and_then(|text| text.trim().parse::<f64>().ok());
+        let (Some(page), Some(size)) = (number("page"), number("page_size")) else { return Ok(None) };
+        if !PAGE_SIZES.contains(&(size as usize)) || size < 0.0 {
+            return Err(Refusal::text("page_size must be between 10 and 500"));
         }
-        let number = number.map_or(Some(1), |text| text.parse().ok()).filter(|number| *number >= 1);
-        let size = size.map_or(Some(*PAGE_SIZES.start()), |text| text.parse().ok());
-        let number = number.ok_or_else(|| Refusal::bad_request("page must be greater than or equal to 1"))?;
-        let size = size.filter(|size| PAGE_SIZES.contains(size));
-        let size = size.ok_or_else(|| Refusal::bad_request("page_size must be between 10 and 500"))?;
-        Ok(Some(Self { number, size }))
+        Ok(Some(Self { number: (page as usize).max(1), size: size as usize }))
     }
 }

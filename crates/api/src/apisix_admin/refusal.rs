@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use control::ControlError;
 use http::StatusCode;
-use model::Fault;
+use model::{Fault, Faults};
 use serde_json::{Value, json};
 
 use super::answer_json;
@@ -29,6 +29,11 @@ impl Refusal {
         Self { status, body: Box::new(body), other: None }
     }
 
+    /// 400 with this text and nothing around it.
+    pub(super) fn text(message: &'static str) -> Self {
+        Self::body(StatusCode::BAD_REQUEST, Value::String(message.to_owned()))
+    }
+
     /// 400 with this text.
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
@@ -46,15 +51,14 @@ impl Refusal {
     }
 
     pub(super) fn into_response(self) -> Response {
-        match self.other {
-            Some(other) => other.into_response(),
-            None => {
-                let message = Told::of(&self.body);
-                let mut response = answer_json(self.status, &self.body);
-                response.extensions_mut().insert(message);
-                response
-            }
-        }
+        let told = Told::of(&self.body);
+        let mut response = match (self.other, *self.body) {
+            (Some(other), _) => return other.into_response(),
+            (None, Value::String(text)) => (self.status, text).into_response(),
+            (None, body) => answer_json(self.status, &body),
+        };
+        response.extensions_mut().insert(told);
+        response
     }
 }
 
@@ -67,15 +71,19 @@ impl From<ApiError> for Refusal {
 impl From<ControlError> for Refusal {
     fn from(error: ControlError) -> Self {
         match error {
-            ControlError::Invalid(faults) => match faults.0.into_iter().next() {
-                Some(fault) => Self::bad_request(sentence(&fault)),
-                None => Self::bad_request("invalid configuration"),
-            },
+            ControlError::Invalid(faults) => {
+                Self::bad_request(first(faults).unwrap_or_else(|| "invalid configuration".to_owned()))
+            }
             ControlError::NotFound { .. } => Self::key_not_found(),
             ControlError::Conflict(message) => Self::bad_request(message),
             other => ApiError::from(other).into(),
         }
     }
+}
+
+/// The first fault as APISIX says it.
+pub(super) fn first(faults: Faults) -> Option<String> {
+    faults.0.first().map(sentence)
 }
 
 /// A fault as APISIX says it, by where it stands.
@@ -85,12 +93,17 @@ fn sentence(fault: &Fault) -> String {
         ("/upstream_id", "upstream"),
         ("/plugin_config_id", "plugin config"),
         ("/group_id", "consumer group"),
+        ("/tls/client_cert_id", "ssl"),
+        ("/upstream/tls/client_cert_id", "ssl"),
     ];
     let is_missing = fault.message.starts_with("must be the id of an existing");
     if let Some((_, what)) = references.iter().find(|(pointer, _)| is_missing && *pointer == fault.pointer)
         && let Some(id) = fault.message.split('"').nth(1)
     {
         return format!("failed to fetch {what} info by {what} id [{id}], response code: 404");
+    }
+    if let Some(text) = unreadable(fault) {
+        return text;
     }
     // Plugins say it all themselves.
     if fault.pointer.starts_with("/plugins/") {
@@ -102,6 +115,27 @@ fn sentence(fault: &Fault) -> String {
         "invalid configuration"
     };
     format!("{what}: {}", fault.message)
+}
+
+/// A certificate or key that cannot be read, as OpenSSL tells APISIX.
+fn unreadable(fault: &Fault) -> Option<String> {
+    const REASONS: [&str; 3] = ["must be in PEM form", "must be a certificate chain", "must be a private key"];
+    const CERTIFICATE: &str = "failed to parse cert: PEM_read_bio_X509_AUX() failed";
+    const KEY: &str = "failed to parse key: PEM_read_bio_PrivateKey() failed";
+    REASONS.iter().find(|reason| fault.message.starts_with(**reason))?;
+    let pair = |place: &str, what: &str| {
+        let place: usize = place.parse().unwrap_or_default();
+        format!("failed to handle cert-key pair[{}]: {what}", place + 1)
+    };
+    let parts: Vec<&str> = fault.pointer.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["cert"] | [.., "client_cert"] => Some(CERTIFICATE.to_owned()),
+        ["key"] | [.., "client_key"] => Some(KEY.to_owned()),
+        ["certs", place] => Some(pair(place, CERTIFICATE)),
+        ["keys", place] => Some(pair(place, KEY)),
+        ["client", "ca"] => Some(format!("failed to validate client_cert: {CERTIFICATE}")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -117,6 +151,17 @@ mod tests {
                 "failed to fetch service info by service id [7], response code: 404",
             ),
             ("/plugins/nope", "unknown plugin [nope]", "unknown plugin [nope]"),
+            ("/cert", "must be in PEM form", "failed to parse cert: PEM_read_bio_X509_AUX() failed"),
+            (
+                "/keys/1",
+                "must be a private key in PEM form",
+                "failed to handle cert-key pair[2]: failed to parse key: PEM_read_bio_PrivateKey() failed",
+            ),
+            (
+                "/client/ca",
+                "must be in PEM form",
+                "failed to validate client_cert: failed to parse cert: PEM_read_bio_X509_AUX() failed",
+            ),
             ("/uris/0", "must begin with a slash", "invalid configuration: must begin with a slash"),
         ];
         for (pointer, message, expected) in cases {

@@ -6,9 +6,6 @@ use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
 
-/// The secret managers of APISIX.
-const MANAGERS: [&str; 3] = ["vault", "aws", "gcp"];
-
 /// What a request is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -40,10 +37,7 @@ impl Target {
     pub(super) fn parse(segments: &[&str]) -> Result<Self, Refusal> {
         match segments {
             ["consumers", username, "credentials", rest @ ..] => Ok(Self::below(Kind::Credential, username, rest)),
-            ["secrets", manager, rest @ ..] if MANAGERS.contains(manager) => {
-                Ok(Self::below(Kind::Secret, manager, rest))
-            }
-            ["secrets", _, ..] => Err(Refusal::new(StatusCode::BAD_REQUEST, "wrong secret manager")),
+            ["secrets", manager, rest @ ..] => Ok(Self::below(Kind::Secret, manager, rest)),
             [plural, rest @ ..] => {
                 let known = |kind: &Kind| kind.plural() == *plural && *kind != Kind::Credential;
                 let kind = Kind::ALL.into_iter().find(known).ok_or_else(|| {
@@ -87,8 +81,9 @@ impl Target {
 
     /// As APISIX's validator says it of a bad id.
     fn bad_id(&self) -> Refusal {
-        let message = "invalid configuration: property \"id\" validation failed: object matches none of the required";
-        Refusal::new(StatusCode::BAD_REQUEST, message)
+        let field = if self.kind == Kind::Consumer { "username" } else { "id" };
+        let reason = "object matches none of the required";
+        Refusal::bad_request(format!("invalid configuration: property \"{field}\" validation failed: {reason}"))
     }
 
     /// The kind in APISIX's messages.
@@ -126,7 +121,6 @@ mod tests {
         let jack = Some("jack".to_owned());
         assert_eq!(parsed("consumers/jack/credentials/c"), Some((Kind::Credential, jack, one("c"), 0)));
         assert_eq!(parsed("secrets/vault/1"), Some((Kind::Secret, Some("vault".into()), one("1"), 0)));
-        assert_eq!(parsed("secrets/other/1"), None);
         assert_eq!(parsed("credentials"), None);
         assert_eq!(parsed("nothing"), None);
     }

@@ -1,15 +1,18 @@
 //! Creating and changing.
 
+use std::time::Duration;
+
 use control::ControlError;
 use control::configuration::Written;
 use http::StatusCode;
-use model::{Kind, ResourceKey};
+use model::{Kind, ResourceId, ResourceKey};
 use serde_json::Value;
+use store::config::ResourceFilter;
 
+use super::check::{self, Source};
 use super::refusal::Refusal;
 use super::target::Target;
-use super::{Answer, Asked, answer_json, entry, schemas};
-use crate::shape;
+use super::{Answer, Asked, answer_json, entry};
 
 /// Kinds that clients name themselves.
 const WITHOUT_POST: [Kind; 7] = [
@@ -22,18 +25,25 @@ const WITHOUT_POST: [Kind; 7] = [
     Kind::Secret,
 ];
 /// Kinds that are replaced, not changed.
-const WITHOUT_PATCH: [Kind; 4] = [Kind::Consumer, Kind::Credential, Kind::PluginMetadata, Kind::StreamRoute];
+const WITHOUT_PATCH: [Kind; 5] =
+    [Kind::Consumer, Kind::Credential, Kind::PluginMetadata, Kind::StreamRoute, Kind::Proto];
 
 /// Creates (201) or replaces (200).
 pub(super) async fn put(asked: &Asked, target: &Target) -> Answer {
     let mut body = configuration(asked)?;
     let id = id_of_put(target, &body)?;
+    if target.kind == Kind::Consumer {
+        // Its name is its id: what is wrong with it is said by its own field.
+        check::username(&body)?;
+    }
     let key = target.key(&id)?;
     if target.kind == Kind::Secret {
         take_id(&mut body);
     }
-    let body = checked(&key, body)?;
-    let written = asked.control.put_resource(&asked.caller.actor, &asked.caller.group, key, body, None).await?;
+    let body = checked(asked, &key, body, Source::Client).await?;
+    let written = asked.control.put_resource(&asked.caller.actor, &asked.caller.group, key, body, None).await;
+    let written = written.map_err(|error| refused(target.kind, error))?;
+    expire(asked, &written).await?;
     answer(&written)
 }
 
@@ -44,47 +54,76 @@ pub(super) async fn post(asked: &Asked, target: &Target) -> Answer {
     if target.id().is_some() || body.get("id").is_some() {
         return Err(Refusal::bad_request(format!("wrong {} id, do not need it", target.word())));
     }
-    let key = target.key(&uuid::Uuid::now_v7().to_string())?;
-    let body = checked(&key, body)?;
+    let key = target.key(&new_id())?;
+    let body = checked(asked, &key, body, Source::Client).await?;
     let written = asked.control.create_resource(&asked.caller.actor, &asked.caller.group, key, body, None).await?;
+    expire(asked, &written).await?;
     answer(&written)
 }
 
-/// Merges an object into the resource, or sets the part of it that the path names.
-pub(super) async fn patch(asked: &Asked, target: &Target) -> Answer {
-    refuse_method(target, "PATCH", &WITHOUT_PATCH)?;
-    let id = target.id().ok_or_else(|| Refusal::bad_request(format!("missing {} id", target.word())))?;
-    let key = target.key(id)?;
-    let change = asked.json()?.ok_or_else(|| Refusal::bad_request("missing new configuration"))?;
-    if !target.sub_path.is_empty() {
-        return patch_part(asked, target, key, change).await;
-    }
-    if !change.is_object() {
-        return Err(Refusal::bad_request("invalid configuration"));
-    }
-    let change = shape::body_of(&key, change)?;
-    let written = asked.control.patch_resource(&asked.caller.actor, &asked.caller.group, key, change, None).await?;
-    Ok(answer_json(StatusCode::OK, &entry::written(&written.resource)?))
+/// Lets the resource go after the seconds that `ttl` says.
+async fn expire(asked: &Asked, written: &Written) -> Result<(), Refusal> {
+    let Some(seconds) = asked.query.get("ttl").and_then(|ttl| ttl.trim().parse::<f64>().ok()) else { return Ok(()) };
+    let Ok(after) = Duration::try_from_secs_f64(seconds) else { return Ok(()) };
+    Ok(asked.control.expire_written(&asked.caller.group, written, after).await?)
 }
 
-/// Read, changed, and put back, again when another was faster.
-async fn patch_part(asked: &Asked, target: &Target, key: ResourceKey, change: Value) -> Answer {
+/// Twenty digits that grow, as APISIX's ids do.
+fn new_id() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:020}", since.as_nanos())
+}
+
+/// Merges an object into the resource, or sets the part of it that the path names. Read, changed, and put back; again
+/// when another was faster.
+pub(super) async fn patch(asked: &Asked, target: &Target) -> Answer {
+    refuse_method(target, "PATCH", &WITHOUT_PATCH)?;
+    let missing =
+        if target.kind == Kind::Secret { "no secret id".into() } else { format!("missing {} id", target.word()) };
+    let key = target.key(target.id().ok_or_else(|| Refusal::bad_request(missing))?)?;
+    let change = asked.json()?.ok_or_else(|| Refusal::bad_request("missing new configuration"))?;
+    if target.sub_path.is_empty() && !change.is_object() && !change.is_array() {
+        return Err(Refusal::bad_request("invalid configuration"));
+    }
     loop {
         let (actor, group) = (&asked.caller.actor, &asked.caller.group);
         let (stored, head) = asked.control.get_resource(actor, group, &key).await?;
         let mut document: Value = serde_json::from_slice(&stored.body).map_err(|error| Refusal::internal(&error))?;
-        // A route made through API7's API calls them paths.
-        if target.sub_path.first().is_some_and(|part| part == "uris")
-            && let Some(paths) = document.as_object_mut().and_then(|fields| fields.remove("paths"))
-        {
-            document["uris"] = paths;
-        }
-        set(&mut document, &target.sub_path, change.clone())?;
-        let body = checked(&key, document)?;
+        apply(target, &mut document, change.clone())?;
+        let body = checked(asked, &key, document, Source::Changed).await?;
         match asked.control.put_resource(actor, group, key.clone(), body, Some(head)).await {
-            Ok(written) => return Ok(answer_json(StatusCode::OK, &entry::written(&written.resource)?)),
+            Ok(written) => {
+                expire(asked, &written).await?;
+                return Ok(answer_json(StatusCode::OK, &entry::written(&written.resource)?));
+            }
             Err(ControlError::Stale { .. }) => {}
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn apply(target: &Target, document: &mut Value, change: Value) -> Result<(), Refusal> {
+    if target.sub_path.is_empty() {
+        merge(document, change);
+        return Ok(());
+    }
+    // A route made through API7's API calls them paths.
+    if target.sub_path.first().is_some_and(|part| part == "uris")
+        && let Some(paths) = document.as_object_mut().and_then(|fields| fields.remove("paths"))
+    {
+        document["uris"] = paths;
+    }
+    set(document, &target.sub_path, change)
+}
+
+/// Objects are merged, everything else is replaced; null removes.
+fn merge(document: &mut Value, change: Value) {
+    let (Value::Object(fields), Value::Object(change)) = (document, change) else { return };
+    for (name, value) in change {
+        match (fields.get_mut(&name), value) {
+            (_, Value::Null) => drop(fields.remove(&name)),
+            (Some(field @ Value::Object(_)), value @ Value::Object(_)) => merge(field, value),
+            (_, value) => drop(fields.insert(name, value)),
         }
     }
 }
@@ -119,12 +158,7 @@ fn refuse_method(target: &Target, method: &str, kinds: &[Kind]) -> Result<(), Re
 }
 
 fn configuration(asked: &Asked) -> Result<Value, Refusal> {
-    let body = asked.json()?.ok_or_else(|| Refusal::bad_request("missing configurations"))?;
-    if body.is_object() {
-        Ok(body)
-    } else {
-        Err(Refusal::bad_request("invalid configuration: wrong type: expected object"))
-    }
+    asked.json()?.ok_or_else(|| Refusal::bad_request("missing configurations"))
 }
 
 /// The id in the path, else the one in the body; both must agree.
@@ -135,15 +169,27 @@ fn id_of_put(target: &Target, body: &Value) -> Result<String, Refusal> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let wrong = || Refusal::bad_request(format!("wrong {} id", target.word()));
     match (target.id(), given) {
-        (Some(id), Some(given)) if target.kind != Kind::PluginMetadata && id != given => Err(wrong()),
-        (Some(id), _) => Ok(id.to_owned()),
-        (None, Some(given)) => Ok(given),
-        (None, None) if target.kind == Kind::Consumer => {
-            Err(Refusal::bad_request("invalid configuration: property \"username\" is required"))
+        (Some(id), given) if target.kind == Kind::Consumer && given.as_deref() != Some(id) => {
+            Err(Refusal::bad_request("wrong username"))
         }
-        (None, None) => Err(Refusal::bad_request(format!("missing {} id", target.word()))),
+        (Some(id), Some(given)) if target.kind != Kind::PluginMetadata && id != given => {
+            Err(Refusal::bad_request(format!("wrong {} id", target.word())))
+        }
+        (Some(id), _) => Ok(id.to_owned()),
+        (None, Some(given)) if target.kind != Kind::PluginMetadata => Ok(given),
+        (None, _) => Err(Refusal::bad_request(missing_id(target, body))),
+    }
+}
+
+fn missing_id(target: &Target, body: &Value) -> String {
+    match target.kind {
+        Kind::Consumer => {
+            let told = super::definitions::check(Kind::Consumer, body).err();
+            format!("invalid configuration: {}", told.unwrap_or_else(|| "property \"username\" is required".into()))
+        }
+        Kind::PluginMetadata => "missing plugin name".to_owned(),
+        _ => format!("missing {} id", target.word()),
     }
 }
 
@@ -155,10 +201,57 @@ fn take_id(body: &mut Value) {
 }
 
 /// The body as it is stored, when it has the shape of its kind.
-fn checked(key: &ResourceKey, body: Value) -> Result<Value, Refusal> {
-    let body = shape::body_of(key, body)?;
-    schemas::check(key.kind, &body).map_err(|text| Refusal::bad_request(format!("invalid configuration: {text}")))?;
+async fn checked(asked: &Asked, key: &ResourceKey, body: Value, source: Source) -> Result<Value, Refusal> {
+    let mut body = check::checked(asked.control.plugins(), key, body, source)?;
+    match key.kind {
+        Kind::GlobalRule => refuse_twice(asked, key, &body).await?,
+        Kind::Service => take_type(asked, &mut body).await?,
+        _ => {}
+    }
     Ok(body)
+}
+
+/// A service whose upstream stands on its own has its type from that.
+async fn take_type(asked: &Asked, service: &mut Value) -> Result<(), Refusal> {
+    let Some(id) = service["upstream_id"].as_str().and_then(|id| ResourceId::new(id).ok()) else { return Ok(()) };
+    let key = ResourceKey::new(Kind::Upstream, id);
+    match asked.control.get_resource(&asked.caller.actor, &asked.caller.group, &key).await {
+        Ok((upstream, _)) => {
+            let upstream: Value = serde_json::from_slice(&upstream.body).unwrap_or_default();
+            check::tell_type(service, upstream["scheme"].as_str());
+            Ok(())
+        }
+        // Missing, it is told as the missing reference it is.
+        Err(ControlError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A plugin runs once for all requests, so it stands in one global rule.
+async fn refuse_twice(asked: &Asked, key: &ResourceKey, body: &Value) -> Result<(), Refusal> {
+    let filter = ResourceFilter::new(Kind::GlobalRule);
+    let rules = asked.control.list_resources(&asked.caller.actor, &asked.caller.group, &filter).await?;
+    let names: Vec<&String> = body["plugins"].as_object().into_iter().flat_map(|plugins| plugins.keys()).collect();
+    for rule in rules.list.iter().filter(|rule| rule.key != *key) {
+        let other: Value = serde_json::from_slice(&rule.body).unwrap_or_default();
+        if let Some(name) = names.iter().find(|name| other["plugins"].get(name.as_str()).is_some()) {
+            let id = &rule.key.id;
+            let message = format!("plugin '{name}' already exists in global rule with id '{id}'");
+            return Err(Refusal::bad_request(message));
+        }
+    }
+    Ok(())
+}
+
+/// A credential whose consumer is not there has words of its own.
+fn refused(kind: Kind, error: ControlError) -> Refusal {
+    let is_orphan = |faults: &model::Faults| faults.0.iter().any(|fault| fault.message.ends_with("does not exist"));
+    match &error {
+        ControlError::Invalid(faults) if kind == Kind::Credential && is_orphan(faults) => {
+            Refusal::new(StatusCode::NOT_FOUND, "consumer not found")
+        }
+        _ => error.into(),
+    }
 }
 
 fn answer(written: &Written) -> Answer {
@@ -187,5 +280,12 @@ mod tests {
         let expected =
             json!({ "upstream": { "nodes": { "b:2": 2 }, "timeout": { "read": 5 } }, "methods": ["GET", "POST"] });
         assert_eq!(document, expected);
+    }
+
+    #[test]
+    fn objects_are_merged_and_lists_replaced() {
+        let mut document = json!({ "upstream": { "nodes": { "a:1": 1 }, "key": "k" }, "methods": ["GET", "PUT"] });
+        merge(&mut document, json!({ "upstream": { "nodes": { "b:1": 2 }, "key": null }, "methods": ["POST"] }));
+        assert_eq!(document, json!({ "upstream": { "nodes": { "a:1": 1, "b:1": 2 } }, "methods": ["POST"] }));
     }
 }

@@ -205,7 +205,10 @@ async fn every_kind_is_there() -> Result<()> {
                 Some(json!({ "limit_header": "X-L" })),
                 201,
                 "/value",
-                json!({ "limit_header": "X-L" }),
+                json!({
+                    "id": "limit-count", "limit_header": "X-L", "remaining_header": "X-RateLimit-Remaining",
+                    "reset_header": "X-RateLimit-Reset",
+                }),
             ),
             ("PUT", "protos/1", Some(json!({ "content": "syntax = \"proto3\";" })), 201, "/value/id", json!("1")),
             (
@@ -228,7 +231,15 @@ async fn every_kind_is_there() -> Result<()> {
             ),
             ("GET", "secrets/vault", None, 200, "/list/0/key", json!("/apisix/secrets/vault/1")),
             ("GET", "secrets/aws", None, 200, "/total", json!(0)),
-            ("GET", "secrets/other/1", None, 400, "/error_msg", json!("wrong secret manager")),
+            ("GET", "secrets/other/1", None, 404, "/message", json!("Key not found")),
+            (
+                "PUT",
+                "secrets/other/1",
+                Some(json!({ "uri": "http://v" })),
+                400,
+                "/error_msg",
+                json!("invalid secret manager: other"),
+            ),
             (
                 "PUT",
                 "stream_routes/1",
@@ -272,17 +283,22 @@ async fn every_kind_is_there() -> Result<()> {
                 "/error_msg",
                 json!("can not delete this consumer group, consumer [jack] is still using it now"),
             ),
-            // What may protect others is not taken from them unseen.
+            // Those that lose what they refer to keep the reference, and are served no more.
             (
                 "DELETE",
-                "plugin_configs/1?force=true",
+                "plugin_configs/1?force=anything",
                 None,
                 400,
                 "/error_msg",
                 json!("can not delete this plugin config, route [1] is still using it now"),
             ),
+            ("DELETE", "plugin_configs/1?force=true", None, 200, "/deleted", json!("1")),
+            ("GET", "routes/1", None, 200, "/value/plugin_config_id", json!("1")),
             ("DELETE", "upstreams/1?force=true", None, 200, "/deleted", json!("1")),
-            ("GET", "services/1", None, 200, "/value/upstream_id", Value::Null),
+            ("GET", "services/1", None, 200, "/value/upstream_id", json!("1")),
+            ("DELETE", "services/1?force=true", None, 200, "/key", json!("/apisix/services/1")),
+            ("GET", "routes/1", None, 200, "/value/service_id", json!("1")),
+            ("DELETE", "services/1?force=true", None, 404, "/message", json!("Key not found")),
             ("DELETE", "routes/1", None, 200, "/deleted", json!("1")),
             ("DELETE", "consumers/jack", None, 200, "/deleted", json!("1")),
             ("DELETE", "consumer_groups/gold", None, 200, "/deleted", json!("1")),
@@ -313,8 +329,33 @@ async fn what_is_wrong_is_said_in_apisix_words() -> Result<()> {
         ("PUT", "consumers", Some(json!({ "username": "a", "group_id": "g" })), 400, "/error_msg", json!("failed to fetch consumer group info by consumer group id [g], response code: 404")),
         ("PUT", "routes/1", with(json!({ "nope": {} })), 400, "/error_msg", json!("unknown plugin [nope]")),
         ("PUT", "routes/1", with(json!({ "limit-count": { "time_window": 1 } })), 400, "/error_msg", json!("failed to check the configuration of plugin limit-count err: value should match only one schema, but matches none")),
-        ("GET", "routes?page=0", None, 400, "/error_msg", json!("page must be greater than or equal to 1")),
-        ("GET", "routes?page=1&page_size=5", None, 400, "/error_msg", json!("page_size must be between 10 and 500")),
+        ("GET", "routes?page=0", None, 200, "/total", json!(0)),
+        ("GET", "routes?page=1&page_size=5", None, 400, "", json!("page_size must be between 10 and 500")),
+        ("PUT", "routes/1?ttl=x", Some(json!({ "uri": "/x" })), 400, "/error_msg", json!("invalid argument ttl: should be a number")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "create_time": 1 })), 400, "/error_msg", json!("the property is forbidden:  create_time")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "upstream": { "nodes": nodes(), "update_time": 1 } })), 400, "/error_msg", json!("the property is forbidden:  upstream.update_time")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "plugins": {}, "host": "a.com", "hosts": ["b.com"] })), 400, "/error_msg", json!("only one of host or hosts is allowed")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x" })), 400, "/error_msg", json!("invalid configuration: object matches none of the required")),
+        ("PUT", "routes/1", Some(json!({})), 400, "/error_msg", json!("invalid configuration: allOf 1 failed: value should match only one schema, but matches none")),
+        ("PUT", "upstreams/1", Some(json!({ "nodes": nodes(), "type": "chash" })), 400, "/error_msg", json!("missing key")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x", "plugins": {}, "vars": [["arg_a", "=", "b"]] })), 400, "/error_msg", json!("failed to validate the 'vars' expression: invalid operator '='")),
+        ("PUT", "consumers", Some(json!({ "username": "a b" })), 400, "/error_msg", json!("invalid configuration: property \"username\" validation failed: failed to match pattern \"^[a-zA-Z0-9_\\\\-]+$\" with \"a b\"")),
+        ("PUT", "upstreams/1", Some(json!({ "nodes": nodes(), "type": "none" })), 400, "/error_msg", json!("invalid configuration: property \"type\" validation failed: matches none of the enum values")),
+        ("PUT", "consumers/jack", Some(json!({ "username": "jill" })), 400, "/error_msg", json!("wrong username")),
+        ("PUT", "consumers", Some(json!({ "username": "jack", "plugins": { "key-auth": {} } })), 400, "/error_msg", json!("invalid plugins configuration: failed to check the configuration of plugin key-auth err: property \"key\" is required")),
+        ("PUT", "consumers/jack/credentials/c", Some(json!({ "plugins": { "key-auth": { "key": "k" } } })), 404, "", json!({ "error_msg": "consumer not found" })),
+        ("PUT", "consumers", Some(json!({ "username": "jack" })), 201, "/value/username", json!("jack")),
+        ("PUT", "consumers/jack/credentials", Some(json!({ "plugins": { "key-auth": { "key": "k" } } })), 400, "/error_msg", json!("missing credential id")),
+        ("PUT", "consumers/jack/credentials/c", Some(json!({ "plugins": { "cors": {} } })), 400, "/error_msg", json!("only supports auth type plugins in consumer credential")),
+        ("PUT", "plugin_metadata/nope", Some(json!({})), 400, "/error_msg", json!("invalid plugin name")),
+        ("PUT", "secrets/vault/1", Some(json!({})), 400, "/error_msg", json!("invalid configuration: property \"uri\" is required")),
+        ("PUT", "global_rules/1", Some(json!({ "plugins": { "cors": {} } })), 201, "/value/id", json!("1")),
+        ("PUT", "global_rules/2", Some(json!({ "plugins": { "cors": {} } })), 400, "/error_msg", json!("plugin 'cors' already exists in global rule with id '1'")),
+        ("PUT", "global_rules/1", Some(json!({ "plugins": { "cors": {} } })), 200, "/value/id", json!("1")),
+        ("GET", "plugins/cors?schema_type=consumer", None, 400, "/error_msg", json!("not found schema")),
+        ("GET", "plugins/list?subsystem=x", None, 400, "", json!("invalid subsystem passed")),
+        ("GET", "plugins/reload", None, 405, "/error_msg", json!("please use PUT method to reload the plugins, GET method is not allowed.")),
+        ("PATCH", "protos/1", Some(json!({})), 405, "/error_msg", json!("not supported `PATCH` method for proto")),
         ("GET", "schema/nothing", None, 400, "/error_msg", json!("not found schema: nothing")),
         ("GET", "plugins/nope", None, 404, "/error_msg", json!("plugin not found in subsystem http")),
         ("GET", "plugins?all=true&subsystem=x", None, 400, "/error_msg", json!("unsupported subsystem: x")),
@@ -346,7 +387,10 @@ async fn lists_are_filtered_and_paged() -> Result<()> {
     ensure!(count("page=3&page_size=10").await? == (5, 25, "r20".into()));
     ensure!(count("name=route-1").await? == (10, 10, "r10".into()));
     ensure!(count("uri=p24").await? == (1, 1, "r24".into()));
+    ensure!(count("name=^route-[01]1$").await? == (2, 2, "r01".into()));
+    ensure!(count("filter=service_id%3Dnone").await?.1 == 0);
     ensure!(count("label=env").await?.1 == 25);
+    ensure!(count("label=en").await?.1 == 0);
     ensure!(count("label=env:test").await? == (12, 12, "r01".into()));
     fixture.stop().await;
     Ok(())
@@ -355,7 +399,8 @@ async fn lists_are_filtered_and_paged() -> Result<()> {
 #[tokio::test]
 async fn schemas_and_plugins_are_told_and_whole_configurations_checked() -> Result<()> {
     let fixture = Fixture::start_with(::plugins::registry()).await?;
-    let bad = json!({ "routes": [{ "id": "1", "uri": "/a" }, { "id": "2", "uri": 5 }], "upstreams": [] });
+    let bad =
+        json!({ "routes": [{ "id": "1", "uri": "/a", "plugins": {} }, { "id": "2", "uri": 5 }], "upstreams": [] });
     walk(
         &fixture,
         vec![
@@ -372,13 +417,98 @@ async fn schemas_and_plugins_are_told_and_whole_configurations_checked() -> Resu
                 "",
                 json!(""),
             ),
-            ("POST", "configs/validate", Some(bad), 400, "/errors/0/resource_id", json!("2")),
+            ("POST", "configs/validate", Some(bad.clone()), 400, "/error_msg", json!("Configuration validation failed")),
+            (
+                "POST",
+                "configs/validate",
+                Some(bad),
+                400,
+                "/errors/0",
+                json!({
+                    "resource_type": "routes", "index": 1,
+                    "error": "invalid routes at index 1, err: invalid configuration: property \"uri\" validation failed: wrong type: expected string, got number",
+                }),
+            ),
+            (
+                "POST",
+                "configs/validate",
+                Some(json!({ "consumers": [{ "username": "a" }, { "username": "a" }] })),
+                400,
+                "/errors/0/error",
+                json!("found duplicate username a in consumers"),
+            ),
+            ("POST", "configs/validate", Some(json!({ "routes": [] })), 200, "", json!("")),
             ("GET", "routes", None, 200, "/total", json!(0)),
         ],
     )
     .await?;
     let (_, names) = ask(&fixture, "GET", "plugins/list", None).await?;
     ensure!(names.as_array().is_some_and(|names| names.contains(&json!("key-auth"))), "{names}");
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn answers_look_like_apisix_s() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let route = json!({ "uri": "/x", "plugins": { "limit-count": { "count": 2, "time_window": 60 } }, "upstream": { "nodes": nodes() } });
+    let made = fixture.admin(APISIX_KEY, "POST", "routes", Some(&route)).await?;
+    ensure!(made.status() == 201 && made.headers()["x-api-version"] == "v3", "{made:?}");
+    ensure!(
+        made.headers()["access-control-allow-origin"] == "*" && made.headers()["content-type"] == "application/json"
+    );
+    let text = made.text().await?;
+    ensure!(text.ends_with("}\n"), "{text:?}");
+    let value: Value = serde_json::from_str(&text)?;
+    let id = value["value"]["id"].as_str().context("an id")?;
+    ensure!(id.len() == 20 && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+    // What the schemas have defaults for is stored and shown.
+    let conf = &value["value"]["plugins"]["limit-count"];
+    ensure!(
+        (&conf["rejected_code"], &conf["policy"], &conf["key"])
+            == (&json!(503), &json!("local"), &json!("remote_addr")),
+        "{conf}"
+    );
+    ensure!(
+        value["value"]["upstream"]["retry_timeout"].is_null() && value["value"]["upstream"]["pass_host"] == "pass",
+        "{value}"
+    );
+    ensure!(conf.get("redis_port").is_none(), "of a policy that was not chosen: {conf}");
+    let stream = json!({ "server_port": 9100, "upstream": { "nodes": nodes() } });
+    let (status, answer) = ask(&fixture, "PUT", "stream_routes/1", Some(stream)).await?;
+    ensure!(status == 201 && answer["value"]["upstream"]["scheme"] == "tcp", "{answer}");
+    let (status, _) = ask(&fixture, "OPTIONS", "routes", None).await?;
+    ensure!(status == 200);
+    let (status, answer) = ask(&fixture, "PUT", "routes/1", Some(Value::Null)).await?;
+    ensure!(status == 400 && answer["error_msg"] == "invalid configuration: wrong type: expected object", "{answer}");
+    let bare = reqwest::Client::builder().tls_backend_preconfigured(no_tls()?).build()?;
+    let head = bare.head(fixture.apisix_admin.trim_end_matches('/')).send().await?;
+    ensure!(head.status() == 200, "{head:?}");
+    let wrong = bare
+        .put(format!("{}routes/1", fixture.apisix_admin))
+        .header("X-API-KEY", APISIX_KEY)
+        .body("{uri}")
+        .send()
+        .await?;
+    let wrong: Value = wrong.json().await?;
+    let expected = json!({ "error_msg": "invalid request body: Expected object key string but found invalid token at character 2", "req_body": "{uri}" });
+    ensure!(wrong == expected, "{wrong}");
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_a_ttl_goes_by_itself() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let body = || Some(json!({ "uri": "/x", "plugins": {}, "upstream": { "nodes": nodes() } }));
+    ensure!(ask(&fixture, "PUT", "routes/1?ttl=1", body()).await?.0 == 201);
+    ensure!(ask(&fixture, "PUT", "routes/2?ttl=600", body()).await?.0 == 201);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while ask(&fixture, "GET", "routes/1", None).await?.0 == 200 {
+        ensure!(tokio::time::Instant::now() < deadline, "it is still there");
+        tokio::task::yield_now().await;
+    }
+    ensure!(ask(&fixture, "GET", "routes/2", None).await?.0 == 200);
     fixture.stop().await;
     Ok(())
 }

@@ -193,7 +193,7 @@ async fn a_second_factor_is_asked_for_once_it_is_confirmed() -> Result<()> {
     assert!(begun["value"]["uri"].as_str().context("uri")?.starts_with("otpauth://totp/Flotilla:admin?secret="));
     login(None).await?.good()?;
     let wrong = api.put("/api/second_factor", json!({ "code": "000000" })).await?;
-    assert_eq!(wrong.status, 401, "{wrong:?}");
+    assert_eq!(wrong.status, 400, "{wrong:?}");
     // The step before, so that a later one is left for the login.
     let shown = code(&secret, -1)?;
     api.put("/api/second_factor", json!({ "code": shown })).await?.good()?;

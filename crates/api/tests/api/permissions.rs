@@ -136,6 +136,7 @@ fn body_for(path: &str) -> Value {
             json!({ "action": "gateway:GetGatewayGroup", "resource": "arn:api7:gateway:gatewaygroup/x" })
         }
         ("/api/permission_policies/simulate", _) => json!({ "questions": [] }),
+        ("/api/second_factor", _) => json!({ "code": "x" }),
         (_, "assigned_roles") => json!({ "roles": [] }),
         (_, "boundaries") => json!({ "permission_boundaries": [] }),
         (_, "password_reset") => json!({ "password": "" }),
@@ -160,11 +161,7 @@ async fn ask(api: &Fixture, endpoint: &Endpoint, key: Option<&str>) -> Result<An
         path.push_str("?gateway_group_id=default");
     }
     let request = api.request(endpoint.method.parse()?, &path);
-    let request = if endpoint.method == "GET" || endpoint.method == "DELETE" {
-        request
-    } else {
-        request.json(&body_for(&endpoint.path))
-    };
+    let request = if endpoint.method == "GET" { request } else { request.json(&body_for(&endpoint.path)) };
     let request = match key {
         Some(key) => request.header("X-API-KEY", key),
         None => request,

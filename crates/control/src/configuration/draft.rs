@@ -35,6 +35,8 @@ pub(super) struct Draft<'g> {
     problems: Vec<(usize, ResourceKey, Problem)>,
     /// What would be there if it were right: its own fault is told, those that refer to it have none.
     refused: BTreeSet<ResourceKey>,
+    /// What goes though others refer to it.
+    forced: BTreeSet<ResourceKey>,
 }
 
 impl<'g> Draft<'g> {
@@ -48,6 +50,7 @@ impl<'g> Draft<'g> {
             changes: Vec::new(),
             problems: Vec::new(),
             refused: BTreeSet::new(),
+            forced: BTreeSet::new(),
         }
     }
 
@@ -63,7 +66,10 @@ impl<'g> Draft<'g> {
                     }
                 },
                 Operation::Delete { key } if self.contains(key) => self.delete(index, key),
-                Operation::Delete { key } => self.problem(index, key, Problem::NotFound),
+                Operation::ForceDelete { key } if self.contains(key) => self.force_delete(index, key),
+                Operation::Delete { key } | Operation::ForceDelete { key } => {
+                    self.problem(index, key, Problem::NotFound);
+                }
             }
         }
     }
@@ -89,6 +95,20 @@ impl<'g> Draft<'g> {
         }
         self.touch(index, key, None);
         self.changes.push(Change::Delete(key.clone()));
+    }
+
+    /// What is part of it goes along: a consumer's credentials, a service's further upstreams. Its routes stay.
+    fn force_delete(&mut self, index: usize, key: &ResourceKey) {
+        let parts = match key.kind {
+            Kind::Consumer => self.children(Kind::Credential, &key.id),
+            Kind::Service => self.children(Kind::Upstream, &key.id),
+            _ => Vec::new(),
+        };
+        for key in parts.iter().chain([key]) {
+            self.touch(index, key, None);
+            self.changes.push(Change::Delete(key.clone()));
+            self.forced.insert(key.clone());
+        }
     }
 
     fn touch(&mut self, index: usize, key: &ResourceKey, body: Option<Body>) {
@@ -193,7 +213,7 @@ impl<'g> Draft<'g> {
 
     fn check_deleted(&mut self, index: usize, key: &ResourceKey) {
         let named = [Kind::Upstream, Kind::PluginConfig, Kind::ConsumerGroup, Kind::Service, Kind::Ssl];
-        if !named.contains(&key.kind) {
+        if !named.contains(&key.kind) || self.forced.contains(key) {
             return;
         }
         let target = Target { kind: key.kind, id: key.id.clone() };

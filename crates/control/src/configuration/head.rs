@@ -83,6 +83,15 @@ pub(super) struct GroupHead {
     pub(super) references: References,
 }
 
+/// How changes are taken.
+#[derive(Clone, Copy)]
+enum Taken {
+    /// They are new: what cannot be served is refused.
+    OnTrial,
+    /// They were accepted before: what cannot be served any more fails closed.
+    AsAccepted,
+}
+
 /// Changes after the attempt to apply them.
 pub(super) struct Applied {
     pub(super) changes: Vec<Change>,
@@ -102,9 +111,12 @@ impl GroupHead {
     }
 
     /// Applies changes; a rejected batch leaves everything as it was.
-    pub(super) fn apply(&mut self, changes: &[Change]) -> Result<Undo, Rejection> {
+    fn apply(&mut self, changes: &[Change], taken: Taken) -> Result<Undo, Rejection> {
         let before = before(self.state(), changes);
-        self.compiler.apply(changes)?;
+        match taken {
+            Taken::OnTrial => self.compiler.apply(changes)?,
+            Taken::AsAccepted => self.compiler.load(changes),
+        }
         for (change, before) in changes.iter().zip(&before) {
             self.index(change, before.as_ref());
         }
@@ -117,14 +129,18 @@ impl GroupHead {
 
     /// Applies changes, off the runtime's threads when there are many.
     pub(super) async fn apply_apart(&mut self, changes: Vec<Change>) -> Result<Applied, ControlError> {
+        self.take_apart(changes, Taken::OnTrial).await
+    }
+
+    async fn take_apart(&mut self, changes: Vec<Change>, taken: Taken) -> Result<Applied, ControlError> {
         if changes.len() <= COMPILE_HERE {
-            let outcome = self.apply(&changes);
+            let outcome = self.apply(&changes, taken);
             return Ok(Applied { changes, outcome });
         }
         let empty = Self::empty(self.registry, self.row.clone());
         let mut whole = std::mem::replace(self, empty);
         let work = tokio::task::spawn_blocking(move || {
-            let outcome = whole.apply(&changes);
+            let outcome = whole.apply(&changes, taken);
             (whole, Applied { changes, outcome })
         });
         let applied;
@@ -132,16 +148,16 @@ impl GroupHead {
         Ok(applied)
     }
 
-    /// Takes changes back; what stood there before was good, so it is now.
+    /// Takes changes back to what stood there before.
     pub(super) async fn undo(&mut self, undo: Undo) -> Result<(), ControlError> {
-        let applied = self.apply_apart(undo.inverse).await?;
+        let applied = self.take_apart(undo.inverse, Taken::AsAccepted).await?;
         applied.outcome.map(drop).map_err(ControlError::internal)
     }
 
     /// Takes up a committed revision; whether it belongs on top of this head.
     async fn follow(&mut self, revision: RevisionRow) -> Result<bool, ControlError> {
         let changes = revision.changes.into_iter().map(|logged| logged.change).collect();
-        let applied = self.apply_apart(changes).await?;
+        let applied = self.take_apart(changes, Taken::AsAccepted).await?;
         self.row = HeadRow { revision: revision.revision, digest: revision.digest, signature: revision.signature };
         Ok(applied.outcome.is_ok() && self.is_whole())
     }
@@ -203,7 +219,11 @@ impl Control {
         let (row, resources) = self.within(self.inner.store.config().load(group)).await?;
         let changes = resources.into_iter().map(|stored| Change::Put(stored.key, stored.body)).collect();
         let mut head = GroupHead::empty(self.inner.registry, row);
-        head.apply_apart(changes).await?.outcome.map_err(|rejection| broken(group, &rejection))?;
+        let loaded = head.take_apart(changes, Taken::AsAccepted).await?;
+        loaded.outcome.map_err(|rejection| broken(group, &rejection))?;
+        for fault in head.compiler.faulty() {
+            tracing::error!(%group, %fault, "what is stored cannot be served; it fails closed until it is changed");
+        }
         if head.is_whole() { Ok(head) } else { Err(broken(group, &"its resources do not have the digest of its head")) }
     }
 

@@ -6,6 +6,7 @@
 
 mod check;
 mod draft;
+mod expiry;
 mod head;
 mod patch;
 mod permission;
@@ -20,6 +21,7 @@ pub use permission::{Verb, action};
 use serde_json::Value;
 pub use store::config::{ParentFilter, ResourceFilter, StoredResource};
 
+pub(crate) use expiry::expire;
 pub(crate) use head::Heads;
 
 /// One operation of a batch.
@@ -37,13 +39,18 @@ pub enum Operation {
         /// Which resource.
         key: ResourceKey,
     },
+    /// Remove though others refer to it. Those stay, and are not served until their reference leads somewhere again.
+    ForceDelete {
+        /// Which resource.
+        key: ResourceKey,
+    },
 }
 
 impl Operation {
     /// Which resource it is about.
     pub fn key(&self) -> &ResourceKey {
         match self {
-            Operation::Put { key, .. } | Operation::Delete { key } => key,
+            Operation::Put { key, .. } | Operation::Delete { key } | Operation::ForceDelete { key } => key,
         }
     }
 }

@@ -111,7 +111,7 @@ fn of_operation(group: &GroupId, state: &GroupState, operation: &Operation, way:
     let key = operation.key();
     let before = state.get(key);
     let (verb, body) = match operation {
-        Operation::Delete { .. } => (Verb::Delete, None),
+        Operation::Delete { .. } | Operation::ForceDelete { .. } => (Verb::Delete, None),
         Operation::Put { body, .. } if before.is_some() || way == Way::Patch => (Verb::Update, Some(body)),
         Operation::Put { body, .. } => (Verb::Create, Some(body)),
     };

@@ -48,13 +48,13 @@ impl Control {
     /// Puts the key in force of which the calling user shows a code.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`] for a wrong code, [`ControlError::Conflict`] when none was begun,
+    /// [`ControlError::Invalid`] for a wrong code, [`ControlError::Conflict`] when none was begun,
     /// [`ControlError::OwnAccount`], [`ControlError::Unavailable`].
     pub async fn confirm_second_factor(&self, actor: &Actor, code: &str) -> Result<(), ControlError> {
         let user = self.own_account(actor, "set up a second factor")?;
         let pending = self.within(self.inner.store.second_factors().pending(&user)).await?;
         let pending = pending.ok_or_else(|| ControlError::Conflict("no second factor was begun".to_owned()))?;
-        let step = totp::step_of(&pending, code, self.now()).ok_or(WRONG)?;
+        let step = totp::step_of(&pending, code.trim(), self.now()).ok_or_else(wrong_code)?;
         let entry = audit::entry(actor, "SetSecondFactor").of("user", &user);
         self.within(self.inner.store.second_factors().confirm(&user, step, &entry.into())).await
     }
@@ -62,10 +62,12 @@ impl Control {
     /// Removes the calling user's second factor, of which it shows a code.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`] for a wrong code, [`ControlError::OwnAccount`], [`ControlError::Unavailable`].
+    /// [`ControlError::Invalid`] for a wrong code, [`ControlError::OwnAccount`], [`ControlError::Unavailable`].
     pub async fn remove_second_factor(&self, actor: &Actor, code: &str) -> Result<(), ControlError> {
         let user = self.user(&self.own_account(actor, "remove a second factor")?).await?;
-        self.check_second_factor(&user, Some(code)).await?;
+        let checked = self.check_second_factor(&user, Some(code)).await;
+        checked
+            .map_err(|error| if matches!(error, ControlError::Unauthenticated(_)) { wrong_code() } else { error })?;
         let entry = audit::entry(actor, "RemoveSecondFactor").of("user", &user.id).named(&user.username);
         self.within(self.inner.store.second_factors().remove(&user.id, &entry.into())).await
     }
@@ -91,4 +93,9 @@ impl Control {
         let step = totp::step_of(&key, code.trim(), self.now()).ok_or(WRONG)?;
         if self.within(factors.take(&user.id, step)).await? { Ok(()) } else { Err(WRONG) }
     }
+}
+
+/// The caller is known; what it shows is wrong.
+fn wrong_code() -> ControlError {
+    ControlError::fault("/code", "is wrong, or was used before")
 }

@@ -1,6 +1,7 @@
 //! One resource at a time: create, replace, patch, delete, and what is refused.
 
 use control::ControlError;
+use control::configuration::Operation;
 use model::{Digest, Kind, ResourceKey, signing};
 use serde_json::{Value, json};
 use store::Direction;
@@ -261,4 +262,67 @@ pub(crate) async fn assert_signed_and_whole(plane: &Plane) {
     let signed = signing::payload(&default_group(), snapshot.head.revision, &digest);
     let key = UnparsedPublicKey::new(&ED25519, plane.signing_public_key());
     key.verify(&signed, &snapshot.head.signature).expect("signature");
+}
+
+#[tokio::test]
+async fn what_a_later_version_refuses_keeps_nothing_else_from_being_written() {
+    let plane = Plane::start().await;
+    let limited = |uri: &str, count: i64| {
+        let mut body = route(uri);
+        body["plugins"] = json!({ "limited": { "count": count } });
+        body
+    };
+    plane.put(key(Kind::Route, "old"), limited("/old", 5)).await.unwrap();
+    plane.put(key(Kind::GlobalRule, "old"), json!({ "plugins": { "limited": { "count": 5 } } })).await.unwrap();
+    let later = plane.upgraded().await;
+    later.put(key(Kind::Route, "new"), route("/new")).await.unwrap();
+    later.delete(key(Kind::Route, "new")).await.unwrap();
+    let error = later.put(key(Kind::Route, "old"), limited("/changed", 5)).await.unwrap_err();
+    assert_eq!(pointers(error), ["/plugins/limited/count"], "its own change must be right");
+    later.put(key(Kind::Route, "old"), limited("/old", 11)).await.unwrap();
+    later.delete(key(Kind::GlobalRule, "old")).await.unwrap();
+    assert!(later.exists(key(Kind::Route, "old")).await);
+}
+
+#[tokio::test]
+async fn a_forced_removal_leaves_those_that_refer_to_it() {
+    let plane = Plane::start().await;
+    plane.put(key(Kind::Service, "s"), service()).await.unwrap();
+    plane.put(below("s", Kind::Upstream, "u"), upstream()).await.unwrap();
+    plane.put(key(Kind::Route, "r"), route_of("s")).await.unwrap();
+    let remove = async |key| plane.batch(&root(), &default_group(), vec![Operation::ForceDelete { key }], None).await;
+    remove(key(Kind::Service, "s")).await.unwrap();
+    assert!(plane.exists(key(Kind::Route, "r")).await && !plane.exists(below("s", Kind::Upstream, "u")).await);
+    plane.put(key(Kind::Route, "other"), route("/other")).await.unwrap();
+    let error = plane.put(key(Kind::Route, "r"), route_of("s")).await.unwrap_err();
+    assert_eq!(pointers(error), ["/service_id"], "put anew, it needs its service");
+    assert!(matches!(remove(key(Kind::Service, "s")).await, Err(ControlError::InvalidItems(_))));
+}
+
+#[tokio::test]
+async fn a_resource_goes_when_its_time_has_come_unless_it_was_put_anew() {
+    let plane = Plane::start().await;
+    let lasting = async |id: &str, seconds| {
+        let (actor, group) = (root(), default_group());
+        let put = plane.put_resource(&actor, &group, key(Kind::Route, id), route("/a"), None);
+        let written = put.await.unwrap();
+        let after = std::time::Duration::from_secs(seconds);
+        plane.expire_written(&group, &written, after).await.unwrap();
+    };
+    lasting("short", 60).await;
+    lasting("long", 600).await;
+    lasting("renewed", 60).await;
+    plane.put(key(Kind::Route, "renewed"), route("/b")).await.unwrap();
+    plane.clock.advance(30);
+    plane.expire_once().await.unwrap();
+    assert!(plane.exists(key(Kind::Route, "short")).await);
+    plane.clock.advance(31);
+    plane.expire_once().await.unwrap();
+    let there = async |id| plane.exists(key(Kind::Route, id)).await;
+    assert_eq!((there("short").await, there("long").await, there("renewed").await), (false, true, true));
+    // After a restart, too.
+    let again = plane.replica().await;
+    again.clock.advance(601);
+    again.expire_once().await.unwrap();
+    assert!(!there("long").await && there("renewed").await);
 }

@@ -52,13 +52,17 @@ impl Plane {
 
     /// On a database that is there.
     pub(crate) async fn on(url: String) -> Self {
+        Self::with_plugins(url, &REGISTRY).await
+    }
+
+    async fn with_plugins(url: String, registry: &'static Registry) -> Self {
         let store = Store::open(&url, MasterKey::new([7; 32])).await.unwrap();
         // Close to the present: the store stamps rows with the machine's clock.
         let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(now)));
         let settings =
             ControlSettings { store_deadline: std::time::Duration::from_secs(3), ..ControlSettings::default() };
-        let started = Control::start(store, &REGISTRY, settings, clock.clone()).await.unwrap();
+        let started = Control::start(store, registry, settings, clock.clone()).await.unwrap();
         Self { control: started.control, admin: started.first_admin, clock, url, _directory: None }
     }
 
@@ -76,6 +80,13 @@ impl Plane {
 
     pub(crate) async fn login(&self, username: &str, password: &str) -> Result<Session, ControlError> {
         self.control.login(username, password, None, &RequestContext::default()).await
+    }
+
+    /// A later version on the same database, whose `limited` takes counts above 10 only.
+    pub(crate) async fn upgraded(&self) -> Self {
+        let mut later = Self::with_plugins(self.url.clone(), &STRICTER).await;
+        later._directory.clone_from(&self._directory);
+        later
     }
 
     pub(crate) async fn put(&self, key: ResourceKey, body: Value) -> Result<u64, ControlError> {
@@ -141,9 +152,12 @@ pub(crate) fn pointers(error: ControlError) -> Vec<String> {
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::new([&KEY_AUTH as &'static dyn PluginType, &LIMITED]));
+static STRICTER: LazyLock<Registry> =
+    LazyLock::new(|| Registry::new([&KEY_AUTH as &'static dyn PluginType, &STRICTLY_LIMITED]));
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| json!({ "type": "object" }));
 static KEY_AUTH: KeyAuth = KeyAuth;
-static LIMITED: Limited = Limited;
+static LIMITED: Limited = Limited { above: 0 };
+static STRICTLY_LIMITED: Limited = Limited { above: 10 };
 
 /// Authenticates by `key`.
 struct KeyAuth;
@@ -175,8 +189,10 @@ impl PluginType for KeyAuth {
     }
 }
 
-/// Refuses a `count` below one when it is compiled.
-struct Limited;
+/// Refuses a `count` that is not above its bound when it is compiled.
+struct Limited {
+    above: i64,
+}
 
 impl PluginType for Limited {
     fn name(&self) -> &'static str {
@@ -190,7 +206,7 @@ impl PluginType for Limited {
     }
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         match input.conf.get("count").and_then(Value::as_i64) {
-            Some(count) if count > 0 => Ok(Arc::new(Idle)),
+            Some(count) if count > self.above => Ok(Arc::new(Idle)),
             _ => Err(Fault::new("/count", "must be above 0")),
         }
     }

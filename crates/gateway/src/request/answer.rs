@@ -1,7 +1,7 @@
 //! From an upstream's response, a plugin's reply or a fault to what the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, SERVER};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SERVER};
 use http::{Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -13,6 +13,7 @@ use super::{headers, phases, upgrade};
 use crate::fault::Fault;
 use crate::upstream::AnswerBody;
 
+const UPSTREAM_STATUS: HeaderName = HeaderName::from_static("x-apisix-upstream-status");
 static SERVER_NAME: HeaderValue = HeaderValue::from_static(concat!("Flotilla/", env!("CARGO_PKG_VERSION")));
 
 /// Answers with what the upstream answered.
@@ -20,6 +21,8 @@ pub(super) async fn proxied(mut live: Box<Live>, upstream: Response<AnswerBody>)
     match (upstream.status(), &live.upgrade) {
         (StatusCode::SWITCHING_PROTOCOLS, Some(_)) => return upgrade::switch(live, upstream),
         (StatusCode::SWITCHING_PROTOCOLS, None) => return fault(live, &Fault::UnwantedUpgrade),
+        // To a client of HTTP/2 it would look as if the node had.
+        (status, _) if status.is_success() && live.extended.is_some() => return fault(live, &Fault::NotSwitched),
         _ => {}
     }
     let incoming = take_in(&mut live, upstream);
@@ -79,8 +82,21 @@ pub(super) fn fault(mut live: Box<Live>, fault: &Fault) -> Response<ResponseBody
     response
 }
 
+/// Tells that it was the upstream that failed, with the status of each try. Source: APISIX, "Debugging", upstream status.
+fn tell_upstream_failure(live: &mut Live) {
+    let statuses = &live.exchange.outcome.upstream_status;
+    if !statuses.last().is_some_and(|status| (500..600).contains(status)) {
+        return;
+    }
+    let joined = statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    if let Ok(value) = HeaderValue::try_from(joined) {
+        live.exchange.response.headers.insert(UPSTREAM_STATUS, value);
+    }
+}
+
 /// What earlier phases want on the response, then `header_filter`.
 fn filter_head(live: &mut Live) {
+    tell_upstream_failure(live);
     for (name, value) in std::mem::take(&mut live.exchange.early_headers) {
         live.exchange.response.headers.insert(name, value);
     }

@@ -14,6 +14,11 @@ use plugin_api::{BodyNeed, Exchange};
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
 
+/// Bodies whose fields routes can match by.
+const FIELDS: [&str; 3] = ["application/x-www-form-urlencoded", "application/json", "application/graphql"];
+/// The longest that is read to find a route.
+const ROUTING_LIMIT: usize = 8 * 1024 * 1024;
+
 /// The request's body on its way to the upstream.
 pub(crate) struct RequestBody {
     source: Source,
@@ -58,6 +63,19 @@ impl RequestBody {
             exchange.request_body = Some(body.clone());
         }
         Ok(())
+    }
+
+    /// Reads a form or JSON whole, before the route is known, because a route of the group matches by it.
+    pub(crate) async fn collect_for_routing(&mut self, exchange: &mut Exchange) -> Result<(), Fault> {
+        let is_fields = exchange.header("content-type").is_some_and(|content_type| {
+            FIELDS
+                .iter()
+                .any(|fields| content_type.get(..fields.len()).is_some_and(|own| own.eq_ignore_ascii_case(fields)))
+        });
+        match is_fields {
+            true => self.collect(exchange, BodyNeed::Whole { limit: ROUTING_LIMIT }).await,
+            false => Ok(()),
+        }
     }
 
     /// The body for one try. A streaming one is spent by it.

@@ -81,8 +81,8 @@ pub(super) fn each_for_upstream(
     });
     // A client of HTTP/1.0 may give no Host; HTTP/1.1 to the node demands one.
     visit(&HOST, host.unwrap_or(&node.host_header));
-    if let Some(client_host) = client_host {
-        visit(&X_FORWARDED_HOST, client_host);
+    if let Some(written) = client_host {
+        visit(&X_FORWARDED_HOST, forwarded_host(exchange, written).as_ref().unwrap_or(written));
     }
 }
 
@@ -119,6 +119,12 @@ pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exc
 fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
     HeaderValue::try_from(exchange.client.remote.ip().to_string())
         .unwrap_or_else(|_| connection.facts.client_address.clone())
+}
+
+/// The host as it was routed by: lower case, without port, as APISIX tells it; none when it was written so.
+fn forwarded_host(exchange: &Exchange, written: &HeaderValue) -> Option<HeaderValue> {
+    let host = exchange.host();
+    if written.as_bytes() == host.as_bytes() { None } else { HeaderValue::from_str(host).ok() }
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
-use plan::{Chain, CompiledRoute, Plan};
+use plan::{Chain, Closed, CompiledRoute, Plan};
 use plugin_api::exchange::{Outcome, ResponseHead};
 use plugin_api::{BodyNeed, Exchange, Kept, Phases, Target};
 use smallvec::SmallVec;
 
 use super::log;
+use super::upgrade::Extended;
+use crate::fault::Fault;
 use crate::upstream::Lease;
 use crate::worker::connection::Connection;
 use crate::worker::local::{InFlight, Local};
@@ -29,6 +31,8 @@ pub(crate) struct Live {
     pub(crate) lease: Option<Lease>,
     /// The protocol to switch to, when the client asks for one and the route allows it.
     pub(crate) upgrade: Option<HeaderValue>,
+    /// The client's stream of HTTP/2, when it asks for another protocol on it.
+    pub(crate) extended: Option<Box<Extended>>,
     /// The request as its upstream's algorithm counts it.
     pub(crate) in_flight: Option<InFlight>,
     /// Whether a response's head has been made.
@@ -41,9 +45,10 @@ impl Live {
         worker: Rc<Local>,
         connection: Rc<Connection>,
         plan: Rc<Plan>,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> (Box<Self>, Incoming) {
         worker.counters.request_begins();
+        let extended = Extended::take(&mut request);
         let (head, body) = request.into_parts();
         let bytes_received = log::head_bytes(&head.headers) + head.uri.path().len() as u64;
         let exchange = Exchange {
@@ -78,6 +83,7 @@ impl Live {
                 merged: None,
                 lease: None,
                 upgrade: None,
+                extended,
                 in_flight: None,
                 answered: false,
             }),
@@ -94,6 +100,16 @@ impl Live {
         self.exchange.params = found.params;
         self.route = Some(found.route.clone());
         true
+    }
+
+    /// Refuses what finds a route that cannot be served.
+    pub(crate) fn refuse_closed(&self) -> Result<(), Fault> {
+        match self.route.as_ref().and_then(|route| route.closed) {
+            None => Ok(()),
+            Some(Closed::Faulty) => Err(Fault::Closed),
+            // As APISIX answers it.
+            Some(Closed::ServiceGone) => Err(Fault::RouteNotFound),
+        }
     }
 
     /// The chain of the route, with the consumer's plugins once they are known.

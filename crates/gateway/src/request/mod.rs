@@ -102,12 +102,20 @@ async fn answer(mut live: Box<Live>, body: Incoming) -> Response<ResponseBody> {
 async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, Stop> {
     normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
     client_auth::check(&live.exchange, live.plan.tls())?;
-    let is_found = live.find_route();
+    // Before anything runs: the rule that is at fault may be the one that guards all routes.
+    if live.plan.is_closed() {
+        return Err(Fault::Closed.into());
+    }
     let mut body = RequestBody::new(body, live.connection.clone(), live.worker.limits.client_body);
+    if live.plan.is_routed_by_body() {
+        body.collect_for_routing(&mut live.exchange).await?;
+    }
+    let is_found = live.find_route();
     phases::run_global(live, &mut body).await?;
     if !is_found {
         return Err(Fault::RouteNotFound.into());
     }
+    live.refuse_closed()?;
     phases::run(live, Phases::REWRITE, &mut body).await?;
     if live.merge_consumer() {
         phases::run_consumer_rewrite(live, &mut body).await?;

@@ -9,6 +9,7 @@ use plan::{CompiledNode, CompiledUpstream};
 use super::body::UpstreamBody;
 use super::headers;
 use super::live::Live;
+use super::upgrade;
 use crate::upstream::{Outline, Target};
 
 /// The node that a request goes to, of which upstream, and what it asks there.
@@ -46,6 +47,11 @@ pub(super) fn write_head(out: &mut Vec<u8>, live: &Live, errand: Errand<'_>) {
     if let Some(protocol) = &live.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
         write_line(out, &http::header::UPGRADE, protocol);
+        if live.extended.is_some() {
+            for part in ["sec-websocket-key: ", &upgrade::key(), "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
     }
 }
 

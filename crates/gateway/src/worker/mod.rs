@@ -7,7 +7,7 @@ mod executor;
 mod head_guard;
 mod listener;
 pub(crate) mod local;
-mod stream;
+pub(crate) mod stream;
 mod tls;
 pub(crate) mod wheel;
 

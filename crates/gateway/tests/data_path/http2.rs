@@ -164,3 +164,54 @@ async fn a_flood_of_continuations_ends_its_connection() {
     assert!(written < 64 * 1024 * 1024, "it went on taking them");
     gateway.stop().await;
 }
+
+/// Asks for WebSocket on a stream (RFC 8441).
+async fn ask_for_websocket(sender: &mut Sender, path: &str) -> http::Response<hyper::body::Incoming> {
+    let request = Request::builder().method("CONNECT").uri(format!("http://shop.test{path}")).version(Version::HTTP_2);
+    let request = request.extension(hyper::ext::Protocol::from_static("websocket"));
+    let request = request.header("sec-websocket-version", "13").body(Full::default()).expect("a request");
+    soon("an answer", sender.send_request(request)).await.expect("an answer")
+}
+
+/// Switches when it is asked as HTTP/1.1 asks, and gives back what it gets.
+async fn chat(mut exchange: crate::support::Exchange) {
+    let head = exchange.head().await;
+    let wanted = ["GET /chat HTTP/1.1", "upgrade: websocket", "connection: upgrade", "sec-websocket-key: "];
+    if !wanted.iter().all(|wanted| head.contains(wanted)) {
+        return exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    }
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: y\r\n\r\n";
+    exchange.write(switch).await;
+    let (mut read, mut write) = exchange.stream.split();
+    let _ = tokio::io::copy(&mut read, &mut write).await;
+}
+
+#[tokio::test]
+async fn a_stream_becomes_a_websocket_beside_others() {
+    let node = Script::start(|_, exchange| chat(exchange)).await;
+    let echo = Echo::start().await;
+    let gateway = Gateway::start(vec![
+        put("route/chat", json!({ "uri": "/chat", "enable_websocket": true, "upstream": { "nodes": node.nodes() } })),
+        put("route/deaf", json!({ "uri": "/deaf", "enable_websocket": true, "upstream": { "nodes": node.nodes() } })),
+        put("route/plain", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } })),
+    ]);
+    let mut sender = connect(gateway.http).await;
+    // The server's settings say that it takes such requests; they come with the first answer at the latest.
+    assert_eq!(answer(&mut sender, "/", "").await.0, 200);
+    let response = ask_for_websocket(&mut sender, "/chat").await;
+    assert_eq!(response.status(), 200);
+    assert!(response.headers().get("sec-websocket-accept").is_none() && response.headers().get("upgrade").is_none());
+    let upgraded = hyper::upgrade::on(response).await.expect("a stream");
+    let mut stream = TokioIo::new(upgraded);
+    for message in [&b"hello"[..], &[7; 100_000]] {
+        stream.write_all(message).await.expect("sent");
+        let mut got = vec![0; message.len()];
+        soon("an echo", stream.read_exact(&mut got)).await.expect("an echo");
+        assert_eq!(got, message);
+    }
+    assert_eq!(answer(&mut sender, "/beside", "").await.0, 200, "other streams go on");
+    assert_eq!(ask_for_websocket(&mut sender, "/not-allowed").await.status(), 405);
+    assert_eq!(ask_for_websocket(&mut sender, "/deaf").await.status(), 502, "the node does not switch");
+    stream.shutdown().await.expect("closed");
+    gateway.stop().await;
+}

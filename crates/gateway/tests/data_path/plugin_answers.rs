@@ -7,8 +7,7 @@ use crate::support::{Client, Echo, Gateway, get, put, settings};
 fn page(status: &str) -> String {
     format!(
         "<html>\r\n<head><title>{status}</title></head>\r\n<body>\r\n<center><h1>{status}</h1></center>\r\n\
-         <hr><center>openresty</center>\r\n<p><em>Powered by <a href=\"https://apisix.apache.org/\">APISIX</a>.</em></p>\
-         </body>\r\n</html>\r\n"
+         <hr><center>flotilla</center>\r\n</body>\r\n</html>\r\n"
     )
 }
 

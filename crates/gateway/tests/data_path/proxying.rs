@@ -78,3 +78,68 @@ async fn absolute_targets_are_routed_and_forwarded_by_their_own_host() {
     assert!(answer.contains("\"host\":\"real.test\"") && answer.contains("\"uri\":\"/x?y\""), "{answer}");
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn routes_match_by_fields_of_a_form_or_json_body() {
+    let echo = Echo::start().await;
+    let by = |id: &str, name: &str, value: &str| {
+        put(
+            &format!("route/{id}"),
+            json!({
+                "uri": "/*", "name": id, "vars": [[name, "==", value]],
+                "plugins": { "response-rewrite": { "headers": { "set": { "x-route": id } } } },
+                "upstream": { "nodes": echo.nodes() },
+            }),
+        )
+    };
+    let routes = vec![
+        by("form", "post_arg_tier", "gold"),
+        by("json", "post_arg.model.name", "m"),
+        by("graphql", "graphql_name", "getRepo"),
+        put(
+            "route/fields",
+            json!({
+                "uri": "/*", "vars": [["graphql_operation", "==", "mutation"], ["graphql_root_fields", "has", "owner"]],
+                "plugins": { "response-rewrite": { "headers": { "set": { "x-route": "fields" } } } },
+                "upstream": { "nodes": echo.nodes() },
+            }),
+        ),
+    ];
+    let gateway = Gateway::start_with(settings(), ::plugins::registry(), routes);
+    let cases = [
+        ("application/x-www-form-urlencoded", "a=1&tier=gold", Some("form")),
+        ("application/json; charset=utf-8", "{\"model\":{\"name\":\"m\"}}", Some("json")),
+        ("application/graphql", "query getRepo { owner { name } }", Some("graphql")),
+        ("application/json", "{\"query\":\"mutation { repo owner { name } }\"}", Some("fields")),
+        ("application/json", "{\"query\":\"mutation { repo }\"}", None),
+        ("application/x-www-form-urlencoded", "tier=tin", None),
+        ("text/plain", "tier=gold", None),
+    ];
+    let mut client = Client::connect(gateway.http).await;
+    for (content_type, body, route) in cases {
+        let request = http::Request::post("/").header("host", "a").header("content-type", content_type);
+        let answer =
+            client.send(request.body(http_body_util::Full::from(body)).expect("a request")).await.expect("sent");
+        assert_eq!(answer.status == 200, route.is_some(), "{body}");
+        assert_eq!(answer.header("x-route"), route, "{body}");
+        assert!(route.is_none() || answer.json()["body"] == body, "{body} goes on whole");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_whose_service_is_gone_is_not_there_and_one_without_its_plugin_config_is_refused() {
+    let echo = Echo::start().await;
+    let mut gateway = Gateway::start(vec![
+        put("service/s", json!({ "name": "s", "upstream": { "nodes": echo.nodes() } })),
+        put("plugin_config/p", json!({ "plugins": {} })),
+        put("route/s", json!({ "uri": "/s", "service_id": "s" })),
+        put("route/p", json!({ "uri": "/p", "plugin_config_id": "p", "upstream": { "nodes": echo.nodes() } })),
+        put("route/wide", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } })),
+    ]);
+    gateway.apply(vec![crate::support::delete("service/s"), crate::support::delete("plugin_config/p")]);
+    for (path, status) in [("/s", 404), ("/p", 503), ("/other", 200)] {
+        assert_eq!(get(gateway.http, path).await.status, status, "{path}");
+    }
+    gateway.stop().await;
+}

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Echo, Gateway, put, soon};
+use crate::support::{Echo, Gateway, put, settings, soon};
 
 /// A self-signed certificate and the resource that serves it.
 pub(crate) fn certificate(id: &str, names: &[&str]) -> (CertificateDer<'static>, model::Change) {
@@ -245,12 +245,22 @@ async fn nodes_are_shown_the_certificate_of_their_upstream() {
         ("named", json!({ "client_cert_id": "own" })),
         ("none", json!({})),
     ]));
-    let mut gateway = Gateway::start(changes);
+    let split =
+        json!({ "rules": [{ "weighted_upstreams": [{ "upstream": upstream(json!({ "client_cert_id": "own" })) }] }] });
+    changes.extend([
+        put("service/split", json!({ "plugins": { "traffic-split": split } })),
+        put("route/split", json!({ "uri": "/split", "service_id": "split" })),
+    ]);
+    let mut gateway = Gateway::start_with(settings(), ::plugins::registry(), changes);
     let status = async |gateway: &Gateway, path: &str| crate::support::get(gateway.http, path).await.status.as_u16();
     assert_eq!(status(&gateway, "/inline").await, 200);
     assert_eq!(status(&gateway, "/none").await, 502);
-    assert_eq!(status(&gateway, "/named").await, 502, "another authority's");
+    for path in ["/named", "/split"] {
+        assert_eq!(status(&gateway, path).await, 502, "another authority's");
+    }
     gateway.apply(vec![ssl(&authority.client(0))]);
-    assert_eq!(status(&gateway, "/named").await, 200, "the upstream follows its certificate");
+    for path in ["/named", "/split"] {
+        assert_eq!(status(&gateway, path).await, 200, "the upstream follows its certificate: {path}");
+    }
     gateway.stop().await;
 }

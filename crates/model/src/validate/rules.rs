@@ -34,7 +34,6 @@ pub(super) fn check(resource: &Resource) -> Vec<Fault> {
 
 fn check_service(service: &Service, faults: &mut Vec<Fault>) {
     check_labels(&service.labels, faults);
-    exclusive(service.upstream.is_some(), service.upstream_id.is_some(), "/upstream_id", "upstream", faults);
     let Some(upstream) = &service.upstream else { return };
     check_upstream(upstream, "/upstream", faults);
     let is_stream = is_stream(upstream.scheme);
@@ -60,7 +59,6 @@ fn check_route(route: &Route, faults: &mut Vec<Fault>) {
     }
     exclusive(route.host.is_some(), !route.hosts.is_empty(), "/hosts", "host", faults);
     exclusive(route.remote_addr.is_some(), !route.remote_addrs.is_empty(), "/remote_addrs", "remote_addr", faults);
-    exclusive(route.upstream.is_some(), route.upstream_id.is_some(), "/upstream_id", "upstream", faults);
     if let Some(Err(fault)) = route.vars.as_ref().map(vars::parse) {
         faults.push(fault.under("/vars"));
     }
@@ -84,7 +82,6 @@ fn check_path(path: &str, pointer: String, faults: &mut Vec<Fault>) {
 
 fn check_stream_route(route: &StreamRoute, faults: &mut Vec<Fault>) {
     check_labels(&route.labels, faults);
-    exclusive(route.upstream.is_some(), route.upstream_id.is_some(), "/upstream_id", "upstream", faults);
     if let Some(upstream) = &route.upstream {
         check_upstream(upstream, "/upstream", faults);
         if !is_stream(upstream.scheme) {

@@ -15,14 +15,14 @@ fn lists_nest() {
     let b = || compare("http_b", Operator::Greater, json!(5));
     let (raw_a, raw_b) = (json!(["arg_a", "==", "1"]), json!(["http_b", ">", 5]));
     assert_eq!(parse(&json!([])), Ok(Expr::All(vec![])));
-    assert_eq!(parse(&raw_a), Ok(a()));
+    assert_eq!(parse(&json!([["arg_a", "1"]])), Ok(Expr::All(vec![a()])));
     assert_eq!(parse(&json!([raw_a, raw_b])), Ok(Expr::All(vec![a(), b()])));
     assert_eq!(parse(&json!(["AND", raw_a, raw_b])), Ok(Expr::All(vec![a(), b()])));
     assert_eq!(parse(&json!(["OR", raw_a, raw_b])), Ok(Expr::Any(vec![a(), b()])));
-    let not_and = Expr::Not(Box::new(Expr::All(vec![a()])));
-    assert_eq!(parse(&json!(["!AND", raw_a])), Ok(not_and));
-    let not_or = Expr::Not(Box::new(Expr::Any(vec![a()])));
-    assert_eq!(parse(&json!([["!OR", raw_a], raw_b])), Ok(Expr::All(vec![not_or, b()])));
+    let not_and = Expr::Not(Box::new(Expr::All(vec![a(), b()])));
+    assert_eq!(parse(&json!(["!AND", raw_a, raw_b])), Ok(not_and));
+    let not_or = Expr::Not(Box::new(Expr::Any(vec![a(), b()])));
+    assert_eq!(parse(&json!([["!or", raw_a, raw_b], raw_b])), Ok(Expr::All(vec![not_or, b()])));
     let not = Expr::Not(Box::new(compare("arg_a", Operator::In, json!(["x"]))));
     assert_eq!(parse(&json!([["arg_a", "!", "in", ["x"]]])), Ok(Expr::All(vec![not])));
 }
@@ -44,30 +44,33 @@ fn every_operator_is_read() {
         ("ipmatch", json!(["10.0.0.0/8", "::1"]), Operator::IpMatch),
     ];
     for (word, value, operator) in cases {
-        assert_eq!(parse(&json!(["$uri", word, value])), Ok(compare("uri", operator, value)), "{word}");
+        let expected = Expr::All(vec![compare("uri", operator, value.clone())]);
+        assert_eq!(parse(&json!([["$uri", word, value]])), Ok(expected), "{word}");
     }
 }
 
 #[test]
 fn faults_name_the_place_and_what_would_be_right() {
     let cases = [
-        (json!("x"), "", "must be an array"),
-        (json!([["a", "="]]), "/0", "[variable, operator, value]"),
-        (json!([["a", "!", "=="]]), "/0", "[variable, operator, value]"),
+        (json!("x"), "", "should be an array"),
+        (json!(["a", "==", "b"]), "", "rule should be wrapped inside brackets"),
+        (json!([1, "==", 1]), "/0", "rule should be wrapped inside brackets"),
+        (json!([["a", "=="]]), "/0", "invalid expression"),
+        (json!([["a"]]), "/0", "invalid expression"),
+        (json!([[]]), "/0", "rule too short"),
+        (json!(["AND", ["a", "==", 1]]), "", "rule too short"),
+        (json!([["a", "?", "==", 1]]), "/0", "bad 'not' expression"),
         (json!([["", "==", 1]]), "/0/0", "must not be empty"),
-        (json!([["a", "=", 1]]), "/0/1", "operator must be =="),
-        (json!([["a", "!", "=", 1]]), "/0/2", "operator must be =="),
-        (json!([["a", ">", "b"]]), "/0/2", "must be a number"),
-        (json!([["a", "==", ["b"]]]), "/0/2", "must be a string, number"),
+        (json!([["a", "=", 1]]), "/0/1", "invalid operator '='"),
+        (json!([["a", "!", "X", 1]]), "/0/2", "invalid operator 'x'"),
         (json!([["a", "~~", 5]]), "/0/2", "must be a regular expression"),
         (json!([["a", "~~", "("]]), "/0/2", "is not a regular expression: unclosed group"),
         (json!([["a", "~~", "(?=x)"]]), "/0/2", "uses look-around"),
         (json!([["a", "~*", "(a)\\1"]]), "/0/2", "uses backreferences"),
-        (json!([["a", "in", "b"]]), "/0/2", "must be an array"),
-        (json!([["a", "ipmatch", ["10.0.0.0/99"]]]), "/0/2", "must be IP addresses or networks"),
-        (json!(["OR", ["a", "==", 1], ["b", "??", 1]]), "/2/1", "operator must be =="),
-        (json!([["AND", ["OR", ["a", "==", 1], 5]]]), "/0/1/2", "must be an array"),
-        (json!([[1, "==", 1]]), "/0/0", "a variable's name"),
+        (json!([["a", "ipmatch", ["10.0.0.0/99"]]]), "/0/2", "invalid ip address: 10.0.0.0/99"),
+        (json!([["a", "ipmatch", []]]), "/0/2", "invalid ip address"),
+        (json!(["OR", ["a", "==", 1], ["b", "??", 1]]), "/2/1", "invalid operator '??'"),
+        (json!([["AND", ["OR", ["a", "==", 1], 5], ["b", "==", 1]]]), "/0/1/2", "should be an array"),
     ];
     for (value, pointer, message) in cases {
         let fault = parse(&value).expect_err("fault");
@@ -79,7 +82,7 @@ fn faults_name_the_place_and_what_would_be_right() {
 
 #[test]
 fn nesting_has_a_limit() {
-    let nested = |depth: usize| (1..depth).fold(json!(["a", "==", 1]), |inner, _| json!([inner]));
+    let nested = |depth: usize| (1..depth).fold(json!(["a", "==", 1]), |inner: Value, _| json!([inner]));
     assert!(parse(&nested(DEEPEST)).is_ok());
     assert!(parse(&nested(DEEPEST + 1)).is_err());
 }

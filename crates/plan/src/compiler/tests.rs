@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Compiler;
 use crate::fixture::{compiled, delete, put, registry, request, routed};
-use crate::{Chain, Plan, References};
+use crate::{Chain, Closed, Plan, References};
 
 fn nodes(port: u16) -> Value {
     json!({ "nodes": { format!("127.0.0.1:{port}"): 1 } })
@@ -149,17 +149,75 @@ fn a_plugin_that_is_disabled_hides_that_of_a_weaker_source() {
     assert_eq!(running(&chain("a/t").with_consumer(&jack)), ["other"], "by the consumer");
 }
 
+fn closed(compiler: &Compiler, target: &str) -> Option<Closed> {
+    compiler.plan().route(&request(target)).expect("a route").route.closed
+}
+
 #[test]
-fn what_others_refer_to_cannot_go_alone() {
+fn what_is_gone_closes_those_that_refer_to_it_until_it_is_back() {
+    let (service, config) = (json!({ "name": "s" }), json!({ "plugins": { "mark": {} } }));
     let mut compiler = compiled(&[
-        put("service/s", json!({ "name": "s" })),
-        put("plugin_config/p", json!({ "plugins": { "mark": {} } })),
+        put("service/s", service.clone()),
+        put("plugin_config/p", config.clone()),
         put("route/r", json!({ "uri": "/r", "service_id": "s", "plugin_config_id": "p" })),
+        put("route/wide", json!({ "uri": "/*" })),
+        put("consumer_group/g", config.clone()),
+        put("consumer/jack", json!({ "username": "jack", "group_id": "g", "plugins": { "auth": { "key": "k" } } })),
     ]);
-    assert_eq!(compiler.apply(&[delete("service/s")]).expect_err("in use").pointer, "/service_id");
-    assert_eq!(compiler.apply(&[delete("plugin_config/p")]).expect_err("in use").pointer, "/plugin_config_id");
+    compiler.apply(&[delete("service/s")]).expect("applied");
+    assert_eq!(closed(&compiler, "/r"), Some(Closed::ServiceGone));
+    compiler.apply(&[put("service/s", service), delete("plugin_config/p")]).expect("applied");
+    assert_eq!(closed(&compiler, "/r"), Some(Closed::Faulty));
+    assert_eq!(closed(&compiler, "/other"), None);
+    compiler.apply(&[delete("consumer_group/g")]).expect("applied");
+    assert!(compiler.plan().find("auth", "k").is_none(), "without its group's limits it is nobody");
+    assert_eq!(compiler.faulty().count(), 2);
+    compiler.apply(&[put("plugin_config/p", config.clone()), put("consumer_group/g", config)]).expect("applied");
+    assert_eq!((closed(&compiler, "/r"), compiler.faulty().count()), (None, 0));
+    assert!(compiler.plan().find("auth", "k").is_some());
     compiler.apply(&[delete("service/s"), delete("route/r"), delete("plugin_config/p")]).expect("together they go");
-    assert_eq!(compiler.plan().route_count(), 0);
+    assert_eq!(compiler.plan().route_count(), 1);
+}
+
+#[test]
+fn what_was_accepted_before_and_is_faulty_now_fails_closed_and_blocks_nothing_else() {
+    let fails = json!({ "mark": { "fail": "since today" } });
+    let mut compiler = Compiler::new(registry());
+    compiler.load(&[
+        put("service/s", json!({ "name": "s", "path_prefix": "/of", "plugins": fails })),
+        put("route/of-service", json!({ "paths": ["/s"], "service_id": "s" })),
+        put("route/own", json!({ "uri": "/own", "nothing": "known", "plugins": fails })),
+        put("route/wide", json!({ "uri": "/*" })),
+        put("upstream/u", json!({ "pass_host": "rewrite", "nodes": {} })),
+        put("consumer/jack", json!({ "username": "jack", "plugins": { "auth": { "key": "k", "fail": "too" } } })),
+    ]);
+    assert_eq!(compiler.faulty().count(), 5);
+    for target in ["/of/s", "/own"] {
+        assert_eq!(closed(&compiler, target), Some(Closed::Faulty), "{target}");
+    }
+    assert!(compiler.plan().find("auth", "k").is_none());
+    compiler
+        .apply(&[put("route/new", json!({ "uri": "/new" })), put("plugin_metadata/mark", json!({}))])
+        .expect("other");
+    assert_eq!(closed(&compiler, "/own"), Some(Closed::Faulty));
+    compiler.apply(&[put("route/own", json!({ "uri": "/own", "plugins": fails }))]).expect_err("its own change");
+    compiler.apply(&[put("route/own", json!({ "uri": "/own" })), delete("consumer/jack")]).expect("mended");
+    compiler.apply(&[put("service/s", json!({ "name": "s", "path_prefix": "/of" }))]).expect("mended");
+    assert_eq!((closed(&compiler, "/own"), closed(&compiler, "/of/s")), (None, None));
+    assert_eq!(compiler.faulty().map(|fault| fault.key.to_string()).collect::<Vec<_>>(), ["upstream/u"]);
+}
+
+#[test]
+fn a_global_rule_that_cannot_be_served_closes_everything() {
+    let mut compiler = Compiler::new(registry());
+    let rule = |why: &str| put("global_rule/g", json!({ "plugins": { "mark": { "fail": why } } }));
+    compiler.load(&[rule("since today"), put("global_rule/h", json!({ "plugins": { "other": {} } }))]);
+    assert!(compiler.plan().is_closed());
+    compiler.apply(&[put("global_rule/h", json!({ "plugins": {} }))]).expect("another rule");
+    assert!(compiler.plan().is_closed());
+    compiler.apply(&[delete("global_rule/g")]).expect("gone");
+    assert!(!compiler.plan().is_closed() && compiler.faulty().next().is_none());
+    compiler.apply(&[rule("at once")]).expect_err("a new one is refused");
 }
 
 #[test]
@@ -300,7 +358,7 @@ proptest! {
             }
             let state: Vec<_> = compiler.state().iter().map(|(key, body)| Change::Put(key.clone(), body.clone())).collect();
             let mut fresh = Compiler::new(registry());
-            prop_assert!(fresh.apply(&state).is_ok(), "what is served can be served after a restart");
+            fresh.load(&state);
             let plan = compiler.plan();
             prop_assert_eq!(observe(&plan), observe(&fresh.plan()));
             prop_assert_eq!(plan.route_count(), fresh.plan().route_count());

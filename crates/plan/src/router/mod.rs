@@ -43,6 +43,17 @@ pub struct CompiledRoute {
     pub timeouts: Option<Timeouts>,
     /// Whether upgrades pass.
     pub websocket: bool,
+    /// Why requests are refused that find this route, if they are.
+    pub closed: Option<Closed>,
+}
+
+/// Why a route is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It, or what it is put together from, is at fault.
+    Faulty,
+    /// Its service is gone.
+    ServiceGone,
 }
 
 /// Where a route's requests go.
@@ -240,6 +251,11 @@ fn try_longer<'t>(candidates: &'t [Candidate], path: &str, exchange: &Exchange) 
 }
 
 impl CompiledRoute {
+    /// Whether its conditions ask for fields of the request's body.
+    pub(crate) fn reads_body(&self) -> bool {
+        self.vars.as_ref().is_some_and(Condition::reads_body)
+    }
+
     /// The conditions besides host and path.
     fn accepts(&self, exchange: &Exchange) -> bool {
         self.methods.is_none_or(|methods| methods.has(&exchange.method))

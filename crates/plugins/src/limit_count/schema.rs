@@ -38,27 +38,33 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
             },
             "allow_degradation": { "type": "boolean", "default": false },
             "show_limit_quota_header": { "type": "boolean", "default": true },
-            "redis_host": { "type": "string", "minLength": 2 },
-            "redis_port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": 6379 },
-            "redis_username": { "type": "string", "minLength": 1 },
-            "redis_password": { "type": "string", "minLength": 0 },
-            "redis_database": { "type": "integer", "minimum": 0, "default": 0 },
-            "redis_timeout": {
-                "type": "integer",
-                "minimum": 1,
-                "default": 1000,
-                "description": "milliseconds, for connecting and for an answer",
-            },
-            "redis_ssl": { "type": "boolean", "default": false },
-            "redis_ssl_verify": { "type": "boolean", "default": false },
-            "redis_keepalive_timeout": { "type": "integer", "minimum": 1000, "default": 10000 },
-            "redis_keepalive_pool": { "type": "integer", "minimum": 1, "default": 100 },
         },
         "oneOf": [{ "required": ["count", "time_window"] }, { "required": ["rules"] }],
         "if": { "properties": { "policy": { "enum": ["redis"] } }, "required": ["policy"] },
-        "then": { "required": ["redis_host"] },
+        "then": { "properties": redis(), "required": ["redis_host"] },
     }))
 });
+
+/// What is said of a Redis, and filled in, only where one is asked for.
+fn redis() -> Value {
+    json!({
+        "redis_host": { "type": "string", "minLength": 2 },
+        "redis_port": { "type": "integer", "minimum": 1, "maximum": 65535, "default": 6379 },
+        "redis_username": { "type": "string", "minLength": 1 },
+        "redis_password": { "type": "string", "minLength": 0 },
+        "redis_database": { "type": "integer", "minimum": 0, "default": 0 },
+        "redis_timeout": {
+            "type": "integer",
+            "minimum": 1,
+            "default": 1000,
+            "description": "milliseconds, for connecting and for an answer",
+        },
+        "redis_ssl": { "type": "boolean", "default": false },
+        "redis_ssl_verify": { "type": "boolean", "default": false },
+        "redis_keepalive_timeout": { "type": "integer", "minimum": 1000, "default": 10000 },
+        "redis_keepalive_pool": { "type": "integer", "minimum": 1, "default": 100 },
+    })
+}
 
 pub(super) static METADATA: LazyLock<Value> = LazyLock::new(|| {
     json!({

@@ -3,12 +3,15 @@
 //! [`commit`](Config::commit) is the one way in; `read` lists and loads; `log` reads revisions back.
 
 mod commit;
+mod expiry;
 mod log;
 mod read;
 mod rows;
 
 use model::change::{Body, Change};
 use model::{Digest, GroupId, Kind, LabelSelector, Labels, ResourceId, ResourceKey, Revision};
+
+pub use expiry::Expiry;
 
 use crate::audit::AuditEntry;
 use crate::page::{Order, Page};

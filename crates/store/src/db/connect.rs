@@ -12,12 +12,13 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
     (4, "audit", include_str!("../migrations/0004_audit.sql")),
     (7, "second factor", include_str!("../migrations/0007_second_factor.sql")),
+    (8, "expirations", include_str!("../migrations/0008_expirations.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.

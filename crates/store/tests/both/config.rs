@@ -166,3 +166,23 @@ pub(crate) async fn audited_in_the_same_transaction(f: Fixture) {
     let told: Vec<_> = rows.iter().map(|row| (row.entry.action.as_str(), row.revision)).collect();
     assert_eq!(told, [("PutResource", Some(1))]);
 }
+
+pub(crate) async fn what_is_to_go_is_told_in_time_and_forgotten(f: Fixture) {
+    let g = create_group(&f.store, "g").await;
+    let expiry = |id: &str, revision, expires_at| store::config::Expiry {
+        group: g.clone(),
+        key: model::ResourceKey::below("jack".parse().unwrap(), Kind::Credential, id.parse().unwrap()),
+        revision,
+        expires_at,
+    };
+    let config = f.store.config();
+    for noted in [expiry("late", 2, 30), expiry("a", 1, 10), expiry("a", 3, 20)] {
+        config.set_expiry(&noted).await.unwrap();
+    }
+    assert_eq!(config.due(19).await.unwrap(), []);
+    assert_eq!(config.due(30).await.unwrap(), [expiry("a", 3, 20), expiry("late", 2, 30)]);
+    config.forget_expiry(&expiry("a", 1, 10)).await.unwrap();
+    assert_eq!(config.due(20).await.unwrap().len(), 1, "it was noted anew");
+    config.forget_expiry(&expiry("a", 3, 20)).await.unwrap();
+    assert_eq!(config.due(20).await.unwrap(), []);
+}

@@ -46,7 +46,8 @@ on_both! {
     groups: made_found_and_listed, a_name_is_taken_once, filtered_by_label_search_and_name, paged_in_order,
         patched, deleted_with_all_they_have;
     config: committed_and_read_back, a_stale_parent_is_refused, concurrent_commits_leave_no_gap,
-        a_refused_commit_leaves_nothing, one_batch_may_touch_a_resource_twice, a_large_batch_is_one_revision,
+        a_refused_commit_leaves_nothing, one_batch_may_touch_a_resource_twice,
+        what_is_to_go_is_told_in_time_and_forgotten, a_large_batch_is_one_revision,
         groups_with_the_same_ids_stay_apart, revisions_are_read_in_steps, heads_are_told_to_all_replicas,
         audited_in_the_same_transaction;
     lists: filtered_by_what_users_ask_for, labels_follow_the_resource, children_belong_to_their_parent,

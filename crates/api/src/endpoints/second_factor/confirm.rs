@@ -12,7 +12,7 @@ use crate::input::JsonBody;
 
 /// Puts the key in force of which the caller shows a code: from now on its logins take one.
 #[utoipa::path(put, path = "/api/second_factor", tag = "access", request_body = OneTimeCode,
-    responses((status = OK), (status = UNAUTHORIZED, body = api_types::ErrorBody)))]
+    responses((status = OK), (status = BAD_REQUEST, body = api_types::ErrorBody)))]
 pub(crate) async fn confirm_second_factor(
     caller: Caller,
     State(control): State<Control>,

@@ -3,6 +3,7 @@
 //! follows its public description; a second sync that writes anything would be one on every run of a user's pipeline.
 
 mod client;
+mod plain;
 mod shapes;
 
 use anyhow::{Result, ensure};

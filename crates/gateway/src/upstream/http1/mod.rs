@@ -5,6 +5,8 @@
 //! connection: the head is written straight into the bytes that go out, and what comes in is parsed where it was read.
 
 mod chunks;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzed;
 mod head;
 mod outgoing;
 mod upload;

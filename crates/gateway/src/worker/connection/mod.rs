@@ -219,6 +219,7 @@ impl Opened {
         };
         let limits = &self.worker.limits;
         let mut engine = http2::Builder::new(OnWorker);
+        engine.enable_connect_protocol();
         engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
         let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
         Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;

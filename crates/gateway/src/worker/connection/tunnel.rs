@@ -26,7 +26,7 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     /// Runs until one side ends, breaks off, or both have been silent for too long.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, client: ClientStream<S>, tally: &Tally) {
+    pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, client: ClientStream<S>, tally: &Tally) {
         let before = tally.written.get();
         if let Err(error) = self.relay(client, tally).await {
             tracing::debug!(%error, "a tunnel broke off");

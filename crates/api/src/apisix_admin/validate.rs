@@ -1,0 +1,97 @@
+//! Checks that store nothing: of one resource by its schema, of a whole configuration by everything that APISIX checks
+//! without looking at what is stored.
+
+use std::collections::BTreeSet;
+
+use axum::response::IntoResponse;
+use http::StatusCode;
+use model::{Kind, ResourceId, ResourceKey};
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::{Answer, Asked, answer_json, check, definitions, refusal};
+use crate::error::ApiError;
+use crate::shape;
+
+/// `POST schema/validate/{plural}`: 200 when it fits.
+pub(super) fn one(asked: &Asked, plural: &str) -> Answer {
+    let kind = kind_of(plural)
+        .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("Unsupported resource type: {plural}")))?;
+    let body = asked.json()?.unwrap_or_default();
+    definitions::check(kind, &body).map_err(Refusal::bad_request)?;
+    Ok(StatusCode::OK.into_response())
+}
+
+fn kind_of(plural: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.plural() == plural)
+}
+
+/// `POST configs/validate`: 200 when all of it is good, else every fault.
+pub(super) fn all(asked: &Asked) -> Answer {
+    let empty = || Refusal::bad_request("invalid request body: empty request body");
+    let body = asked.json()?.ok_or_else(empty)?;
+    let mut errors = Vec::new();
+    for kind in Kind::ALL {
+        let items = body[kind.plural()].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.extend(faults(asked, kind, items));
+    }
+    if errors.is_empty() {
+        return Ok(StatusCode::OK.into_response());
+    }
+    let body = json!({ "error_msg": "Configuration validation failed", "errors": errors });
+    Ok(answer_json(StatusCode::BAD_REQUEST, &body))
+}
+
+fn faults(asked: &Asked, kind: Kind, items: &[Value]) -> Vec<Value> {
+    let (mut errors, mut seen) = (Vec::new(), BTreeSet::new());
+    for (index, item) in items.iter().enumerate() {
+        let mut tell = |error: String| {
+            errors.push(json!({ "resource_type": kind.plural(), "index": index, "error": error }));
+        };
+        if let Err(text) = check_item(asked, kind, item.clone()) {
+            tell(format!("invalid {} at index {index}, err: {text}", kind.plural()));
+        }
+        if let Some((what, id)) = identity(kind, item).filter(|(_, id)| !seen.insert(id.clone())) {
+            tell(format!("found duplicate {what} {id} in {}", kind.plural()));
+        }
+    }
+    errors
+}
+
+fn identity(kind: Kind, item: &Value) -> Option<(&'static str, String)> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    match (text(&item["id"]), kind) {
+        (Some(id), Kind::Consumer) => Some(("credential id", id)),
+        (None, Kind::Consumer) => Some(("username", text(&item["username"])?)),
+        (id, _) => Some(("id", id?)),
+    }
+}
+
+/// Credentials stand among the consumers, secrets are named by manager and id.
+fn check_item(asked: &Asked, kind: Kind, mut item: Value) -> Result<(), String> {
+    let id = identity(kind, &item).map(|(_, id)| id).unwrap_or_default();
+    let kind = if kind == Kind::Consumer && id.contains("/credentials/") { Kind::Credential } else { kind };
+    let last = id.rsplit('/').next().unwrap_or_default();
+    let own = match kind {
+        Kind::Secret if !id.contains('/') => return Err(format!("invalid secret id: {id}")),
+        Kind::Secret => id.replacen('/', ".", 1),
+        _ if last.is_empty() => "0".to_owned(),
+        _ => last.to_owned(),
+    };
+    if let Some(fields) = item.as_object_mut() {
+        match kind {
+            Kind::Credential => drop(fields.insert("id".into(), own.as_str().into())),
+            Kind::Consumer | Kind::Secret => drop(fields.remove("id")),
+            _ => {}
+        }
+    }
+    let key = ResourceKey::new(kind, ResourceId::new(own).map_err(|error| error.to_string())?);
+    check::check(asked.control.plugins(), &key, &mut item)?;
+    let body = shape::body_of(&key, item).map_err(ApiError::into_message)?;
+    let read = model::validate::validate(kind, &body);
+    read.map(drop).map_err(|faults| refusal::first(faults).unwrap_or_default())
+}
