@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic))]
 
 pub mod changes;
+pub mod codec;
 pub mod frame;
 pub mod identity;
 pub mod limits;
