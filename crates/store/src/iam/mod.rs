@@ -6,9 +6,11 @@
 pub mod access;
 pub mod group_keys;
 pub(crate) mod labels;
+pub mod login_options;
 pub mod policies;
 pub mod roles;
 pub mod sessions;
+pub mod sign_in;
 pub mod tokens;
 pub mod users;
 
