@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::error::ControlError;
 use crate::iam::{Action, Actor, Coming, Object};
 
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 /// Changes of one revision that the log shows whole; the change log has the others.
 const DETAILED_CHANGES: usize = 100;
 

@@ -13,7 +13,7 @@ use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
 use crate::configuration::Heads;
 use crate::error::ControlError;
-use crate::iam::{Passwords, Rules};
+use crate::iam::{Attempts, Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
 use crate::signer::Signer;
 use crate::{bootstrap, feed, fleet};
@@ -37,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) heads: Heads,
     pub(crate) passwords: Passwords,
     pub(crate) rules: Rules,
+    pub(crate) attempts: Attempts,
     pub(crate) revocations: broadcast::Sender<InstanceId>,
     pub(crate) commits: broadcast::Sender<GroupId>,
     pub(crate) tasks: TaskTracker,
@@ -62,6 +63,7 @@ impl Control {
                 heads: Heads::default(),
                 passwords: Passwords::default(),
                 rules: Rules::default(),
+                attempts: Attempts::default(),
                 revocations: broadcast::Sender::new(CAPACITY),
                 commits: broadcast::Sender::new(CAPACITY),
                 tasks: TaskTracker::new(),

@@ -31,6 +31,7 @@ impl Control {
         let now = self.now();
         self.inner.heads.forget_idle(now.saturating_sub(seconds(self.inner.settings.idle_group_after)));
         self.within(self.inner.store.sessions().delete_expired(now)).await?;
+        self.within(self.inner.store.sign_ins().delete_expired(now)).await?;
         let silent_since = now.saturating_sub(seconds(self.inner.settings.removed_after));
         for id in self.within(self.inner.store.instances().delete_silent_since(silent_since, now)).await? {
             let entry = audit::entry(&Actor::system(), "RemoveSilentInstance").of("gateway_instance", id.as_str());
