@@ -2,6 +2,7 @@
 //!
 //! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
 //! (who calls), `endpoints` (one file per endpoint), `input` and `shape` (JSON in and out), `error` (the one error).
+//! `sign_on` is what login options take and ask.
 //! `apisix_admin` says the same in the words of Apache APISIX's Admin API (port 9180).
 
 mod apisix_admin;
@@ -17,6 +18,7 @@ pub mod permissions;
 mod router;
 pub mod serve;
 mod shape;
+mod sign_on;
 mod tls;
 
 pub use router::openapi_document;

@@ -37,6 +37,7 @@ const SERVICE: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/publishe
 const CONSUMER: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/consumer/{username}";
 const USER: &str = "arn:api7:iam:user/{user_id}";
 const ROLE: &str = "arn:api7:iam:role/{role_id}";
+const ORGANIZATION: &str = "arn:api7:iam:organization/*";
 const POLICY: &str = "arn:api7:iam:permissionpolicy/{permission_policy_id}";
 
 /// Every endpoint but those of a group's resources, which [`table`] adds.
@@ -62,6 +63,18 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("POST", "/api/tokens", OwnAccount),
         ("DELETE", "/api/tokens/{token_id}", OwnAccount),
         ("PUT", "/api/tokens/{token_id}/regenerate", OwnAccount),
+
+        ("GET", "/api/login_options/public", Nobody),
+        ("GET", "/api/oidc/{login_option_id}/login", Nobody),
+        ("GET", "/api/oidc/{login_option_id}/callback", Nobody),
+        ("POST", "/api/ldap/{login_option_id}/login", Nobody),
+        ("GET", "/api/login_options", one(GetLoginOption, ORGANIZATION)),
+        ("POST", "/api/login_options", one(CreateLoginOption, ORGANIZATION)),
+        ("GET", "/api/login_options/{login_option_id}", one(GetLoginOption, ORGANIZATION)),
+        ("PUT", "/api/login_options/{login_option_id}", one(UpdateLoginOption, ORGANIZATION)),
+        ("DELETE", "/api/login_options/{login_option_id}", one(DeleteLoginOption, ORGANIZATION)),
+        ("GET", "/api/system_settings/built_in_login", one(GetLoginOption, ORGANIZATION)),
+        ("PUT", "/api/system_settings/built_in_login", one(UpdateLoginOption, ORGANIZATION)),
 
         ("GET", "/api/gateway_groups", Visible(GetGatewayGroup)),
         ("GET", "/api/gateway_groups/count/{what}", Visible(GetGatewayGroup)),

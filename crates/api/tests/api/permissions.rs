@@ -136,6 +136,9 @@ fn body_for(path: &str) -> Value {
             json!({ "action": "gateway:GetGatewayGroup", "resource": "arn:api7:gateway:gatewaygroup/x" })
         }
         ("/api/permission_policies/simulate", _) => json!({ "questions": [] }),
+        ("/api/system_settings/built_in_login", _) => json!({ "enabled": true }),
+        ("/api/ldap/{login_option_id}/login", _) => json!({ "username": "x", "password": "x" }),
+        (path, _) if path.starts_with("/api/login_options") => json!({ "name": "", "type": "ldap", "ldap": {} }),
         (_, "assigned_roles") => json!({ "roles": [] }),
         (_, "boundaries") => json!({ "permission_boundaries": [] }),
         (_, "password_reset") => json!({ "password": "" }),

@@ -27,14 +27,15 @@ pub(crate) async fn login(
     JsonBody(login): JsonBody<Login>,
 ) -> ApiResult<Response> {
     refuse_other_origins(&Method::POST, &uri, &headers)?;
-    let client = Client { address: connection.peer.ip().to_string(), user_agent: user_agent(&headers) };
+    let client = client(&connection, &headers);
     let session = control.login(&login.username, &login.password, &client).await?;
     let cookie = cookie::set(&session.token, session.max_age_seconds, connection.secure);
     let me = value(me::get::shown(&session.actor));
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), me).into_response())
 }
 
-fn user_agent(headers: &HeaderMap) -> String {
+/// Where a login comes from.
+pub(crate) fn client(connection: &Connection, headers: &HeaderMap) -> Client {
     let named = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    named.unwrap_or_default().to_owned()
+    Client { address: connection.peer.ip().to_string(), user_agent: named.unwrap_or_default().to_owned() }
 }
