@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod group;
 pub mod iam;
 pub mod instance;
+pub mod login_option;
 pub mod product;
 
 pub use access::{IssuedToken, Login, Me, NewSecondFactor, OneTimeCode, PasswordChange, Token, TokenSpec};
@@ -29,4 +30,5 @@ pub use iam::{
     Session, Simulation, SimulationSpec, User, UserChange,
 };
 pub use instance::{Instance, Refusal, StatusCount};
+pub use login_option::{BuiltInLogin, BuiltInLoginSpec, LdapLogin, LoginOption, LoginOptionSpec, LoginWay, LoginWays};
 pub use product::{License, Plugin, Status, Version};

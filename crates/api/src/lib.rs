@@ -1,8 +1,10 @@
 //! The HTTP API of the control plane (ports 7443 and 7080).
 //!
 //! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
-//! (who calls), `attempt` (what is recorded of requests that are refused), `endpoints` (one file per endpoint), `input` and `shape` (JSON in and out), `error` (the one error).
-//! `audit_stream` sends the audit log elsewhere as it is written. `apisix_admin` says the same in the words of Apache APISIX's Admin API (port 9180).
+//! (who calls), `attempt` (what is recorded of requests that are refused), `endpoints` (one file per endpoint), `input` and
+//! `shape` (JSON in and out), `error` (the one error). `sign_on` is what login options take and ask, `audit_stream` sends
+//! the audit log elsewhere as it is written. `apisix_admin` says the same in the words of Apache APISIX's Admin API (port
+//! 9180).
 
 mod apisix_admin;
 mod attempt;
@@ -20,6 +22,7 @@ pub mod permissions;
 mod router;
 pub mod serve;
 mod shape;
+mod sign_on;
 mod tls;
 
 pub use router::openapi_document;

@@ -67,6 +67,18 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("PUT", "/api/second_factor", OwnAccount),
         ("DELETE", "/api/second_factor", OwnAccount),
 
+        ("GET", "/api/login_options/public", Nobody),
+        ("GET", "/api/oidc/{login_option_id}/login", Nobody),
+        ("GET", "/api/oidc/{login_option_id}/callback", Nobody),
+        ("POST", "/api/ldap/{login_option_id}/login", Nobody),
+        ("GET", "/api/login_options", one(GetLoginOption, ORGANIZATION)),
+        ("POST", "/api/login_options", one(CreateLoginOption, ORGANIZATION)),
+        ("GET", "/api/login_options/{login_option_id}", one(GetLoginOption, ORGANIZATION)),
+        ("PUT", "/api/login_options/{login_option_id}", one(UpdateLoginOption, ORGANIZATION)),
+        ("DELETE", "/api/login_options/{login_option_id}", one(DeleteLoginOption, ORGANIZATION)),
+        ("GET", "/api/system_settings/built_in_login", one(GetLoginOption, ORGANIZATION)),
+        ("PUT", "/api/system_settings/built_in_login", one(UpdateLoginOption, ORGANIZATION)),
+
         ("GET", "/api/gateway_groups", Visible(GetGatewayGroup)),
         ("GET", "/api/gateway_groups/count/{what}", Visible(GetGatewayGroup)),
         ("POST", "/api/gateway_groups", one(CreateGatewayGroup, NEW_GROUP)),

@@ -3,7 +3,7 @@
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
 use axum::routing::{MethodRouter, get};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use control::Control;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use tokio_util::task::TaskTracker;
@@ -14,12 +14,14 @@ use utoipa_axum::routes;
 use crate::attempt::Surface;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
-    admin_keys, audit_logs, gateway_groups, instances, join_tokens, license, me, password, permission_policies,
-    plugins, resources, roles, schema, second_factor, session, status, tokens, users, version,
+    admin_keys, audit_logs, gateway_groups, instances, join_tokens, ldap, license, login_options, me, oidc, password,
+    permission_policies, plugins, resources, roles, schema, second_factor, session, status, system_settings, tokens,
+    users, version,
 };
 use crate::error::ApiError;
 use crate::pace::Pace;
 use crate::serve::ApiSettings;
+use crate::sign_on::Clients;
 use crate::{docs, openapi};
 
 /// The whole API, ready to serve.
@@ -35,6 +37,7 @@ pub(crate) fn build(settings: &ApiSettings, control: Control, tasks: TaskTracker
         .merge(docs::router())
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(Clients::default()))
         .layer(DefaultBodyLimit::max(settings.body_limit_bytes))
         .layer(middleware::from_fn_with_state(edge, edge::guard))
         .with_state(control)
@@ -48,6 +51,7 @@ pub fn openapi_document() -> serde_json::Value {
 fn endpoints() -> OpenApiRouter<Control> {
     access()
         .merge(audit())
+        .merge(sign_on())
         .merge(members())
         .merge(permissions())
         .merge(product())
@@ -79,6 +83,22 @@ fn audit() -> OpenApiRouter<Control> {
         .routes(routes!(audit_logs::export::export_audit_logs))
         .routes(routes!(audit_logs::verify::verify_audit_logs))
         .routes(routes!(audit_logs::get_config::get_audit_config, audit_logs::put_config::put_audit_config))
+}
+
+fn sign_on() -> OpenApiRouter<Control> {
+    use system_settings::{get_built_in_login, put_built_in_login};
+    OpenApiRouter::new()
+        .routes(routes!(login_options::list::list_login_options, login_options::create::create_login_option))
+        .routes(routes!(login_options::public::list_login_ways))
+        .routes(routes!(
+            login_options::get::get_login_option,
+            login_options::update::update_login_option,
+            login_options::delete::delete_login_option
+        ))
+        .routes(routes!(oidc::login::begin_oidc_login))
+        .routes(routes!(oidc::callback::finish_oidc_login))
+        .routes(routes!(ldap::login::ldap_login))
+        .routes(routes!(get_built_in_login::get_built_in_login, put_built_in_login::put_built_in_login))
 }
 
 fn members() -> OpenApiRouter<Control> {

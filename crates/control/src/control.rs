@@ -15,7 +15,7 @@ use crate::authority::CertificateAuthority;
 use crate::clock::Clock;
 use crate::configuration::{self, Heads};
 use crate::error::ControlError;
-use crate::iam::{Actor, Passwords, Rules};
+use crate::iam::{Actor, Attempts, Passwords, Rules};
 use crate::settings::{ControlSettings, seconds};
 use crate::signer::Signer;
 use crate::{bootstrap, feed, fleet};
@@ -43,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) refusals: Refusals,
     /// When old audit rows are looked for next, in unix seconds.
     pub(crate) next_prune: AtomicI64,
+    pub(crate) attempts: Attempts,
     pub(crate) revocations: broadcast::Sender<InstanceId>,
     pub(crate) commits: broadcast::Sender<GroupId>,
     pub(crate) tasks: TaskTracker,
@@ -70,6 +71,7 @@ impl Control {
                 rules: Rules::default(),
                 refusals: Refusals::default(),
                 next_prune: AtomicI64::new(0),
+                attempts: Attempts::default(),
                 revocations: broadcast::Sender::new(CAPACITY),
                 commits: broadcast::Sender::new(CAPACITY),
                 tasks: TaskTracker::new(),

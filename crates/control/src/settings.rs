@@ -19,6 +19,8 @@ pub struct ControlSettings {
     pub session_life: Duration,
     /// Whether a login ends the user's other sessions, as in API7.
     pub one_session_per_user: bool,
+    /// Whether login by name and password works even where it is switched off: the way back in when no login option works.
+    pub force_built_in_login: bool,
     /// Silence after which an instance counts as lost.
     pub lost_after: Duration,
     /// Silence after which an instance counts as offline.
@@ -50,6 +52,7 @@ impl Default for ControlSettings {
             join_token_life: HOUR,
             session_life: DAY,
             one_session_per_user: true,
+            force_built_in_login: false,
             lost_after: Duration::from_secs(30),
             offline_after: HOUR * 2,
             removed_after: DAY * 7,

@@ -166,6 +166,8 @@ impl Overrides {
         // Secrets come by the environment: every user of the machine can read arguments.
         let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         settings.first_admin_password = secret("FLOTILLA_ADMIN_PASSWORD");
+        // No argument and no line of the settings file: it is for the hour in which no login option works.
+        settings.force_built_in_login = std::env::var("FLOTILLA_BUILT_IN_LOGIN").is_ok_and(|value| value == "on");
         settings.apisix_admin_key = secret("FLOTILLA_APISIX_ADMIN_KEY");
         settings
     }

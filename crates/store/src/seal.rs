@@ -130,6 +130,15 @@ impl Place {
         Self::new(&["second-factor", user])
     }
 
+    pub(crate) fn login_option(id: &str) -> Self {
+        Self::new(&["login-option", id])
+    }
+
+    /// What a browser keeps of a sign-in that is under way.
+    pub(crate) fn sign_in(option: &str) -> Self {
+        Self::new(&["sign-in", option])
+    }
+
     /// A resource's current body.
     pub(crate) fn resource(group: &str, key: [&str; 3]) -> Self {
         Self::new(&["resource", group, key[0], key[1], key[2]])

@@ -12,10 +12,12 @@ use crate::groups::Groups;
 use crate::heads::{Head, Heads, Watcher};
 use crate::iam::access::Grants;
 use crate::iam::group_keys::GroupKeys;
+use crate::iam::login_options::LoginOptions;
 use crate::iam::policies::Policies;
 use crate::iam::roles::Roles;
 use crate::iam::second_factors::SecondFactors;
 use crate::iam::sessions::Sessions;
+use crate::iam::sign_in::SignIns;
 use crate::iam::tokens::Tokens;
 use crate::iam::users::Users;
 use crate::instances::Instances;
@@ -112,6 +114,16 @@ impl Store {
     /// Sessions of users who logged in.
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions { store: self }
+    }
+
+    /// Ways to log in beside name and password.
+    pub fn login_options(&self) -> LoginOptions<'_> {
+        LoginOptions { store: self }
+    }
+
+    /// Logins by a login option.
+    pub fn sign_ins(&self) -> SignIns<'_> {
+        SignIns { store: self }
     }
 
     /// Personal tokens of users.

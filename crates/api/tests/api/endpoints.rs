@@ -5,7 +5,14 @@ use reqwest::Method;
 
 use crate::fixture::{Fixture, read};
 
-const OPEN: [&str; 2] = ["POST /api/login", "GET /api/status"];
+const OPEN: [&str; 6] = [
+    "POST /api/login",
+    "GET /api/status",
+    "GET /api/login_options/public",
+    "GET /api/oidc/{login_option_id}/login",
+    "GET /api/oidc/{login_option_id}/callback",
+    "POST /api/ldap/{login_option_id}/login",
+];
 
 #[tokio::test]
 async fn nothing_but_the_open_endpoints_answers_without_a_key() -> Result<()> {

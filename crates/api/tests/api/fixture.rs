@@ -27,7 +27,8 @@ pub(crate) struct Fixture {
     client: reqwest::Client,
     shutdown: CancellationToken,
     running: Option<Running>,
-    _directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
+    master_key: [u8; 32],
 }
 
 /// Status, revision and body of an answer.
@@ -68,7 +69,9 @@ impl Fixture {
     async fn start_as(plugins: &'static plugin_api::Registry, requests_per_second: u32) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
-        let store = Store::open(&url, MasterKey::generate()?).await?;
+        let key = MasterKey::generate()?;
+        let master_key = *key.as_bytes();
+        let store = Store::open(&url, key).await?;
         let settings = ControlSettings {
             first_admin_password: Some(ADMIN.1.to_owned()),
             apisix_admin_key: Some(APISIX_KEY.to_owned()),
@@ -95,10 +98,19 @@ impl Fixture {
             client: plain_client()?,
             shutdown,
             running: Some(running),
-            _directory: directory,
+            directory,
+            master_key,
         };
         fixture.token = fixture.first_token().await?;
         Ok(fixture)
+    }
+
+    /// Another control plane on the same database, started as operators do when no login option works.
+    pub(crate) async fn restarted_with_built_in_login(&self) -> Result<Control> {
+        let url = format!("sqlite://{}", self.directory.path().join("control.db").display());
+        let store = Store::open(&url, MasterKey::new(self.master_key)).await?;
+        let settings = ControlSettings { force_built_in_login: true, ..ControlSettings::default() };
+        Ok(Control::start(store, self.control.plugins(), settings, Arc::new(SystemClock)).await?.control)
     }
 
     /// Ends the API in order.

@@ -17,4 +17,5 @@ mod people;
 mod permissions;
 mod plugins;
 mod resources;
+mod sign_on;
 mod validate;

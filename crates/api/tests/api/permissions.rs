@@ -137,6 +137,9 @@ fn body_for(path: &str) -> Value {
         }
         ("/api/permission_policies/simulate", _) => json!({ "questions": [] }),
         ("/api/second_factor", _) => json!({ "code": "x" }),
+        ("/api/system_settings/built_in_login", _) => json!({ "enabled": true }),
+        ("/api/ldap/{login_option_id}/login", _) => json!({ "username": "x", "password": "x" }),
+        (path, _) if path.starts_with("/api/login_options") => json!({ "name": "", "type": "ldap", "ldap": {} }),
         (_, "assigned_roles") => json!({ "roles": [] }),
         (_, "boundaries") => json!({ "permission_boundaries": [] }),
         (_, "password_reset") => json!({ "password": "" }),

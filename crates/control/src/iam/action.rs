@@ -121,6 +121,14 @@ actions! {
     ResetPassword = ["iam:ResetPassword"];
     /// Remove a user.
     DeleteUser = ["iam:DeleteUser"];
+    /// See login options.
+    GetLoginOption = ["iam:GetLoginOption"];
+    /// Make a login option.
+    CreateLoginOption = ["iam:CreateLoginOption"];
+    /// Change a login option; switch login by name and password on and off.
+    UpdateLoginOption = ["iam:UpdateLoginOption"];
+    /// Remove a login option with the users who come by it.
+    DeleteLoginOption = ["iam:DeleteLoginOption"];
     /// Put a licence.
     UpdateLicense = ["iam:UpdateLicense"];
     /// See who did what.
@@ -159,10 +167,6 @@ const OF_API7: &[&str] = &[
     "gateway:DeleteAlertPolicy",
     "iam:GetSCIMProvisioning",
     "iam:UpdateSCIMProvisioning",
-    "iam:GetLoginOption",
-    "iam:CreateLoginOption",
-    "iam:UpdateLoginOption",
-    "iam:DeleteLoginOption",
     "iam:GetContactPoint",
     "iam:CreateContactPoint",
     "iam:UpdateContactPoint",
@@ -173,6 +177,11 @@ impl Action {
     /// The usual name: `gateway:GetGatewayGroup`.
     pub fn name(self) -> &'static str {
         self.names().first().copied().unwrap_or_default()
+    }
+
+    /// The usual name without its service, as in the audit log: `GetGatewayGroup`.
+    pub fn short_name(self) -> &'static str {
+        self.name().split_once(':').map_or("", |(_, name)| name)
     }
 
     /// The action that policies give this name.

@@ -144,6 +144,7 @@ impl Control {
     }
 
     async fn user_with(&self, login: &str, password: &str) -> Result<Identity, ControlError> {
+        self.check_built_in_login().await?;
         let throttle = &self.inner.passwords.throttle;
         if let Some(retry_after) = throttle.wait(login, self.now()) {
             return Err(ControlError::TooManyAttempts { retry_after });

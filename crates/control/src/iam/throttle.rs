@@ -55,6 +55,38 @@ impl Throttle {
     }
 }
 
+/// How often anybody may begin what costs us a call to others, by address.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// The minute, and how often in it.
+    addresses: Mutex<HashMap<String, (i64, u32)>>,
+}
+
+/// Begins within one minute.
+const BEGINS_A_MINUTE: u32 = 60;
+
+impl Pace {
+    /// Counts one more; how long to wait when it is one too many.
+    pub(crate) fn begin(&self, address: &str, now: i64) -> Option<Duration> {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let minute = now.div_euclid(60);
+        if addresses.len() >= CAPACITY {
+            addresses.retain(|_, (of, _)| *of == minute);
+        }
+        // Full of fresh addresses: somebody has many, and counting more of them helps nobody.
+        if addresses.len() >= CAPACITY && !addresses.contains_key(address) {
+            return None;
+        }
+        let (of, count) = addresses.entry(address.to_owned()).or_default();
+        if *of != minute {
+            (*of, *count) = (minute, 0);
+        }
+        *count = count.saturating_add(1);
+        let left = u64::try_from(60 - now.rem_euclid(60)).unwrap_or(60);
+        (*count > BEGINS_A_MINUTE).then(|| Duration::from_secs(left))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +108,17 @@ mod tests {
         assert_eq!(throttle.wait("a", 100), Some(Duration::from_secs(30)));
         throttle.succeeded("a");
         assert_eq!(throttle.wait("a", 100), None);
+    }
+
+    #[test]
+    fn an_address_begins_so_often_a_minute() {
+        let pace = Pace::default();
+        for n in 0..BEGINS_A_MINUTE {
+            assert_eq!(pace.begin("a", 125), None, "{n}");
+        }
+        assert_eq!(pace.begin("a", 130), Some(Duration::from_secs(50)));
+        assert_eq!(pace.begin("b", 130), None);
+        assert_eq!(pace.begin("a", 180), None);
     }
 
     #[test]

@@ -37,6 +37,14 @@ pub(super) async fn exchange(
     code: &str,
     pending: &Pending,
 ) -> Result<Tokens, SignOnError> {
+    // Made apart: a serializer held over the call would tie the future to this thread.
+    let (form, basic) = form(metadata, config, code, pending);
+    let answer = http.post(&metadata.token_endpoint, form, basic).await?;
+    tokens(&answer)
+}
+
+/// The request's body, and the header that says who we are where that goes into one.
+fn form(metadata: &Metadata, config: &OidcConfig, code: &str, pending: &Pending) -> (String, Option<String>) {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", code)
@@ -50,8 +58,7 @@ pub(super) async fn exchange(
             None
         }
     };
-    let answer = http.post(&metadata.token_endpoint, form.finish(), basic).await?;
-    tokens(&answer)
+    (form.finish(), basic)
 }
 
 /// RFC 6749, section 2.3.1: both parts are encoded as in a form first.

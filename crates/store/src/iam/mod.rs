@@ -6,10 +6,12 @@
 pub mod access;
 pub mod group_keys;
 pub(crate) mod labels;
+pub mod login_options;
 pub mod policies;
 pub mod roles;
 pub mod second_factors;
 pub mod sessions;
+pub mod sign_in;
 pub mod tokens;
 pub mod users;
 

@@ -322,13 +322,13 @@ impl Users<'_> {
 
 /// What users are given.
 #[derive(Clone, Copy)]
-enum Attached {
+pub(super) enum Attached {
     Roles,
     Boundaries,
 }
 
 impl Attached {
-    fn clear(self) -> &'static str {
+    pub(super) fn clear(self) -> &'static str {
         match self {
             Attached::Roles => "DELETE FROM user_roles WHERE user_id = $1",
             Attached::Boundaries => "DELETE FROM user_boundaries WHERE user_id = $1",
@@ -343,7 +343,7 @@ impl Attached {
     }
 }
 
-async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Result<(), StoreError> {
+pub(super) async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Result<(), StoreError> {
     let (table, columns, kind) = what.add();
     for id in ids {
         let row: Vec<Arg> = args![user, id];
@@ -354,7 +354,7 @@ async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Resu
     Ok(())
 }
 
-fn insert_user(new: &NewUser) -> Result<Query, StoreError> {
+pub(super) fn insert_user(new: &NewUser) -> Result<Query, StoreError> {
     let now = now_ms();
     let external = new.external.clone();
     Ok(Query::new(

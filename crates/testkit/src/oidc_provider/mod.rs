@@ -44,7 +44,7 @@ pub struct Registration {
 pub struct User {
     /// What is chosen on the page and by `login_hint`.
     pub name: String,
-    /// The claim `sub`.
+    /// The claim `sub`; several users may share it, as one user before and after a change.
     pub subject: String,
     /// An object of claims that the ID token has beside those of the protocol.
     pub token_claims: Value,
@@ -74,7 +74,7 @@ struct State {
     /// What the description says otherwise.
     description: Value,
     grants: HashMap<String, Grant>,
-    /// Subjects by access token.
+    /// Names of users by access token.
     sessions: HashMap<String, String>,
     calls: BTreeMap<Endpoint, usize>,
 }
@@ -82,7 +82,7 @@ struct State {
 /// What a code stands for.
 #[derive(Clone)]
 struct Grant {
-    subject: String,
+    user: String,
     redirect_uri: String,
     nonce: Option<String>,
     challenge: String,

@@ -49,7 +49,7 @@ fn right_challenge(asked: &Asked) -> Option<&str> {
 
 fn grant(asked: &Asked, user: &User, redirect_uri: &str, challenge: &str) -> Grant {
     Grant {
-        subject: user.subject.clone(),
+        user: user.name.clone(),
         redirect_uri: redirect_uri.to_owned(),
         nonce: asked.parameter("nonce").map(str::to_owned),
         challenge: challenge.to_owned(),

@@ -41,8 +41,8 @@ pub(super) fn exchange(shared: &Shared, asked: &Asked) -> Answer {
 pub(super) fn userinfo(shared: &Shared, asked: &Asked) -> Answer {
     let token = asked.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
     let state = shared.state();
-    let subject = token.and_then(|token| state.sessions.get(token));
-    let Some(user) = subject.and_then(|subject| shared.user(|user| user.subject == *subject)) else {
+    let name = token.and_then(|token| state.sessions.get(token));
+    let Some(user) = name.and_then(|name| shared.user(|user| user.name == *name)) else {
         return refuse(StatusCode::UNAUTHORIZED, "invalid_token");
     };
     let mut claims = user.userinfo.clone();
@@ -83,10 +83,10 @@ fn is_askers(grant: &Grant, asked: &Asked) -> bool {
 }
 
 fn tokens(shared: &Shared, grant: &Grant) -> anyhow::Result<Value> {
-    let user = shared.user(|user| user.subject == grant.subject).context("no such user")?;
+    let user = shared.user(|user| user.name == grant.user).context("no such user")?;
     let access_token = random()?;
     let mut state = shared.state();
-    state.sessions.insert(access_token.clone(), user.subject.clone());
+    state.sessions.insert(access_token.clone(), user.name.clone());
     let key = state.keys.last().context("no key")?;
     let claims = claims(shared, grant, user, &access_token, (key, state.fault))?;
     let id_token = match state.fault {

@@ -3,7 +3,7 @@
 use crate::auth::SESSION_COOKIE;
 
 /// `Set-Cookie` of a new session. Only encrypted connections may carry a cookie that was made on one.
-pub(super) fn set(session: &str, max_age_seconds: i64, secure: bool) -> String {
+pub(crate) fn set(session: &str, max_age_seconds: i64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{SESSION_COOKIE}={session}; Path=/; Max-Age={max_age_seconds}; HttpOnly; SameSite=Lax{secure}")
 }

@@ -1,5 +1,5 @@
 //! Sessions of people at a browser or the command line.
 
-mod cookie;
+pub(crate) mod cookie;
 pub(crate) mod login;
 pub(crate) mod logout;

@@ -1,0 +1,3 @@
+//! Logging in by an LDAP directory.
+
+pub(crate) mod login;

@@ -1,0 +1,343 @@
+//! /api/login_options, /api/oidc, /api/ldap: a real provider, a real directory, and a browser's cookies.
+
+use anyhow::{Context, Result, ensure};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use testkit::authority::Authority;
+use testkit::ldap::{Clients, Ldap, SUFFIX};
+use testkit::oidc_provider::{Provider, Registration, User};
+
+use crate::fixture::{ADMIN, Answer, Fixture, read};
+use crate::permissions::token_of;
+
+const SECRET: &str = "the-providers-secret";
+
+/// A browser that has been at the provider: where it is sent back to, and what it keeps.
+struct Returning {
+    address: String,
+    cookie: String,
+}
+
+struct Scene {
+    api: Fixture,
+    provider: Provider,
+    option: String,
+    browser: reqwest::Client,
+}
+
+impl Scene {
+    /// A provider whose registration fits an option that is made for it, with this mapping.
+    async fn start(mapping: Value) -> Result<Self> {
+        let api = Fixture::start().await?;
+        let spec = |issuer: &str| oidc("company", issuer, &api.http, &mapping);
+        // The option's id stands in the address that the provider must know.
+        let made = api.post("/api/login_options", spec("http://127.0.0.1:1")).await?.good()?.body;
+        let option = made["value"]["id"].as_str().context("id")?.to_owned();
+        let redirect_uri = format!("{}/api/oidc/{option}/callback", api.http);
+        let provider = Provider::start(registration(redirect_uri)).await?;
+        api.put(&path(&option), spec(&provider.issuer)).await?.good()?;
+        Ok(Self { api, provider, option, browser: browser()? })
+    }
+
+    async fn begin(&self) -> Result<Response> {
+        let address = format!("{}/api/oidc/{}/login?return_to=/groups", self.api.http, self.option);
+        Ok(self.browser.get(address).send().await?)
+    }
+
+    /// Up to the provider's answer.
+    async fn at_the_provider(&self, user: &str) -> Result<Returning> {
+        let begun = self.begin().await?;
+        ensure!(begun.status() == 307, "status {}", begun.status());
+        let set = header(&begun, "set-cookie")?;
+        for part in ["HttpOnly", "SameSite=Lax", "Max-Age=600", &format!("Path=/api/oidc/{}/callback", self.option)] {
+            ensure!(set.contains(part), "{part}: {set}");
+        }
+        let cookie = set.split(';').next().context("cookie")?.to_owned();
+        let there = self.browser.get(format!("{}&login_hint={user}", header(&begun, "location")?)).send().await?;
+        Ok(Returning { address: header(&there, "location")?, cookie })
+    }
+
+    async fn back(&self, returning: &Returning) -> Result<Response> {
+        Ok(self.browser.get(&returning.address).header("cookie", &returning.cookie).send().await?)
+    }
+
+    /// The session's cookie.
+    async fn log_in(&self, user: &str) -> Result<String> {
+        session(self.back(&self.at_the_provider(user).await?).await?)
+    }
+
+    async fn user(&self, name: &str) -> Result<Value> {
+        Ok(self.api.get(&format!("/api/users?search={name}")).await?.good()?.body["list"][0].clone())
+    }
+}
+
+fn path(option: &str) -> String {
+    format!("/api/login_options/{option}")
+}
+
+fn oidc(name: &str, issuer: &str, root_url: &str, mapping: &Value) -> Value {
+    let oidc = json!({ "client_id": "flotilla", "client_secret": SECRET, "issuer": issuer, "root_url": root_url });
+    let mut spec = json!({ "name": name, "type": "oidc", "logo": "https://example.com/l.png", "oidc": oidc });
+    for (field, rules) in mapping.as_object().into_iter().flatten() {
+        spec[field] = rules.clone();
+    }
+    spec
+}
+
+fn registration(redirect_uri: String) -> Registration {
+    let user = |name: &str, subject: &str, shown: &str, groups: &[&str]| User {
+        name: name.into(),
+        subject: subject.into(),
+        token_claims: json!({ "preferred_username": shown, "groups": groups }),
+        userinfo: json!({ "email": format!("{shown}@example.com"), "email_verified": true }),
+    };
+    // The second is the first after a change of department; the third has a name that looks like the first admin's.
+    let users = vec![
+        user("alice", "a-1", "alice", &["admins"]),
+        user("alice moved", "a-1", "alice", &["readers"]),
+        user("alice left", "a-1", "alice", &[]),
+        user("impostor", "i-1", "\u{430}dmin", &["admins"]),
+    ];
+    Registration {
+        client_id: "flotilla".into(),
+        client_secret: SECRET.into(),
+        redirect_uris: vec![redirect_uri],
+        users,
+    }
+}
+
+/// Follows nothing and keeps nothing by itself.
+fn browser() -> Result<reqwest::Client> {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls);
+    Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
+}
+
+fn header(response: &Response, name: &str) -> Result<String> {
+    let value = response.headers().get(name).with_context(|| format!("{name}, status {}", response.status()))?;
+    Ok(value.to_str()?.to_owned())
+}
+
+fn session(response: Response) -> Result<String> {
+    let cookies = response.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let cookie = cookies.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with("session="));
+    let cookie = cookie.with_context(|| format!("no session, status {}", response.status()))?;
+    Ok(cookie.to_owned())
+}
+
+fn mapping() -> Value {
+    let rule = |group: &str, role: &str| json!({ "attribute": "groups", "operator": "exact_match", "value": group, "roles": [role] });
+    json!({ "role_mapping": [rule("admins", "super_admin_id"), rule("readers", "viewer_id")] })
+}
+
+async fn with_cookie(api: &Fixture, method: Method, path: &str, cookie: &str, body: Option<Value>) -> Result<Answer> {
+    let request = api.request(method, path).header("cookie", cookie);
+    let request = if let Some(body) = body { request.json(&body) } else { request };
+    read(request.send().await?).await
+}
+
+#[tokio::test]
+async fn a_user_comes_by_a_provider_and_its_claims_decide_its_roles() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let returned = scene.back(&scene.at_the_provider("alice").await?).await?;
+    assert_eq!((returned.status().as_u16(), header(&returned, "location")?.as_str()), (303, "/groups"));
+    let cookie = session(returned)?;
+    let me = with_cookie(&scene.api, Method::GET, "/api/me", &cookie, None).await?.good()?.body;
+    assert_eq!(me["value"]["username"], "alice");
+    let alice = scene.user("alice").await?;
+    assert_eq!((&alice["login_option"], &alice["roles"][0]["id"]), (&json!(scene.option), &json!("super_admin_id")));
+    assert_eq!(alice["email"], "alice@example.com");
+
+    scene.log_in("alice moved").await?;
+    let moved = scene.user("alice").await?;
+    assert_eq!((&moved["id"], &moved["roles"][0]["id"]), (&alice["id"], &json!("viewer_id")));
+    assert_eq!(moved["roles"].as_array().map(Vec::len), Some(1));
+    let id = alice["id"].as_str().context("id")?;
+    // Given by hand; the next login takes it away.
+    scene.api.put(&format!("/api/users/{id}/assigned_roles"), json!({ "roles": ["super_admin_id"] })).await?.good()?;
+    let cookie = scene.log_in("alice left").await?;
+    assert_eq!(scene.user("alice").await?["roles"], json!([]));
+    let refused = with_cookie(&scene.api, Method::GET, "/api/gateway_groups/default", &cookie, None).await?;
+    assert_eq!(refused.status, 403);
+
+    scene.api.patch(&format!("/api/users/{id}"), json!({ "active": false })).await?.good()?;
+    let shut_out = read(scene.back(&scene.at_the_provider("alice").await?).await?).await?;
+    assert!(shut_out.status == 401 && shut_out.error().contains("not active"), "{shut_out:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn callbacks_that_are_not_this_browsers_are_refused() -> Result<()> {
+    let scene = Scene::start(json!({})).await?;
+    let returning = scene.at_the_provider("alice").await?;
+    let other = scene.at_the_provider("alice").await?;
+    let forged = returning.address.replace("state=", "state=x");
+    let cases = [
+        ("without a cookie", Returning { address: returning.address.clone(), cookie: "a=b".into() }),
+        ("another browser's", Returning { address: returning.address.clone(), cookie: other.cookie.clone() }),
+        ("a forged cookie", Returning { address: returning.address.clone(), cookie: "sign_on=AAAA".into() }),
+    ];
+    for (what, case) in cases {
+        let answer = scene.back(&case).await?;
+        assert!(
+            answer
+                .headers()
+                .get_all("set-cookie")
+                .iter()
+                .any(|set| set.to_str().is_ok_and(|set| set.contains("Max-Age=0"))),
+            "{what}"
+        );
+        assert_eq!(answer.status(), 401, "{what}");
+    }
+    session(scene.back(&returning).await?)?;
+    let again = read(scene.back(&returning).await?).await?;
+    assert!(again.status == 401 && again.error().contains("start again"), "{again:?}");
+    let third = scene.at_the_provider("alice").await?;
+    assert_eq!(scene.back(&Returning { address: forged, cookie: third.cookie }).await?.status(), 401);
+    let impostor = read(scene.back(&scene.at_the_provider("impostor").await?).await?).await?;
+    assert!(impostor.status == 409 && impostor.error().contains("looks like"), "{impostor:?}");
+    let elsewhere = format!("{}/api/oidc/{}/login?return_to=//evil.example", scene.api.http, scene.option);
+    assert_eq!(scene.browser.get(elsewhere).send().await?.status(), 400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_option_that_is_disabled_or_gone_lets_nobody_in() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let cookie = scene.log_in("alice").await?;
+    let mut spec = oidc("company", &scene.provider.issuer, &scene.api.http, &mapping());
+    spec["enabled"] = json!(false);
+    let returning = scene.at_the_provider("alice").await?;
+    scene.api.put(&path(&scene.option), spec).await?.good()?;
+    assert_eq!(scene.begin().await?.status(), 404);
+    assert_eq!(scene.back(&returning).await?.status(), 404);
+    let ways = read(scene.api.request(Method::GET, "/api/login_options/public").send().await?).await?.good()?.body;
+    assert_eq!(ways["value"], json!({ "built_in_login": true, "login_options": [] }));
+    scene.api.delete(&path(&scene.option)).await?.good()?;
+    assert_eq!(with_cookie(&scene.api, Method::GET, "/api/me", &cookie, None).await?.status, 401);
+    assert_eq!(scene.api.get("/api/users?search=alice").await?.good()?.body["total"], 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn built_in_login_is_switched_off_only_by_who_has_another_way_in() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let switch = "/api/system_settings/built_in_login";
+    let off = json!({ "enabled": false });
+    let refused = scene.api.put(switch, off.clone()).await?;
+    assert!(refused.status == 409 && refused.error().contains("name and password"), "{refused:?}");
+    let cookie = scene.log_in("alice").await?;
+    with_cookie(&scene.api, Method::PUT, switch, &cookie, Some(off)).await?.good()?;
+    let basic = scene.api.request(Method::GET, "/api/me").basic_auth(ADMIN.0, Some(ADMIN.1)).send().await?;
+    assert_eq!(basic.status(), 401);
+    let login = json!({ "username": ADMIN.0, "password": ADMIN.1 });
+    let login = read(scene.api.request(Method::POST, "/api/login").json(&login).send().await?).await?;
+    assert!(login.status == 401 && login.error().contains("switched off"), "{login:?}");
+    let last = scene.api.delete(&path(&scene.option)).await?;
+    assert!(last.status == 409 && last.error().contains("only way in"), "{last:?}");
+    assert_eq!(scene.api.get(switch).await?.good()?.body["value"], json!({ "enabled": false, "forced": false }));
+    let forced = scene.api.restarted_with_built_in_login().await?;
+    assert!(forced.authenticate_password(ADMIN.0, ADMIN.1).await.is_ok(), "the emergency way is shut");
+    with_cookie(&scene.api, Method::PUT, switch, &cookie, Some(json!({ "enabled": true }))).await?.good()?;
+    let basic = scene.api.request(Method::GET, "/api/me").basic_auth(ADMIN.0, Some(ADMIN.1)).send().await?;
+    assert_eq!(basic.status(), 200);
+    Ok(())
+}
+
+/// Whoever changes where an option asks becomes any of its users.
+#[tokio::test]
+async fn an_option_of_super_admins_is_theirs_alone() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let statement =
+        json!([{ "effect": "allow", "actions": ["iam:<.*>"], "resources": ["arn:api7:iam:organization/<.*>"] }]);
+    let policy = json!({ "name": "options", "policy_document": { "statement": statement } });
+    let policy = scene.api.post("/api/permission_policies", policy).await?.good()?.body["value"]["id"].clone();
+    let role = json!({ "name": "options", "permission_policies": [policy] });
+    let role = scene.api.post("/api/roles", role).await?.good()?.body["value"]["id"].clone();
+    let (_, token) = token_of(&scene.api, "keeper", &[role.as_str().context("role")?]).await?;
+    let ask = async |method, path: &str, body: &Value| {
+        read(scene.api.request(method, path).header("X-API-KEY", &token).json(body).send().await?).await
+    };
+    let mapped = oidc("other", &scene.provider.issuer, &scene.api.http, &mapping());
+    let plain = oidc("plain", &scene.provider.issuer, &scene.api.http, &json!({}));
+    assert_eq!(ask(Method::POST, "/api/login_options", &mapped).await?.status, 403);
+    assert_eq!(ask(Method::PUT, &path(&scene.option), &plain).await?.status, 403);
+    assert_eq!(ask(Method::DELETE, &path(&scene.option), &json!({})).await?.status, 403);
+    ask(Method::POST, "/api/login_options", &plain).await?.good()?;
+    // Without a mapping, but with a user who was made Super Admin by hand.
+    scene.log_in("alice").await?;
+    scene
+        .api
+        .put(&path(&scene.option), oidc("company", &scene.provider.issuer, &scene.api.http, &json!({})))
+        .await?
+        .good()?;
+    let renamed = oidc("renamed", &scene.provider.issuer, &scene.api.http, &json!({}));
+    assert_eq!(ask(Method::PUT, &path(&scene.option), &renamed).await?.status, 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn secrets_go_in_and_never_out() -> Result<()> {
+    let scene = Scene::start(json!({})).await?;
+    scene.log_in("alice").await?;
+    let read_back = scene.api.get(&path(&scene.option)).await?.good()?.body["value"].clone();
+    assert_eq!(read_back["oidc"]["client_secret"], "***");
+    let spec = oidc("company", &scene.provider.issuer, &scene.api.http, &json!({}));
+    for secret in [Some("***"), None] {
+        let mut kept = spec.clone();
+        match secret {
+            Some(mask) => kept["oidc"]["client_secret"] = json!(mask),
+            None => drop(kept["oidc"].as_object_mut().context("oidc")?.remove("client_secret")),
+        }
+        scene.api.put(&path(&scene.option), kept.clone()).await?.good()?;
+        scene.log_in("alice").await?;
+        kept["oidc"]["issuer"] = json!("http://127.0.0.1:9");
+        let stolen = scene.api.put(&path(&scene.option), kept).await?;
+        assert!(stolen.status == 400 && stolen.error().contains("client_secret"), "{stolen:?}");
+    }
+    let mut answers = vec![scene.api.get("/api/login_options").await?.body.to_string()];
+    answers.push(scene.api.put(&path(&scene.option), spec.clone()).await?.good()?.body.to_string());
+    let mut wrong = spec;
+    wrong["oidc"]["issuer"] = json!("ftp://x");
+    answers.push(scene.api.put(&path(&scene.option), wrong).await?.body.to_string());
+    assert!(answers.iter().all(|answer| !answer.contains(SECRET)), "{answers:?}");
+    for file in std::fs::read_dir(scene.api.directory.path())? {
+        let bytes = std::fs::read(file?.path())?;
+        assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "the database has it in clear");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_comes_by_a_directory() -> Result<()> {
+    let api = Fixture::start().await?;
+    let mut server = Ldap::start(&Authority::new()?, Clients::Anyone)?;
+    server.load(&format!(
+        "dn: ou=people,{SUFFIX}\nobjectClass: organizationalUnit\nou: people\n\n\
+         dn: uid=bob,ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: bob\ncn: Bob\nsn: B\n\
+         departmentNumber: payments\nuserPassword: bobs secret\n"
+    ))?;
+    let rule = json!({ "attribute": "departmentNumber", "operator": "exact_match", "value": "payments", "roles": ["viewer_id"] });
+    let spec = json!({ "name": "directory", "type": "ldap", "role_mapping": [rule], "ldap": {
+        "host": "127.0.0.1", "port": server.port, "base_dn": SUFFIX,
+        "bind_dn": format!("cn=admin,{SUFFIX}"), "bind_password": "admin" } });
+    let made = api.post("/api/login_options", spec).await?.good()?.body;
+    assert_eq!(made["value"]["ldap"]["bind_password"], "***");
+    let address = format!("/api/ldap/{}/login", made["value"]["id"].as_str().context("id")?);
+    let try_with = async |name: &str, password: &str| {
+        let body = json!({ "username": name, "password": password });
+        anyhow::Ok(api.request(Method::POST, &address).json(&body).send().await?)
+    };
+    let cookie = session(try_with("bob", "bobs secret").await?)?;
+    with_cookie(&api, Method::GET, "/api/gateway_groups/default", &cookie, None).await?.good()?;
+    // Five are free, and the count pays no heed to case.
+    for name in ["bob", "BOB", " bob", "Bob", "bob"] {
+        assert_eq!(try_with(name, "wrong").await?.status(), 401);
+    }
+    assert_eq!(try_with("bob", "bobs secret").await?.status(), 429);
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Login options: the providers and directories that users may come by, each with what it takes to ask there, sealed.
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::next_version;
+use crate::audit::{self, AuditEntry};
+use crate::clock::now_ms;
+use crate::db::{Query, Row, args};
+use crate::error::StoreError;
+use crate::seal::Place;
+use crate::store::Store;
+
+pub(crate) const KIND: &str = "login option";
+
+/// How a login option proves who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginKind {
+    /// OpenID Connect.
+    Oidc,
+    /// An LDAP directory.
+    Ldap,
+}
+
+impl LoginKind {
+    /// As in the API: `oidc`.
+    pub fn name(self) -> &'static str {
+        match self {
+            LoginKind::Oidc => "oidc",
+            LoginKind::Ldap => "ldap",
+        }
+    }
+}
+
+impl std::str::FromStr for LoginKind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "oidc" => Ok(LoginKind::Oidc),
+            "ldap" => Ok(LoginKind::Ldap),
+            _ => Err("must be oidc or ldap"),
+        }
+    }
+}
+
+/// A login option to be made, or what one is to be changed into.
+#[derive(Clone, PartialEq)]
+pub struct LoginOptionSpec {
+    /// Unique.
+    pub name: String,
+    /// How it proves who somebody is.
+    pub kind: LoginKind,
+    /// Address of a picture; may be empty.
+    pub logo: String,
+    /// Whether anybody can log in by it.
+    pub enabled: bool,
+    /// The provider's or directory's configuration, with its secrets.
+    pub config: Value,
+    /// Which attributes give which roles and boundaries.
+    pub mapping: Value,
+}
+
+impl std::fmt::Debug for LoginOptionSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The configuration holds secrets.
+        f.debug_struct("LoginOptionSpec").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// A login option as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoginOption {
+    /// Its id.
+    pub id: String,
+    /// What it is.
+    pub spec: LoginOptionSpec,
+    /// Goes up with every change.
+    pub version: u64,
+    /// Unix seconds of the last login by it; `None`: never.
+    pub last_used_at: Option<i64>,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub updated_at: i64,
+}
+
+/// The login options.
+pub struct LoginOptions<'a> {
+    pub(crate) store: &'a Store,
+}
+
+impl LoginOptions<'_> {
+    /// Makes a login option.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
+    pub async fn create(&self, id: &str, spec: &LoginOptionSpec, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        let (now, config) = (now_ms(), self.sealed(id, &spec.config)?);
+        let made = tx.execute(Query::new(
+            "INSERT INTO login_options (id, name, kind, logo, enabled, config, mapping, version, created_at_ms, \
+             updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9)",
+            args![
+                id,
+                &spec.name,
+                spec.kind.name(),
+                &spec.logo,
+                spec.enabled,
+                config,
+                spec.mapping.to_string(),
+                now,
+                now
+            ],
+        ));
+        made.await.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
+    }
+
+    /// One login option.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn get(&self, id: &str) -> Result<LoginOption, StoreError> {
+        let query = Query::new("SELECT * FROM login_options WHERE id = $1", args![id]);
+        let row = self.store.db().fetch_optional(query).await?;
+        self.read(&row.ok_or_else(|| StoreError::not_found(KIND, id))?)
+    }
+
+    /// All of them by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn list(&self) -> Result<Vec<LoginOption>, StoreError> {
+        let query = Query::new("SELECT * FROM login_options ORDER BY name, id", Vec::new());
+        self.store.db().fetch_all(query).await?.iter().map(|row| self.read(row)).collect()
+    }
+
+    /// Changes a login option that is still at `version`; whether it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
+    pub async fn update(
+        &self,
+        id: &str,
+        version: u64,
+        spec: &LoginOptionSpec,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.db().write().await?;
+        let config = self.sealed(id, &spec.config)?;
+        let changed = tx.execute(Query::new(
+            "UPDATE login_options SET name = $3, logo = $4, enabled = $5, config = $6, mapping = $7, \
+             version = version + 1, updated_at_ms = $8 WHERE id = $1 AND version = $2",
+            args![id, version, &spec.name, &spec.logo, spec.enabled, config, spec.mapping.to_string(), now_ms()],
+        ));
+        if changed.await.map_err(|error| error.or_duplicate(KIND, &["name"]))? == 0 {
+            return Ok(false);
+        }
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await.map(|()| true)
+    }
+
+    /// Removes a login option and the users who come by it, with their sessions and tokens.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn delete(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        // The option's row first, as in a login by it: then none can make a user of it after this.
+        if tx.execute(Query::new("DELETE FROM login_options WHERE id = $1", args![id])).await? == 0 {
+            return Err(StoreError::not_found(KIND, id));
+        }
+        next_version(&mut tx).await?;
+        let of_its_users = "DELETE FROM iam_labels WHERE kind = 'user' \
+                            AND id IN (SELECT id FROM users WHERE login_option_id = $1)";
+        tx.execute(Query::new(of_its_users, args![id])).await?;
+        tx.execute(Query::new("DELETE FROM users WHERE login_option_id = $1", args![id])).await?;
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
+    }
+
+    /// Whether a user who comes by the login option has the role.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn has_holder_of(&self, id: &str, role: &str) -> Result<bool, StoreError> {
+        let text = "SELECT u.id FROM users AS u JOIN user_roles AS r ON r.user_id = u.id \
+                    WHERE u.login_option_id = $1 AND r.role_id = $2 LIMIT 1";
+        Ok(self.store.db().fetch_optional(Query::new(text, args![id, role])).await?.is_some())
+    }
+
+    fn sealed(&self, id: &str, config: &Value) -> Result<Vec<u8>, StoreError> {
+        let plain = Zeroizing::new(config.to_string());
+        self.store.master().seal(&Place::login_option(id), plain.as_bytes())
+    }
+
+    fn read(&self, row: &Row) -> Result<LoginOption, StoreError> {
+        let id: String = row.get("id")?;
+        let corrupt = |cause: String| StoreError::corrupt(format!("login option {id}"), cause);
+        let sealed: Vec<u8> = row.get("config")?;
+        let plain = self.store.master().open(&Place::login_option(&id), &sealed);
+        let plain = Zeroizing::new(plain.map_err(|error| corrupt(error.to_string()))?);
+        let spec = LoginOptionSpec {
+            name: row.get("name")?,
+            kind: row.parse("kind")?,
+            logo: row.get("logo")?,
+            enabled: row.flag("enabled")?,
+            config: serde_json::from_slice(&plain).map_err(|error| corrupt(error.to_string()))?,
+            mapping: row.json("mapping")?,
+        };
+        Ok(LoginOption {
+            spec,
+            version: row.unsigned("version")?,
+            last_used_at: row.get("last_used_at")?,
+            created_at: row.seconds("created_at_ms")?,
+            updated_at: row.seconds("updated_at_ms")?,
+            id,
+        })
+    }
+}
