@@ -87,6 +87,7 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("DELETE", "/api/gateway_groups/{gateway_group_id}", one(DeleteGatewayGroup, GROUP)),
         ("GET", "/api/gateway_groups/{gateway_group_id}/status", one(GetGatewayGroup, GROUP)),
         ("GET", "/api/gateway_groups/{gateway_group_id}/revisions", one(GetGatewayGroup, GROUP)),
+        ("GET", "/api/gateway_groups/{gateway_group_id}/permitted_users", one(GetGatewayGroup, GROUP)),
         ("GET", "/api/gateway_groups/{gateway_group_id}/admin_key", one(GetAdminKey, GROUP)),
         ("PUT", "/api/gateway_groups/{gateway_group_id}/admin_key", one(UpdateGatewayGroup, GROUP)),
         ("GET", "/api/gateway_groups/{gateway_group_id}/admin_keys", one(GetAdminKey, GROUP)),

@@ -153,6 +153,7 @@ fn groups() -> OpenApiRouter<Control> {
         ))
         .routes(routes!(gateway_groups::count::count_by_gateway_group))
         .routes(routes!(gateway_groups::status::get_gateway_group_status))
+        .routes(routes!(gateway_groups::permitted_users::list_permitted_users))
         .routes(routes!(gateway_groups::get_admin_key::get_admin_key, gateway_groups::put_admin_key::put_admin_key))
         .routes(routes!(admin_keys::list::list_admin_keys, admin_keys::create::create_admin_key))
         .routes(routes!(admin_keys::delete::delete_admin_key))

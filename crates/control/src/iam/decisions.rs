@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use model::policy::Scope;
-use model::policy::{Access, Explanation};
+use model::GroupId;
+use model::policy::{Access, Explanation, Scope};
 use serde_json::Value;
+use store::Listed;
 use store::iam::access::{Grant, GrantingRole};
-use store::iam::users::UserFilter;
+use store::iam::users::{User, UserFilter};
 
 use super::action::Action;
 use super::actor::Actor;
-use super::object::{Coming, Facts, Object};
+use super::object::{Coming, Facts, Object, Rows};
 use super::policies::within_pointer;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -77,6 +78,26 @@ impl Control {
         self.get_user(actor, user).await?;
         let (_, grants) = self.within(self.inner.store.grants().of(user)).await?;
         Ok(explained(&self.inner.rules.compile(&grants)?))
+    }
+
+    /// The users who may see a group, of the first thousand that the actor may see.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    pub async fn permitted_users(&self, actor: &Actor, group: &GroupId) -> Result<Listed<User>, ControlError> {
+        let permit = self.permit(actor, Action::GetGatewayGroup, group).await?;
+        self.within(self.inner.store.groups().get(permit.group())).await?;
+        let scope = self.scope(actor, Action::GetUser, &Rows::Users).await?;
+        let facts = self.facts_of(&Object::Group(group.clone()), Coming::default()).await?;
+        let users = self.within(self.inner.store.users().list(&UserFilter::default(), &scope)).await?;
+        let mut list = Vec::new();
+        for user in users.list.into_iter().take(MAX_USERS).filter(|user| user.active) {
+            let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
+            if self.inner.rules.compile(&grants)?.allows(Action::GetGatewayGroup.names(), &facts.target()) {
+                list.push(user);
+            }
+        }
+        Ok(Listed { total: list.len() as u64, list })
     }
 
     /// Which of the decisions asked for would come out differently for whom, were the policy `id` saved with this

@@ -7,6 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod get_admin_key;
 pub(crate) mod list;
+pub(crate) mod permitted_users;
 pub(crate) mod put_admin_key;
 pub(crate) mod revisions;
 mod shown;

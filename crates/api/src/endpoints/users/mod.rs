@@ -23,7 +23,7 @@ pub(crate) fn shown(member: Member) -> api_types::User {
 }
 
 /// A user whose roles are not asked for, or who has none yet.
-fn plain(user: User) -> api_types::User {
+pub(crate) fn plain(user: User) -> api_types::User {
     api_types::User {
         id: user.id,
         username: user.username,
