@@ -13,6 +13,7 @@ use crate::heads::{Head, Heads, Watcher};
 use crate::iam::access::Grants;
 use crate::iam::group_keys::GroupKeys;
 use crate::iam::policies::Policies;
+use crate::iam::provisioning::Provisioning;
 use crate::iam::roles::Roles;
 use crate::iam::sessions::Sessions;
 use crate::iam::tokens::Tokens;
@@ -96,6 +97,11 @@ impl Store {
     /// Permission policies.
     pub fn policies(&self) -> Policies<'_> {
         Policies { store: self }
+    }
+
+    /// What is provisioned by SCIM.
+    pub fn provisioning(&self) -> Provisioning<'_> {
+        Provisioning { store: self }
     }
 
     /// What users were given.

@@ -12,10 +12,11 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
+    (6, "scim", include_str!("../migrations/0006_scim.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.

@@ -320,7 +320,7 @@ impl Users<'_> {
 
 /// What users are given.
 #[derive(Clone, Copy)]
-enum Attached {
+pub(super) enum Attached {
     Roles,
     Boundaries,
 }
@@ -341,7 +341,7 @@ impl Attached {
     }
 }
 
-async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Result<(), StoreError> {
+pub(super) async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Result<(), StoreError> {
     let (table, columns, kind) = what.add();
     for id in ids {
         let row: Vec<Arg> = args![user, id];
@@ -352,7 +352,7 @@ async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Resu
     Ok(())
 }
 
-fn insert_user(new: &NewUser) -> Result<Query, StoreError> {
+pub(super) fn insert_user(new: &NewUser) -> Result<Query, StoreError> {
     let now = now_ms();
     let external = new.external.clone();
     Ok(Query::new(
