@@ -4,6 +4,7 @@
 //! roles, boundaries and token leave it. `authorise` decides whether an actor may do an `action` to an `object`, and
 //! alone makes a [`Permit`], without which no function here touches a group; lists take its scope into their SQL.
 //! `users`, `roles` and `policies` keep what all this is made from; `decisions` explains and simulates it.
+//! `provisioning` is what an identity provider does to users and roles by SCIM.
 
 mod action;
 mod actor;
@@ -14,6 +15,7 @@ mod login;
 mod object;
 mod passwords;
 mod policies;
+mod provisioning;
 mod roles;
 mod rules;
 mod throttle;
@@ -31,6 +33,10 @@ pub use object::Object;
 pub(crate) use object::{Coming, Rows};
 pub(crate) use passwords::Passwords;
 pub use policies::{Policy, PolicySpec, SavedPolicy};
+pub use provisioning::{
+    Condition, Field, GroupMember, GroupSpec, IssuedScimToken, ProvisionedGroup, ProvisionedMember, ScimSettings,
+    ScimToken, Sort, SortBy, Test, UserSpec,
+};
 pub use roles::{NamedFilter, Role, RoleSpec};
 pub(crate) use rules::{Rules, SUPER_ADMIN};
 pub use tokens::{IssuedToken, TokenSpec};
