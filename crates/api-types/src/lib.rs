@@ -10,6 +10,7 @@ pub mod group;
 pub mod iam;
 pub mod instance;
 pub mod product;
+pub mod system_settings;
 
 pub use access::{IssuedToken, Login, Me, PasswordChange, Token, TokenSpec};
 pub use batch::{Batch, BatchChange, BatchOperation, BatchResult, ItemError, ValidationBody};
@@ -25,3 +26,4 @@ pub use iam::{
 };
 pub use instance::{Instance, Refusal, StatusCount};
 pub use product::{License, Plugin, Status, Version};
+pub use system_settings::{IssuedScimToken, ScimSettings, ScimSwitch, ScimToken, ScimTokenSpec};

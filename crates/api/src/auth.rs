@@ -55,7 +55,7 @@ where
 }
 
 /// The client's address belongs into the audit log.
-fn seen_at(actor: Actor, parts: &Parts) -> Actor {
+pub(crate) fn seen_at(actor: Actor, parts: &Parts) -> Actor {
     match parts.extensions.get::<Connection>() {
         Some(connection) => actor.seen_at(connection.peer.ip().to_string()),
         None => actor,

@@ -2,6 +2,7 @@
 //!
 //! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
 //! (who calls), `endpoints` (one file per endpoint), `input` and `shape` (JSON in and out), `error` (the one error).
+//! `scim` is what the endpoints below /scim/v2 share.
 //! `apisix_admin` says the same in the words of Apache APISIX's Admin API (port 9180).
 
 mod apisix_admin;
@@ -15,6 +16,7 @@ mod input;
 mod openapi;
 pub mod permissions;
 mod router;
+mod scim;
 pub mod serve;
 mod shape;
 mod tls;

@@ -14,6 +14,8 @@ pub enum Needs {
     Anybody,
     /// A user with a password of its own, by a way in that is not narrowed; it is about its own account.
     OwnAccount,
+    /// The organization's SCIM token, and nothing else.
+    ScimToken,
     /// These actions, of which one applies (a PUT makes or changes), on this resource.
     One(Vec<Action>, &'static str),
     /// It answers with what the caller may do this to.
@@ -37,13 +39,14 @@ const SERVICE: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/publishe
 const CONSUMER: &str = "arn:api7:gateway:gatewaygroup/{gateway_group_id}/consumer/{username}";
 const USER: &str = "arn:api7:iam:user/{user_id}";
 const ROLE: &str = "arn:api7:iam:role/{role_id}";
+const ORGANIZATION: &str = "arn:api7:iam:organization/*";
 const POLICY: &str = "arn:api7:iam:permissionpolicy/{permission_policy_id}";
 
 /// Every endpoint but those of a group's resources, which [`table`] adds.
 #[rustfmt::skip]
 fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
     use Action::*;
-    use Needs::{Anybody, Nobody, OwnAccount, Visible};
+    use Needs::{Anybody, Nobody, OwnAccount, ScimToken, Visible};
     let one = |action, on| Needs::One(vec![action], on);
     vec![
         ("POST", "/api/login", Nobody),
@@ -113,6 +116,28 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("DELETE", "/api/permission_policies/{permission_policy_id}", one(DeletePermissionPolicy, POLICY)),
         ("POST", "/api/permission_policies/simulate", one(GetPermissionPolicy, "arn:api7:iam:permissionpolicy/*")),
         ("POST", "/api/can_i", Anybody),
+
+        ("GET", "/api/system_settings/scim", one(GetScimProvisioning, ORGANIZATION)),
+        ("PUT", "/api/system_settings/scim", one(UpdateScimProvisioning, ORGANIZATION)),
+        ("POST", "/api/system_settings/scim/token", one(UpdateScimProvisioning, ORGANIZATION)),
+        ("GET", "/scim/v2/ServiceProviderConfig", ScimToken),
+        ("GET", "/scim/v2/ResourceTypes", ScimToken),
+        ("GET", "/scim/v2/ResourceTypes/{name}", ScimToken),
+        ("GET", "/scim/v2/Schemas", ScimToken),
+        ("GET", "/scim/v2/Schemas/{urn}", ScimToken),
+        ("GET", "/scim/v2/Users", ScimToken),
+        ("POST", "/scim/v2/Users", ScimToken),
+        ("GET", "/scim/v2/Users/{id}", ScimToken),
+        ("PUT", "/scim/v2/Users/{id}", ScimToken),
+        ("PATCH", "/scim/v2/Users/{id}", ScimToken),
+        ("DELETE", "/scim/v2/Users/{id}", ScimToken),
+        ("GET", "/scim/v2/Groups", ScimToken),
+        ("POST", "/scim/v2/Groups", ScimToken),
+        ("GET", "/scim/v2/Groups/{id}", ScimToken),
+        ("PUT", "/scim/v2/Groups/{id}", ScimToken),
+        ("PATCH", "/scim/v2/Groups/{id}", ScimToken),
+        ("DELETE", "/scim/v2/Groups/{id}", ScimToken),
+
         ("POST", "/apisix/admin/configs/validate", one(GetGatewayGroup, GROUP)),
     ]
 }

@@ -22,3 +22,8 @@ pub use json::Object;
 
 /// Media type of requests and answers.
 pub const MEDIA_TYPE: &str = "application/scim+json";
+
+/// Unix seconds as SCIM writes moments: `2026-01-31T12:00:00Z`.
+pub fn moment(unix_seconds: i64) -> String {
+    jiff::Timestamp::from_second(unix_seconds).map(|moment| moment.to_string()).unwrap_or_default()
+}

@@ -2,7 +2,6 @@
 
 use api_types::{Instance, Refusal};
 
-
 /// The instance in the API's words.
 pub(super) fn shown(instance: store::instances::Instance) -> Instance {
     Instance {
