@@ -15,4 +15,5 @@ mod people;
 mod permissions;
 mod plugins;
 mod resources;
+mod scim;
 mod validate;

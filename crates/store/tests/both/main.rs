@@ -10,6 +10,7 @@ mod fleet;
 mod groups;
 mod identity;
 mod lists;
+mod provisioning;
 mod sealing;
 #[path = "../support/mod.rs"]
 mod support;
@@ -56,6 +57,8 @@ on_both! {
         a_revoked_instance_cannot_return, instances_long_gone_are_removed;
     identity: users_log_in, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
         replicas_agree_on_a_setting, the_audit_log_is_filtered;
+    provisioning: a_token_is_replaced_and_ends, users_are_kept_and_found, a_change_is_made_to_what_was_read,
+        roles_have_members;
     visible: groups_as_policies_say, resources_by_their_service, what_is_attached_stays;
 }
 
