@@ -72,3 +72,8 @@ fn sign_on_knows_the_model_alone() {
     assert_eq!(ours, ["flotilla-model"]);
     assert_none("flotilla-sign-on", &["axum", "sqlx", "native-tls", "openssl-sys"]);
 }
+
+#[test]
+fn scim_knows_none_of_ours() {
+    assert!(needs("flotilla-scim").iter().all(|name| !name.starts_with("flotilla")));
+}

@@ -12,6 +12,7 @@ pub mod iam;
 pub mod instance;
 pub mod login_option;
 pub mod product;
+pub mod system_settings;
 
 pub use access::{IssuedToken, Login, Me, NewSecondFactor, OneTimeCode, PasswordChange, Token, TokenSpec};
 pub use audit::{
@@ -32,3 +33,4 @@ pub use iam::{
 pub use instance::{Instance, Refusal, StatusCount};
 pub use login_option::{BuiltInLogin, BuiltInLoginSpec, LdapLogin, LoginOption, LoginOptionSpec, LoginWay, LoginWays};
 pub use product::{License, Plugin, Status, Version};
+pub use system_settings::{IssuedScimToken, ScimSettings, ScimSwitch, ScimToken, ScimTokenSpec};

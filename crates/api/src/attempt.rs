@@ -71,10 +71,10 @@ pub(crate) struct Denied {
 }
 
 impl Told {
-    /// From an answer in APISIX's words.
+    /// From an answer in the words of APISIX or SCIM.
     pub(crate) fn of(body: &Value) -> Self {
         let text = |name| body.get(name).and_then(Value::as_str);
-        let texts: Vec<_> = ["error_msg", "message", "description"].into_iter().filter_map(text).collect();
+        let texts: Vec<_> = ["error_msg", "message", "description", "detail"].into_iter().filter_map(text).collect();
         Self { message: texts.join(": "), denied: None }
     }
 }

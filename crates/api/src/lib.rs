@@ -2,9 +2,9 @@
 //!
 //! Read in this order: [`serve`] (listeners), `router` (every endpoint), `edge` (what holds for every request), `auth`
 //! (who calls), `attempt` (what is recorded of requests that are refused), `endpoints` (one file per endpoint), `input` and
-//! `shape` (JSON in and out), `error` (the one error). `sign_on` is what login options take and ask, `audit_stream` sends
-//! the audit log elsewhere as it is written. `apisix_admin` says the same in the words of Apache APISIX's Admin API (port
-//! 9180).
+//! `shape` (JSON in and out), `error` (the one error). `sign_on` is what login options take and ask, `scim` what the
+//! endpoints below /scim/v2 share, `audit_stream` sends the audit log elsewhere as it is written. `apisix_admin` says the
+//! same in the words of Apache APISIX's Admin API (port 9180).
 
 mod apisix_admin;
 mod attempt;
@@ -20,6 +20,7 @@ mod openapi;
 mod pace;
 pub mod permissions;
 mod router;
+mod scim;
 pub mod serve;
 mod shape;
 mod sign_on;

@@ -20,6 +20,7 @@ pub(crate) fn base() -> OpenApi {
         .security_scheme("api_key", key(ApiKey::Header(ApiKeyValue::new("X-API-KEY"))))
         .security_scheme("session", key(ApiKey::Cookie(ApiKeyValue::new(crate::auth::SESSION_COOKIE))))
         .security_scheme("basic", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)))
+        .security_scheme("scim_token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .build();
     let schemes = ["api_key", "session", "basic"].map(|name| SecurityRequirement::new(name, Vec::<String>::new()));
     let version = env!("CARGO_PKG_VERSION");
@@ -55,6 +56,10 @@ fn tell(item: Option<&mut Value>, endpoint: &Endpoint) {
     let permission = match &endpoint.needs {
         Needs::Nobody => {
             operation.insert("security".to_owned(), json!([]));
+            return;
+        }
+        Needs::ScimToken => {
+            operation.insert("security".to_owned(), json!([{ "scim_token": [] }]));
             return;
         }
         Needs::Anybody | Needs::OwnAccount => return,

@@ -14,6 +14,8 @@ pub enum Needs {
     Anybody,
     /// A user with a password of its own, by a way in that is not narrowed; it is about its own account.
     OwnAccount,
+    /// The organization's SCIM token, and nothing else.
+    ScimToken,
     /// These actions, of which one applies (a PUT makes or changes), on this resource.
     One(Vec<Action>, &'static str),
     /// It answers with what the caller may do this to.
@@ -44,7 +46,7 @@ const POLICY: &str = "arn:api7:iam:permissionpolicy/{permission_policy_id}";
 #[rustfmt::skip]
 fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
     use Action::*;
-    use Needs::{Anybody, Nobody, OwnAccount, Visible};
+    use Needs::{Anybody, Nobody, OwnAccount, ScimToken, Visible};
     let one = |action, on| Needs::One(vec![action], on);
     vec![
         ("POST", "/api/login", Nobody),
@@ -137,6 +139,28 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("GET", "/api/audit_logs/verify", one(GetAudit, ORGANIZATION)),
         ("GET", "/api/audit_logs/config", one(GetAudit, ORGANIZATION)),
         ("PUT", "/api/audit_logs/config", one(UpdateAuditConfig, ORGANIZATION)),
+
+        ("GET", "/api/system_settings/scim", one(GetScimProvisioning, ORGANIZATION)),
+        ("PUT", "/api/system_settings/scim", one(UpdateScimProvisioning, ORGANIZATION)),
+        ("POST", "/api/system_settings/scim/token", one(UpdateScimProvisioning, ORGANIZATION)),
+        ("GET", "/scim/v2/ServiceProviderConfig", ScimToken),
+        ("GET", "/scim/v2/ResourceTypes", ScimToken),
+        ("GET", "/scim/v2/ResourceTypes/{name}", ScimToken),
+        ("GET", "/scim/v2/Schemas", ScimToken),
+        ("GET", "/scim/v2/Schemas/{urn}", ScimToken),
+        ("GET", "/scim/v2/Users", ScimToken),
+        ("POST", "/scim/v2/Users", ScimToken),
+        ("GET", "/scim/v2/Users/{id}", ScimToken),
+        ("PUT", "/scim/v2/Users/{id}", ScimToken),
+        ("PATCH", "/scim/v2/Users/{id}", ScimToken),
+        ("DELETE", "/scim/v2/Users/{id}", ScimToken),
+        ("GET", "/scim/v2/Groups", ScimToken),
+        ("POST", "/scim/v2/Groups", ScimToken),
+        ("GET", "/scim/v2/Groups/{id}", ScimToken),
+        ("PUT", "/scim/v2/Groups/{id}", ScimToken),
+        ("PATCH", "/scim/v2/Groups/{id}", ScimToken),
+        ("DELETE", "/scim/v2/Groups/{id}", ScimToken),
+
         ("POST", "/apisix/admin/configs/validate", one(GetGatewayGroup, GROUP)),
     ]
 }

@@ -1,7 +1,7 @@
 //! Every endpoint of the API.
 
 use axum::extract::DefaultBodyLimit;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Extension, Router, middleware};
 use control::Control;
@@ -15,11 +15,12 @@ use crate::attempt::Surface;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
     admin_keys, audit_logs, gateway_groups, instances, join_tokens, ldap, license, login_options, me, oidc, password,
-    permission_policies, plugins, resources, roles, schema, second_factor, session, status, system_settings, tokens,
-    users, version,
+    permission_policies, plugins, resources, roles, schema, scim, second_factor, session, status, system_settings,
+    tokens, users, version,
 };
 use crate::error::ApiError;
 use crate::pace::Pace;
+use crate::scim::ScimError;
 use crate::serve::ApiSettings;
 use crate::sign_on::Clients;
 use crate::{docs, openapi};
@@ -54,6 +55,7 @@ fn endpoints() -> OpenApiRouter<Control> {
         .merge(sign_on())
         .merge(members())
         .merge(permissions())
+        .merge(provisioning())
         .merge(product())
         .merge(groups())
         .merge(fleet())
@@ -132,6 +134,32 @@ fn permissions() -> OpenApiRouter<Control> {
         .routes(routes!(policies::can_i::can_i))
 }
 
+fn provisioning() -> OpenApiRouter<Control> {
+    use scim::{discovery, groups, users};
+    OpenApiRouter::new()
+        .routes(routes!(system_settings::get_scim::get_scim_settings, system_settings::put_scim::put_scim_settings))
+        .routes(routes!(system_settings::make_scim_token::make_scim_token))
+        .routes(routes!(discovery::get_service_provider_config))
+        .routes(routes!(discovery::list_resource_types))
+        .routes(routes!(discovery::get_resource_type))
+        .routes(routes!(discovery::list_schemas))
+        .routes(routes!(discovery::get_schema))
+        .routes(routes!(users::list::list_scim_users, users::create::create_scim_user))
+        .routes(routes!(
+            users::get::get_scim_user,
+            users::replace::replace_scim_user,
+            users::patch::patch_scim_user,
+            users::delete::delete_scim_user
+        ))
+        .routes(routes!(groups::list::list_scim_groups, groups::create::create_scim_group))
+        .routes(routes!(
+            groups::get::get_scim_group,
+            groups::replace::replace_scim_group,
+            groups::patch::patch_scim_group,
+            groups::delete::delete_scim_group
+        ))
+}
+
 fn product() -> OpenApiRouter<Control> {
     OpenApiRouter::new()
         .routes(routes!(version::get::get_version))
@@ -202,8 +230,12 @@ fn document_route(document: &OpenApi) -> MethodRouter<Control> {
     get(move || async move { ([(header::CONTENT_TYPE, json)], text) })
 }
 
-async fn nothing_here(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("there is nothing under {}; see /docs", uri.path()))
+async fn nothing_here(uri: Uri) -> Response {
+    let message = format!("there is nothing under {}; see /docs", uri.path());
+    match uri.path().starts_with(crate::scim::ROOT) {
+        true => ScimError::new(StatusCode::NOT_FOUND.as_u16(), message).into_response(),
+        false => ApiError::not_found(message).into_response(),
+    }
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> impl IntoResponse {

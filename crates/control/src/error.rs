@@ -114,9 +114,10 @@ impl From<StoreError> for ControlError {
         match error {
             StoreError::Unavailable(cause) => Self::Unavailable(cause),
             StoreError::NotFound { what, id } => Self::NotFound { what, id },
-            StoreError::Duplicate { .. } | StoreError::Conflict { .. } | StoreError::InUse { .. } => {
-                Self::Conflict(error.to_string())
-            }
+            StoreError::Duplicate { .. }
+            | StoreError::Conflict { .. }
+            | StoreError::Changed { .. }
+            | StoreError::InUse { .. } => Self::Conflict(error.to_string()),
             StoreError::Revoked(_) => Self::Join(JoinRefusal::NotAdmitted),
             other => Self::Internal(other.to_string()),
         }

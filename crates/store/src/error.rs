@@ -17,6 +17,14 @@ pub enum StoreError {
         /// Its head.
         head: Revision,
     },
+    /// Another write came between the caller's read and its own.
+    #[error("{what} {id} was changed meanwhile")]
+    Changed {
+        /// In words: `user`.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
     /// There is no such thing.
     #[error("{what} {id} does not exist")]
     NotFound {

@@ -3,14 +3,20 @@
 /// One page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    number: u32,
+    offset: i64,
     size: u32,
 }
 
 impl Page {
     /// The `number`th page (from 1) of `size` entries each; zeros count as one.
     pub fn new(number: u32, size: u32) -> Self {
-        Self { number: number.max(1), size: size.max(1) }
+        let size = size.max(1);
+        Self { offset: i64::from(number.max(1) - 1) * i64::from(size), size }
+    }
+
+    /// `size` entries after the first `offset`; a size of zero counts as one.
+    pub fn after(offset: u32, size: u32) -> Self {
+        Self { offset: offset.into(), size: size.max(1) }
     }
 
     pub(crate) fn size(self) -> i64 {
@@ -18,7 +24,7 @@ impl Page {
     }
 
     pub(crate) fn offset(self) -> i64 {
-        i64::from(self.number - 1) * i64::from(self.size)
+        self.offset
     }
 }
 

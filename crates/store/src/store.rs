@@ -14,6 +14,7 @@ use crate::iam::access::Grants;
 use crate::iam::group_keys::GroupKeys;
 use crate::iam::login_options::LoginOptions;
 use crate::iam::policies::Policies;
+use crate::iam::provisioning::Provisioning;
 use crate::iam::roles::Roles;
 use crate::iam::second_factors::SecondFactors;
 use crate::iam::sessions::Sessions;
@@ -104,6 +105,11 @@ impl Store {
     /// Permission policies.
     pub fn policies(&self) -> Policies<'_> {
         Policies { store: self }
+    }
+
+    /// What is provisioned by SCIM.
+    pub fn provisioning(&self) -> Provisioning<'_> {
+        Provisioning { store: self }
     }
 
     /// What users were given.

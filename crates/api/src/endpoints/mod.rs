@@ -17,6 +17,7 @@ pub(crate) mod plugins;
 pub(crate) mod resources;
 pub(crate) mod roles;
 pub(crate) mod schema;
+pub(crate) mod scim;
 pub(crate) mod second_factor;
 pub(crate) mod session;
 pub(crate) mod status;

@@ -17,5 +17,6 @@ mod people;
 mod permissions;
 mod plugins;
 mod resources;
+mod scim;
 mod sign_on;
 mod validate;

@@ -23,6 +23,8 @@ enum Asker {
     GroupKey,
     /// A holder of another group's admin key.
     OtherGroupKey,
+    /// An identity provider with the SCIM token.
+    Scim,
 }
 
 /// What comes of it.
@@ -49,6 +51,8 @@ fn expected(asker: Asker, endpoint: &Endpoint) -> Outcome {
     match (&endpoint.needs, asker) {
         (Needs::Nobody, _) => Outcome::Permitted,
         (_, Asker::Nobody) => Outcome::Unknown,
+        (Needs::ScimToken, Asker::Scim) => Outcome::Permitted,
+        (Needs::ScimToken, _) | (_, Asker::Scim) => Outcome::Unknown,
         // They end the session or the password that is asked with; keys have neither.
         (Needs::OwnAccount, Asker::GroupKey | Asker::OtherGroupKey) => Outcome::Unknown,
         (Needs::Anybody, Asker::GroupKey | Asker::OtherGroupKey) if endpoint.path == "/api/password" => {
@@ -81,6 +85,7 @@ struct People {
     viewer: String,
     group_key: String,
     other_group_key: String,
+    scim: String,
 }
 
 impl People {
@@ -96,6 +101,7 @@ impl People {
             viewer: token_of(api, "viewer", &["viewer_id"]).await?.1,
             group_key: key("default").await?,
             other_group_key: key(&other).await?,
+            scim: crate::scim::token(api).await?,
         })
     }
 
@@ -107,6 +113,7 @@ impl People {
             Asker::SuperAdmin => Some(&api.token),
             Asker::GroupKey => Some(&self.group_key),
             Asker::OtherGroupKey => Some(&self.other_group_key),
+            Asker::Scim => Some(&self.scim),
         }
     }
 }
@@ -132,6 +139,7 @@ fn body_for(path: &str) -> Value {
         ("/api/login", _) => json!({ "username": "x", "password": "x" }),
         ("/api/password", _) => json!({ "old_password": "x", "new_password": "x" }),
         ("/api/invites", _) => json!({ "username": "", "password": "" }),
+        ("/api/system_settings/scim", _) => json!({ "enabled": true }),
         ("/api/can_i", _) => {
             json!({ "action": "gateway:GetGatewayGroup", "resource": "arn:api7:gateway:gatewaygroup/x" })
         }
@@ -165,8 +173,9 @@ async fn ask(api: &Fixture, endpoint: &Endpoint, key: Option<&str>) -> Result<An
     }
     let request = api.request(endpoint.method.parse()?, &path);
     let request = if endpoint.method == "GET" { request } else { request.json(&body_for(&endpoint.path)) };
+    // Both ways at once: what counts is the key, not where it stands.
     let request = match key {
-        Some(key) => request.header("X-API-KEY", key),
+        Some(key) => request.header("X-API-KEY", key).bearer_auth(key),
         None => request,
     };
     read(request.send().await?).await
@@ -194,8 +203,15 @@ async fn everyone_gets_what_the_table_says() -> Result<()> {
     let people = People::invite(&api).await?;
     let mut wrong = Vec::new();
     // What an admin may delete goes last.
-    let askers =
-        [Asker::Nobody, Asker::Powerless, Asker::Viewer, Asker::OtherGroupKey, Asker::GroupKey, Asker::SuperAdmin];
+    let askers = [
+        Asker::Nobody,
+        Asker::Powerless,
+        Asker::Viewer,
+        Asker::OtherGroupKey,
+        Asker::GroupKey,
+        Asker::Scim,
+        Asker::SuperAdmin,
+    ];
     for asker in askers {
         for endpoint in table() {
             let ends_the_test = endpoint.method == "DELETE"

@@ -131,6 +131,10 @@ actions! {
     DeleteLoginOption = ["iam:DeleteLoginOption"];
     /// Put a licence.
     UpdateLicense = ["iam:UpdateLicense"];
+    /// See whether provisioning by SCIM is on, and since when there is a token.
+    GetScimProvisioning = ["iam:GetSCIMProvisioning"];
+    /// Switch provisioning by SCIM on and off, and make its token.
+    UpdateScimProvisioning = ["iam:UpdateSCIMProvisioning"];
     /// See who did what.
     GetAudit = ["iam:GetAudit"];
     /// Take the audit log out.
@@ -165,8 +169,6 @@ const OF_API7: &[&str] = &[
     "gateway:CreateAlertPolicy",
     "gateway:UpdateAlertPolicy",
     "gateway:DeleteAlertPolicy",
-    "iam:GetSCIMProvisioning",
-    "iam:UpdateSCIMProvisioning",
     "iam:GetContactPoint",
     "iam:CreateContactPoint",
     "iam:UpdateContactPoint",

@@ -33,6 +33,8 @@ pub enum ActorKind {
         /// The one group the key is good for.
         group: GroupId,
     },
+    /// An identity provider that provisions users and groups by SCIM.
+    Scim,
     /// The control plane itself.
     System,
 }
@@ -86,7 +88,7 @@ impl Actor {
     pub fn own_group(&self) -> Option<&GroupId> {
         match &self.kind {
             ActorKind::GroupAdminKey { group } => Some(group),
-            ActorKind::User { .. } | ActorKind::System => None,
+            ActorKind::User { .. } | ActorKind::Scim | ActorKind::System => None,
         }
     }
 
@@ -94,7 +96,7 @@ impl Actor {
     pub fn user_id(&self) -> Option<&str> {
         match &self.kind {
             ActorKind::User { id, .. } => Some(id),
-            ActorKind::GroupAdminKey { .. } | ActorKind::System => None,
+            ActorKind::GroupAdminKey { .. } | ActorKind::Scim | ActorKind::System => None,
         }
     }
 
@@ -103,11 +105,12 @@ impl Actor {
         matches!(self.kind, ActorKind::User { must_change_password: true, .. })
     }
 
-    /// As in the audit log and as author of revisions: `user:admin`, `admin-key:default`, `system`.
+    /// As in the audit log and as author of revisions: `user:admin`, `admin-key:default`, `scim`, `system`.
     pub fn audit_name(&self) -> String {
         match &self.kind {
             ActorKind::User { username, .. } => format!("user:{username}"),
             ActorKind::GroupAdminKey { group } => format!("admin-key:{group}"),
+            ActorKind::Scim => "scim".to_owned(),
             ActorKind::System => "system".to_owned(),
         }
     }

@@ -5,6 +5,7 @@
 //! alone makes a [`Permit`], without which no function here touches a group; lists take its scope into their SQL.
 //! `login_options` and `sign_on` are the ways in beside name and password, `built_in_login` switches that one off.
 //! `users`, `roles` and `policies` keep what all this is made from; `decisions` explains and simulates it.
+//! `provisioning` is what an identity provider does to users and roles by SCIM.
 
 mod action;
 mod actor;
@@ -17,6 +18,7 @@ mod login_options;
 mod object;
 mod passwords;
 mod policies;
+mod provisioning;
 mod roles;
 mod rules;
 mod second_factor;
@@ -39,6 +41,10 @@ pub use object::Object;
 pub(crate) use object::{Coming, Rows};
 pub(crate) use passwords::Passwords;
 pub use policies::{Policy, PolicySpec, SavedPolicy};
+pub use provisioning::{
+    Condition, Field, GroupMember, GroupSpec, IssuedScimToken, ProvisionedGroup, ProvisionedMember, ScimSettings,
+    ScimToken, Sort, SortBy, Test, UserSpec,
+};
 pub use roles::{NamedFilter, Role, RoleSpec};
 pub(crate) use rules::{Rules, SUPER_ADMIN};
 pub use second_factor::NewSecondFactor;

@@ -150,6 +150,18 @@ impl Control {
     }
 }
 
+/// What an identity provider may do: all that concerns users and roles, but not what roles allow.
+pub(super) fn access_of_scim() -> Result<Access, ControlError> {
+    let own = json!({ "statement": [{
+        "effect": "allow",
+        "actions": ["iam:GetUser", "iam:InviteUser", "iam:UpdateUser", "iam:DeleteUser", "iam:ResetPassword",
+            "iam:UpdateUserRole", "iam:GetRole", "iam:CreateCustomRole", "iam:UpdateCustomRole", "iam:DeleteCustomRole"],
+        "resources": ["arn:api7:iam:user/<.*>", "arn:api7:iam:role/<.*>"],
+    }] });
+    let policy = Arc::new(compiled("scim", "SCIM provisioning", &own.to_string())?);
+    Ok(Access::new(vec![Attached { policy, role: role_of("scim", "SCIM provisioning") }], Vec::new()))
+}
+
 /// A document as a policy, compiled.
 pub(super) fn compiled(id: &str, name: &str, text: &str) -> Result<Policy, ControlError> {
     let broken = |cause: String| ControlError::Internal(format!("permission policy {name} is corrupt: {cause}"));

@@ -12,12 +12,13 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
     (4, "audit", include_str!("../migrations/0004_audit.sql")),
     (5, "login options", include_str!("../migrations/0005_login_options.sql")),
+    (6, "scim", include_str!("../migrations/0006_scim.sql")),
     (7, "second factor", include_str!("../migrations/0007_second_factor.sql")),
     (8, "expirations", include_str!("../migrations/0008_expirations.sql")),
 ];

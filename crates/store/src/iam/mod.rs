@@ -1,4 +1,5 @@
-//! Who may come in and what each was given: users, roles, permission policies, sessions, tokens, group keys.
+//! Who may come in and what each was given: users, roles, permission policies, sessions, tokens, group keys,
+//! what is provisioned by SCIM.
 //!
 //! What a control plane keeps compiled of this is good for one [`version`](users::Identity::version): every change of
 //! users, roles, policies and what is attached to what makes the next one, in the same transaction.
@@ -8,6 +9,7 @@ pub mod group_keys;
 pub(crate) mod labels;
 pub mod login_options;
 pub mod policies;
+pub mod provisioning;
 pub mod roles;
 pub mod second_factors;
 pub mod sessions;

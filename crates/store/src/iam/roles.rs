@@ -213,7 +213,8 @@ async fn attach(tx: &mut Tx, role: &str, policies: &[String]) -> Result<(), Stor
     Ok(())
 }
 
-fn read(row: &Row) -> Result<Role, StoreError> {
+/// Reads the columns of `roles`, whatever else the row has.
+pub(super) fn read(row: &Row) -> Result<Role, StoreError> {
     Ok(Role {
         id: row.get("id")?,
         name: row.get("name")?,

@@ -18,6 +18,7 @@ pub(crate) fn shown(actor: &Actor) -> Me {
     let (id, username, kind) = match actor.kind() {
         ActorKind::User { id, username, .. } => (id.clone(), username.clone(), "user"),
         ActorKind::GroupAdminKey { .. } => (actor.audit_name(), String::new(), "group_admin_key"),
+        ActorKind::Scim => (actor.audit_name(), String::new(), "scim"),
         ActorKind::System => (actor.audit_name(), String::new(), "system"),
     };
     let gateway_group_id = actor.own_group().map(ToString::to_string);

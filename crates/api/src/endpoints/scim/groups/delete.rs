@@ -1,0 +1,25 @@
+//! `DELETE /scim/v2/Groups/{id}`
+
+use axum::extract::State;
+use axum::response::Response;
+use control::Control;
+
+use crate::input::PathOf;
+use crate::scim::{Base, Preconditions, ScimCaller, ScimError, ScimResult, group_shape, removed};
+
+/// Removes a group: its role is taken from those who have it.
+#[utoipa::path(delete, path = "/scim/v2/Groups/{id}", tag = "scim", params(("id" = String, Path)),
+    responses((status = NO_CONTENT),
+        (status = FORBIDDEN, body = serde_json::Value, content_type = "application/scim+json"),
+        (status = NOT_FOUND, body = serde_json::Value, content_type = "application/scim+json")))]
+pub(crate) async fn delete_scim_group(
+    caller: ScimCaller,
+    State(control): State<Control>,
+    base: Base,
+    preconditions: Preconditions,
+    PathOf(id): PathOf<String>,
+) -> ScimResult<Response> {
+    let check = |found: &_| preconditions.check(&group_shape::shown(found, &base.0).version);
+    control.deprovision_group::<ScimError>(&caller.actor, &id, check).await?;
+    Ok(removed())
+}

@@ -1,0 +1,33 @@
+//! `PUT /scim/v2/Groups/{id}`
+
+use axum::extract::State;
+use axum::response::Response;
+use control::Control;
+use http::StatusCode;
+
+use crate::input::PathOf;
+use crate::scim::{Base, Preconditions, ScimBody, ScimCaller, ScimError, ScimQuery, ScimResult, group_shape};
+
+/// Replaces a group. Its members stay when they are left out.
+#[utoipa::path(put, path = "/scim/v2/Groups/{id}", tag = "scim", params(("id" = String, Path)),
+    request_body(content = serde_json::Value, content_type = "application/scim+json"),
+    responses((status = OK, body = serde_json::Value, content_type = "application/scim+json"),
+        (status = BAD_REQUEST, body = serde_json::Value, content_type = "application/scim+json"),
+        (status = FORBIDDEN, body = serde_json::Value, content_type = "application/scim+json"),
+        (status = PRECONDITION_FAILED, body = serde_json::Value, content_type = "application/scim+json")))]
+pub(crate) async fn replace_scim_group(
+    caller: ScimCaller,
+    State(control): State<Control>,
+    base: Base,
+    query: ScimQuery,
+    preconditions: Preconditions,
+    PathOf(id): PathOf<String>,
+    ScimBody(body): ScimBody,
+) -> ScimResult<Response> {
+    let change = |before: &_| {
+        preconditions.check(&group_shape::shown(before, &base.0).version)?;
+        group_shape::spec(&body, true)
+    };
+    let changed = control.reprovision_group::<ScimError>(&caller.actor, &id, change).await?;
+    Ok(super::answer(StatusCode::OK, &changed, &query, &base.0))
+}
