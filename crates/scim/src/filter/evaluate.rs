@@ -25,19 +25,17 @@ impl Filter {
                 check_comparison(path, attribute.value_part().unwrap_or(attribute), *operator, literal)
             }
             Filter::Within(path, part) => match definition.find(path) {
-                Some(place) if place.sub.is_none() => part.check_within(path, place.attribute),
+                Some(place) if place.sub.is_none() => part.check_within(place.attribute),
                 _ => Err(unknown(path)),
             },
         }
     }
 
-    /// The same for what stands in brackets behind `above`.
-    pub(crate) fn check_within(&self, above: &AttributePath, attribute: &'static Attribute) -> Result<(), Error> {
+    /// The same for what stands in brackets behind an attribute.
+    pub(crate) fn check_within(&self, attribute: &'static Attribute) -> Result<(), Error> {
         match self {
-            Filter::And(parts) | Filter::Or(parts) => {
-                parts.iter().try_for_each(|part| part.check_within(above, attribute))
-            }
-            Filter::Not(part) => part.check_within(above, attribute),
+            Filter::And(parts) | Filter::Or(parts) => parts.iter().try_for_each(|part| part.check_within(attribute)),
+            Filter::Not(part) => part.check_within(attribute),
             Filter::Present(path) => part_of(attribute, path).map(drop).ok_or_else(|| unknown(path)),
             Filter::Compare(path, operator, literal) => {
                 let part = part_of(attribute, path).ok_or_else(|| unknown(path))?;

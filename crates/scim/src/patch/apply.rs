@@ -28,7 +28,7 @@ pub(super) fn operation(definition: &Definition, resource: &mut Object, operatio
             if place.sub.is_some() || place.attribute.parts().is_empty() {
                 return Err(invalid(&path.to_string()));
             }
-            filter.check_within(path, place.attribute)?;
+            filter.check_within(place.attribute)?;
             if let Some(sub) = sub {
                 place.sub = Some(named(place.attribute.parts(), sub).ok_or_else(|| invalid(sub))?);
             }
