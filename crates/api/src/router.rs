@@ -238,6 +238,10 @@ async fn nothing_here(uri: Uri) -> Response {
     }
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> impl IntoResponse {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}; see /docs", uri.path()))
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let message = format!("{} does not take {method}; see /docs", uri.path());
+    match uri.path().starts_with(crate::scim::ROOT) {
+        true => ScimError::new(StatusCode::METHOD_NOT_ALLOWED.as_u16(), message).into_response(),
+        false => ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message).into_response(),
+    }
 }

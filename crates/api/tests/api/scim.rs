@@ -323,6 +323,7 @@ async fn what_is_wrong_is_said_in_scim_s_words() -> Result<()> {
         ("PATCH", &ann, op(json!({ "op": "jump" })), 400, "invalidSyntax"),
         ("PATCH", &ann, op(json!({ "op": "replace", "path": "userName", "value": "admin" })), 409, "uniqueness"),
         ("GET", "/Nothing", None, 404, ""),
+        ("DELETE", "/Users", None, 405, ""),
     ];
     for (method, path, body, status, wanted) in cases {
         let answer = provider.send(method, path, body.clone()).await?;
