@@ -55,6 +55,7 @@ async fn an_instance_outlives_its_control_plane() {
     let instance = gateway(&place, &control.channel, Some(&token));
     let http = client();
     soon(&http, instance.http(), "/x", (200, "one")).await;
+    control.api.until_acknowledged("default").await;
     let api = control.process.http().to_string();
     let channel = control.channel.clone();
     control.process.kill();

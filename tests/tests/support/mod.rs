@@ -216,6 +216,22 @@ impl Api {
         self.put(group, "services/s", json!({ "name": "s", "upstream": upstream })).await;
         self.put(group, "routes/r", json!({ "name": "r", "paths": [path], "service_id": "s" })).await;
     }
+
+    /// Waits until the group's only instance has acknowledged the newest revision: from then on it is on its disk.
+    /// An instance serves a revision a moment before that.
+    pub async fn until_acknowledged(&self, group: &str) {
+        let started = Instant::now();
+        loop {
+            let status = self.call("GET", &format!("/api/gateway_groups/{group}/status"), None).await;
+            let list = self.call("GET", &format!("/api/gateway_groups/{group}/instances"), None).await;
+            let (newest, applied) = (&status["value"]["revision"], &list["list"][0]["applied_revision"]);
+            if newest.is_u64() && newest == applied {
+                return;
+            }
+            assert!(started.elapsed() < DEADLINE, "revision {newest}, acknowledged {applied}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 /// An upstream that answers its name.
