@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use model::GroupId;
 use model::policy::{Access, Explanation, Scope};
 use serde_json::Value;
-use store::Listed;
 use store::iam::access::{Grant, GrantingRole};
 use store::iam::users::{User, UserFilter};
+use store::{Direction, Listed};
 
 use super::action::Action;
 use super::actor::Actor;
@@ -89,7 +89,8 @@ impl Control {
         self.within(self.inner.store.groups().get(permit.group())).await?;
         let scope = self.scope(actor, Action::GetUser, &Rows::Users).await?;
         let facts = self.facts_of(&Object::Group(group.clone()), Coming::default()).await?;
-        let users = self.within(self.inner.store.users().list(&UserFilter::default(), &scope)).await?;
+        let by_name = UserFilter { direction: Direction::Ascending, ..UserFilter::default() };
+        let users = self.within(self.inner.store.users().list(&by_name, &scope)).await?;
         let mut list = Vec::new();
         for user in users.list.into_iter().take(MAX_USERS).filter(|user| user.active) {
             let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
