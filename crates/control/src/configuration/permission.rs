@@ -12,6 +12,7 @@ use crate::error::ControlError;
 use crate::iam::{Action, Actor, Coming, Object, Permit, Rows};
 
 /// One permission that an operation takes.
+#[derive(PartialEq)]
 pub(super) struct Needed {
     action: Action,
     object: Object,
@@ -73,7 +74,11 @@ impl Control {
         if actor.access().is_unlimited() {
             return Ok(());
         }
-        for needed in operations.iter().flat_map(|operation| of_operation(group, state, operation, way)) {
+        let of_each = operations.iter().flat_map(|operation| of_operation(group, state, operation, way));
+        let mut all_needed: Vec<Needed> = of_each.collect();
+        // Each is asked of the database; the routes of one service mostly need the same.
+        all_needed.dedup();
+        for needed in all_needed {
             let coming = Coming { labels: needed.labels.as_ref(), boundaries: None };
             let refused = match self.authorise(actor, needed.action, &needed.object, coming).await {
                 Ok(()) => continue,
