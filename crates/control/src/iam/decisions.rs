@@ -7,7 +7,7 @@ use model::policy::{Access, Explanation, Scope};
 use serde_json::Value;
 use store::iam::access::{Grant, GrantingRole};
 use store::iam::users::{User, UserFilter};
-use store::{Direction, Listed};
+use store::{Direction, Listed, Page};
 
 use super::action::Action;
 use super::actor::Actor;
@@ -17,7 +17,7 @@ use crate::control::Control;
 use crate::error::ControlError;
 
 /// Users looked at in one simulation; beyond it, the answer says so.
-const MAX_USERS: usize = 1_000;
+const MAX_USERS: u32 = 1_000;
 /// Questions of one simulation.
 const MAX_QUESTIONS: usize = 200;
 
@@ -89,10 +89,11 @@ impl Control {
         self.within(self.inner.store.groups().get(permit.group())).await?;
         let scope = self.scope(actor, Action::GetUser, &Rows::Users).await?;
         let facts = self.facts_of(&Object::Group(group.clone()), Coming::default()).await?;
-        let by_name = UserFilter { direction: Direction::Ascending, ..UserFilter::default() };
+        let page = Some(Page::new(1, MAX_USERS));
+        let by_name = UserFilter { direction: Direction::Ascending, page, ..UserFilter::default() };
         let users = self.within(self.inner.store.users().list(&by_name, &scope)).await?;
         let mut list = Vec::new();
-        for user in users.list.into_iter().take(MAX_USERS).filter(|user| user.active) {
+        for user in users.list.into_iter().filter(|user| user.active) {
             let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
             if self.inner.rules.compile(&grants)?.allows(Action::GetGatewayGroup.names(), &facts.target()) {
                 list.push(user);
@@ -121,10 +122,11 @@ impl Control {
         }
         change.check()?;
         let asked = self.asked(questions).await?;
-        let users = self.within(self.inner.store.users().list(&UserFilter::default(), &Scope::Everything)).await?;
-        let mut simulation = Simulation { differences: Vec::new(), users: 0, is_partial: users.list.len() > MAX_USERS };
-        for user in users.list.into_iter().take(MAX_USERS) {
-            simulation.users += 1;
+        let first = UserFilter { page: Some(Page::new(1, MAX_USERS)), ..UserFilter::default() };
+        let users = self.within(self.inner.store.users().list(&first, &Scope::Everything)).await?;
+        let is_partial = users.total > u64::from(MAX_USERS);
+        let mut simulation = Simulation { differences: Vec::new(), users: users.list.len(), is_partial };
+        for user in users.list {
             let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
             let Some(changed) = change.applied_to(&grants) else { continue };
             let (now, then) = (self.inner.rules.compile(&grants)?, self.inner.rules.compile_apart(&changed)?);
