@@ -75,10 +75,7 @@ impl Policy {
     /// Carries the action out.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.action {
-            Action::List { client } => {
-                let policies = client.client()?.policies().await?;
-                client.output.list(&policies, &["policy", "id", "type", "labels"], row)
-            }
+            Action::List { client } => list(&client, &client.client()?.policies().await?),
             Action::Show { client, name } => {
                 let policy = client.client()?.policy_by_name(&name).await?;
                 client.output.one(&policy, |policy| serde_json::to_string_pretty(policy).unwrap_or_default())
@@ -141,8 +138,11 @@ fn show(client: &ClientArguments, simulation: &Simulation) -> anyhow::Result<()>
     Ok(())
 }
 
-fn row(policy: &PermissionPolicy) -> Vec<String> {
-    vec![policy.name.clone(), policy.id.clone(), policy.policy_type.clone(), output::labels(&policy.labels)]
+/// Prints policies, a line each.
+pub(crate) fn list(client: &ClientArguments, policies: &[PermissionPolicy]) -> anyhow::Result<()> {
+    client.output.list(policies, &["policy", "id", "type", "labels"], |policy| {
+        vec![policy.name.clone(), policy.id.clone(), policy.policy_type.clone(), output::labels(&policy.labels)]
+    })
 }
 
 /// The document in a file, which may also hold a whole policy as `show` prints it.

@@ -4,7 +4,7 @@ use api_types::{Role as Shown, RoleSpec};
 use clap::{Args, Subcommand};
 
 use crate::client_settings::ClientArguments;
-use crate::{group, output};
+use crate::{group, output, policy};
 
 /// List, create and delete roles; attach permission policies to them.
 #[derive(Debug, Args)]
@@ -89,11 +89,7 @@ impl Role {
             }
             Action::Policies { client, name } => {
                 let api = client.client()?;
-                let policies = api.policies_of_role(&api.role_by_name(&name).await?.id).await?;
-                client.output.list(&policies, &["policy", "id", "type", "labels"], |policy| {
-                    let labels = output::labels(&policy.labels);
-                    vec![policy.name.clone(), policy.id.clone(), policy.policy_type.clone(), labels]
-                })
+                policy::list(&client, &api.policies_of_role(&api.role_by_name(&name).await?.id).await?)
             }
             Action::Attach { client, name, policies } => {
                 let api = client.client()?;
