@@ -60,9 +60,7 @@ impl Plane {
         // Close to the present: the store stamps rows with the machine's clock.
         let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
         let clock = Arc::new(ManualClock(AtomicI64::new(now)));
-        let settings =
-            ControlSettings { store_deadline: std::time::Duration::from_secs(3), ..ControlSettings::default() };
-        let started = Control::start(store, registry, settings, clock.clone()).await.unwrap();
+        let started = Control::start(store, registry, ControlSettings::default(), clock.clone()).await.unwrap();
         Self { control: started.control, admin: started.first_admin, clock, url, _directory: None }
     }
 
