@@ -85,9 +85,9 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> anyhow::Result<()> {
     match verb {
-        Verb::Up(up) => runtime()?.block_on(up.run()),
-        Verb::ControlPlane(control_plane) => runtime()?.block_on(control_plane.run()),
-        Verb::Gateway(gateway) => small_runtime()?.block_on(gateway.run()),
+        Verb::Up(up) => runtime()?.block_on(serve(up.run())),
+        Verb::ControlPlane(control_plane) => runtime()?.block_on(serve(control_plane.run())),
+        Verb::Gateway(gateway) => small_runtime()?.block_on(serve(gateway.run())),
         Verb::Login(login) => small_runtime()?.block_on(login.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
@@ -98,6 +98,12 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::CanI(can_i) => small_runtime()?.block_on(can_i.run()),
         Verb::Status(status) => small_runtime()?.block_on(status.run()),
     }
+}
+
+/// What runs for long keeps only the memory that it needs.
+async fn serve<T>(work: impl Future<Output = T>) -> T {
+    tokio::spawn(allocator::give_back());
+    work.await
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
