@@ -115,7 +115,7 @@ pub(crate) fn request(target: &str) -> Exchange {
     let mut exchange = with_header(exchange(path), "x-tenant", "blue");
     exchange.headers.remove(HOST);
     exchange.host = SmallVec::from_slice(host.as_bytes());
-    exchange.client.remote = "10.1.2.3:999".parse().expect("an address");
+    std::rc::Rc::make_mut(&mut exchange.client).remote = "10.1.2.3:999".parse().expect("an address");
     exchange.consumers = Rc::new(Plan::default());
     exchange
 }

@@ -30,14 +30,14 @@ pub struct Exchange {
     pub normalised_path: Option<Box<str>>,
     /// The Host without port, lower case.
     pub host: SmallVec<[u8; 48]>,
-    /// The other end of the connection.
-    pub client: Client,
+    /// The other end of the connection; shared by its requests until a plugin changes it.
+    pub client: Rc<Client>,
     /// When the request's head was read.
     pub started: Instant,
     /// The route that matched; `None` before routing and when none did.
     pub route: Option<Arc<RouteInfo>>,
     /// Values of `:name` segments: byte ranges of the path, in the order of [`RouteInfo::param_names`].
-    pub params: SmallVec<[(u32, u32); 4]>,
+    pub params: SmallVec<[(u32, u32); 2]>,
     /// Who calls, once an authentication plugin found out.
     pub consumer: Option<ConsumerEntry>,
     /// The group's consumers.

@@ -34,7 +34,7 @@ pub fn exchange(target: &str) -> Exchange {
         headers: HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static("gateway.test"))]),
         normalised_path: None,
         host: SmallVec::from_slice(b"gateway.test"),
-        client: Client { remote, peer: remote, local, tls: None },
+        client: Rc::new(Client { remote, peer: remote, local, tls: None }),
         started: Instant::now(),
         route: None,
         params: SmallVec::new(),

@@ -108,7 +108,7 @@ mod tests {
 
     fn run(conf: &str, client: &str) -> Option<(u16, String)> {
         let mut exchange = testing::exchange("/", &[]);
-        exchange.client.remote.set_ip(client.parse().expect("address"));
+        std::rc::Rc::make_mut(&mut exchange.client).remote.set_ip(client.parse().expect("address"));
         answer_of(compile(&IpRestriction, conf).access(&mut exchange))
     }
 

@@ -6,6 +6,7 @@
 //! Source: <https://apisix.apache.org/docs/apisix/plugins/real-ip/>
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use model::Fault;
@@ -79,7 +80,7 @@ impl Plugin for Compiled {
             && let Some((address, port)) = self.address(exchange)
         {
             let port = port.unwrap_or_else(|| exchange.client.remote.port());
-            exchange.client.remote = SocketAddr::new(address, port);
+            Rc::make_mut(&mut exchange.client).remote = SocketAddr::new(address, port);
         }
         Flow::CONTINUE
     }

@@ -28,7 +28,7 @@ use crate::worker::wheel::Elapsed;
 pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<AnswerBody>, Stop> {
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
-    live.upgrade = upgrade::wanted(live)?;
+    live.upgrade = upgrade::wanted(live)?.map(Box::new);
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts).unwrap_or(compiled.timeouts);
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();

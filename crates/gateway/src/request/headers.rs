@@ -1,5 +1,7 @@
 //! Headers that belong to one connection, and those that tell the next about the client.
 
+use std::rc::Rc;
+
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Uri, Version};
@@ -65,8 +67,7 @@ pub(super) fn each_for_upstream(
             Fate::Passes | Fate::Stays => {}
         }
     }
-    let found =
-        (exchange.client.remote != connection.facts.client.remote).then(|| client_address(exchange, connection));
+    let found = (!Rc::ptr_eq(&exchange.client, &connection.facts.client)).then(|| client_address(exchange, connection));
     let address = found.as_ref().unwrap_or(&connection.facts.client_address);
     visit(&X_REAL_IP, address);
     let joined = is_forwarded.then(|| forwarded_for(&exchange.headers, address));

@@ -30,7 +30,7 @@ pub(crate) struct Live {
     /// The connection that the response comes in on.
     pub(crate) lease: Option<Lease>,
     /// The protocol to switch to, when the client asks for one and the route allows it.
-    pub(crate) upgrade: Option<HeaderValue>,
+    pub(crate) upgrade: Option<Box<HeaderValue>>,
     /// The client's stream of HTTP/2, when it asks for another protocol on it.
     pub(crate) extended: Option<Box<Extended>>,
     /// The request as its upstream's algorithm counts it.

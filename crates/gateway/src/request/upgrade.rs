@@ -93,7 +93,7 @@ pub(super) fn switch(mut live: Box<Live>, upstream: Response<AnswerBody>) -> Res
         return switch_stream(live, response, node, extended.stream);
     }
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    if let Some(protocol) = protocol.or_else(|| live.upgrade.clone()) {
+    if let Some(protocol) = protocol.or_else(|| live.upgrade.as_deref().cloned()) {
         tell(response.headers_mut(), &protocol);
     }
     let idle = live.read_timeout();

@@ -201,7 +201,7 @@ impl LocalUpstream {
             return None;
         }
         balancer.begin(node);
-        Some(InFlight { upstream: self.clone(), node, began: Instant::now(), answered: false })
+        Some(InFlight { upstream: self.clone(), node: node as u32, began: Instant::now(), answered: false })
     }
 
     /// What the request saw of the node, for passive checks.
@@ -219,7 +219,7 @@ impl LocalUpstream {
 /// A request under way to a node, for algorithms that ask.
 pub(crate) struct InFlight {
     upstream: Rc<LocalUpstream>,
-    node: usize,
+    node: u32,
     began: Instant,
     pub(crate) answered: bool,
 }
@@ -227,7 +227,7 @@ pub(crate) struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let now = self.upstream.since.elapsed();
-        self.upstream.balancer.borrow_mut().end(self.node, now, self.began.elapsed(), self.answered);
+        self.upstream.balancer.borrow_mut().end(self.node as usize, now, self.began.elapsed(), self.answered);
     }
 }
 

@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 /// Values of `:name` and `*name`, as byte ranges of the path.
-pub type Params = SmallVec<[(u32, u32); 4]>;
+pub type Params = SmallVec<[(u32, u32); 2]>;
 
 /// A path split at its first parameter or wildcard: the literal part is the key in the tree.
 #[derive(Debug, Clone, PartialEq)]

@@ -110,7 +110,7 @@ fn methods_and_clients_are_conditions() {
         ("BREW", "192.168.0.2:1", "rest"),
     ] {
         exchange.method = Method::from_bytes(method.as_bytes()).expect("a method");
-        exchange.client.remote = address.parse().expect("an address");
+        std::rc::Rc::make_mut(&mut exchange.client).remote = address.parse().expect("an address");
         assert_eq!(routed(&plan, &exchange), expected, "{method} from {address}");
     }
 }

@@ -74,7 +74,7 @@ fn keys_are_counted_apart_and_an_empty_key_falls_back_to_the_address() {
         assert!(tenant("a") && tenant("b") && !tenant("a"));
         assert!(passes(&plugin, &[]) && !passes(&plugin, &[]));
         let mut elsewhere = testing::exchange("/", &[]);
-        elsewhere.client.remote = "192.0.2.8:1".parse().expect("address");
+        std::rc::Rc::make_mut(&mut elsewhere.client).remote = "192.0.2.8:1".parse().expect("address");
         assert!(reply_of(plugin.access(&mut elsewhere)).is_none());
     }
     let plugin = compile_for("keys", conf("constant", "all"), None).expect("compiles");

@@ -31,7 +31,7 @@ use watched::{Engine, Left, Watched};
 
 /// What is known of a client's connection.
 pub(crate) struct ClientFacts {
-    pub(crate) client: Client,
+    pub(crate) client: Rc<Client>,
     /// Header values that every request of the connection passes on.
     pub(crate) client_address: HeaderValue,
     pub(crate) local_port: HeaderValue,
@@ -43,7 +43,7 @@ impl ClientFacts {
         let local = SocketAddr::new(local.ip().to_canonical(), local.port());
         let text = |text: String| HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""));
         Self {
-            client: Client { remote, peer: remote, local, tls },
+            client: Rc::new(Client { remote, peer: remote, local, tls }),
             client_address: text(remote.ip().to_string()),
             local_port: text(local.port().to_string()),
         }
