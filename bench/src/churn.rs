@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::case::Case;
+use crate::cpu::Background;
 use crate::load::{Load, Outcome, Pace, Request, Target};
 use crate::proxies::Site;
 use crate::proxies::flotilla::{ControlPlane, put, route};
@@ -64,7 +65,9 @@ pub(crate) fn measure(control: &mut ControlPlane, site: &Site, plan: Plan) -> Re
         std::thread::sleep(plan.duration);
         Ok(())
     })?;
+    let background = Background::of(control.process.pid());
     let (changing, (changes, rate)) = under_load(&target, plan, || make_changes(control, &group, plan))?;
+    drop(background);
     gateway.process.expect_alive()?;
     Ok(Churn {
         requests_per_second: plan.requests_per_second,

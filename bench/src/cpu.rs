@@ -43,6 +43,37 @@ pub(crate) fn pin_thread(cpu: Cpu) {
     }
 }
 
+/// A process that runs only when nobody else wants the processor, until this is dropped: it stands in for one on another machine.
+pub(crate) struct Background(u32);
+
+impl Background {
+    pub(crate) fn of(pid: u32) -> Self {
+        schedule(pid, libc::SCHED_IDLE);
+        Self(pid)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        schedule(self.0, libc::SCHED_OTHER);
+    }
+}
+
+/// For every thread there is; later ones inherit it. Where that is not allowed the run is merely noisier.
+fn schedule(pid: u32, policy: libc::c_int) {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let ids = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<libc::pid_t>().ok());
+    let mut is_done = true;
+    for id in ids {
+        let plain = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the call reads a plain struct that lives through it.
+        is_done &= unsafe { libc::sched_setscheduler(id, policy, &raw const plain) } == 0;
+    }
+    if !is_done {
+        eprintln!("warning: cannot change how process {pid} is scheduled");
+    }
+}
+
 /// Lets this process and its children hold as many files open as they need, or as the system permits; returns how many.
 pub(crate) fn raise_file_limit() -> u64 {
     // SAFETY: the calls get a valid pointer to a plain struct that lives through them.
@@ -147,6 +178,18 @@ mod tests {
         let process = parse_stat(line).unwrap();
         assert_eq!((process.pid, process.parent), (77, 5));
         assert!(parse_stat("77 (a").is_none());
+    }
+
+    #[test]
+    fn a_process_in_the_background_comes_back() {
+        let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        // SAFETY: the call takes a number only.
+        let policy = |pid: u32| unsafe { libc::sched_getscheduler(pid as libc::pid_t) };
+        let background = Background::of(sleeper.id());
+        assert_eq!(policy(sleeper.id()), libc::SCHED_IDLE);
+        drop(background);
+        assert_eq!(policy(sleeper.id()), libc::SCHED_OTHER);
+        sleeper.kill().and_then(|()| sleeper.wait()).unwrap();
     }
 
     #[test]
