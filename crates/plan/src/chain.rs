@@ -1,6 +1,6 @@
 //! The plugins of a request in the order in which they run.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use model::Fault;
 use model::resource::Plugins;
@@ -165,6 +165,12 @@ fn escape(key: &str) -> String {
 }
 
 impl Chain {
+    /// The chain, and of empty ones always the same: most routes of a large group have none of their own.
+    pub(crate) fn shared(self) -> Arc<Self> {
+        static EMPTY: LazyLock<Arc<Chain>> = LazyLock::new(Arc::default);
+        if self.entries.is_empty() { EMPTY.clone() } else { Arc::new(self) }
+    }
+
     fn new(entries: Vec<Entry>) -> Self {
         let phases = entries.iter().fold(Phases::default(), |all, entry| all.and(entry.phases));
         let widest = |need: fn(&dyn Plugin) -> BodyNeed| {

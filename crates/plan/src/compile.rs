@@ -77,11 +77,11 @@ fn place(route: &Route, slot: u32, id: &ResourceId, service: Option<&Service>, s
         priority: route.priority,
         methods: (!route.methods.is_empty()).then(|| MethodSet::new(&route.methods)),
         remote_addrs: route.all_remote_addrs().map(|address| address.net()).collect(),
-        vars: served.vars,
+        vars: served.vars.map(Box::new),
         chain: served.chain,
         upstream: served.upstream,
         strip_prefix: (strip && !prefix.is_empty()).then(|| prefix.trim_end_matches('/').into()),
-        timeouts: route.timeout.as_ref().map(Timeouts::new),
+        timeouts: route.timeout.as_ref().map(|timeout| Box::new(Timeouts::new(timeout))),
         websocket: served.websocket,
         closed: served.closed,
     });
@@ -200,7 +200,7 @@ fn chain(route: &Route, context: &RouteContext<'_>, mut builder: ChainBuilder<'_
         builder.add_entries(plugin_config.entries());
     }
     builder.add(&format!("route/{}", context.id), &route.plugins)?;
-    Ok(Arc::new(builder.finish()))
+    Ok(builder.finish().shared())
 }
 
 /// The one it names, then its own, then its service's. Source: APISIX, which asks in this order.

@@ -29,7 +29,8 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
-    let timeouts = live.route.as_ref().and_then(|route| route.timeouts).unwrap_or(compiled.timeouts);
+    let timeouts =
+        live.route.as_ref().and_then(|route| route.timeouts.as_deref().copied()).unwrap_or(compiled.timeouts);
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
     let started = Instant::now();

@@ -169,3 +169,10 @@ fn services_give_hosts_and_prefix_and_can_be_switched_off() {
     compiler.apply(&[put("service/s", disabled)]).expect("applied");
     expect(&compiler.plan(), &[("s.test/api/a", ""), ("own.test/api/b", ""), ("s.test/a", "alone")]);
 }
+
+#[test]
+fn a_route_lies_in_two_cache_lines() {
+    /// What an `Arc` counts by.
+    const COUNTS: usize = 2 * size_of::<usize>();
+    assert!(size_of::<CompiledRoute>() + COUNTS <= 128, "{}", size_of::<CompiledRoute>());
+}
