@@ -15,6 +15,7 @@ mod http2;
 mod limits;
 mod logging;
 mod merging;
+mod names;
 mod paths;
 mod phases;
 mod plan_swap;

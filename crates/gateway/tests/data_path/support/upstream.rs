@@ -31,11 +31,16 @@ struct Counts {
 
 impl Echo {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port")
+    }
+
+    /// Fails when the address is taken.
+    pub(crate) async fn start_at(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
         let counts = Arc::new(Counts::default());
         tokio::spawn(accept(listener, address, counts.clone()));
-        Self { address, counts }
+        Ok(Self { address, counts })
     }
 
     /// How many connections were ever opened to it.
