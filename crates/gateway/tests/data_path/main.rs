@@ -4,6 +4,7 @@
 
 mod balancing;
 mod bodies;
+mod cases;
 mod client_faults;
 mod connections;
 mod drain;
