@@ -14,16 +14,16 @@ use serde_json::json;
 
 use crate::support::{Gateway, get, put};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub(crate) fn authority() -> Authority {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
 /// A node with a certificate for `name` of this authority, good until this year.
-async fn node(authority: &Authority, name: &str, until: i32) -> SocketAddr {
+pub(crate) async fn node(authority: &Authority, name: &str, until: i32) -> SocketAddr {
     let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
     parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
     parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
