@@ -249,6 +249,15 @@ async fn every_kind_is_there() -> Result<()> {
                 json!(9100),
             ),
             ("GET", "ssls", None, 200, "/total", json!(0)),
+            (
+                "PUT",
+                "ssls/1",
+                Some(json!({ "sni": "a.test", "cert": "$env://CERT", "key": "$secret://vault/1/tls/key" })),
+                201,
+                "/value/cert",
+                json!("$env://CERT"),
+            ),
+            ("GET", "ssls/1", None, 200, "/value/key", Value::Null),
             ("GET", "nothing", None, 404, "/error_msg", json!("Unsupported resource type: nothing")),
             // Those that others refer to stay, unless force is asked for.
             (

@@ -100,6 +100,26 @@ async fn sessions_are_resumed_from_tickets_and_outlive_a_new_certificate() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_certificate_may_stand_in_the_environment_of_the_instance() {
+    let echo = Echo::start().await;
+    let own = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).expect("a certificate");
+    let pair = json!({ "cert": own.cert.pem(), "key": own.signing_key.serialize_pem() });
+    // SAFETY: each test is a process of its own, and no thread of it reads the environment yet.
+    unsafe { std::env::set_var("TEST_PAIR", pair.to_string()) };
+    let ssl = json!({ "snis": [NAME], "cert": "$env://TEST_PAIR/cert", "key": "$ENV://TEST_PAIR/key" });
+    let unset = json!({ "snis": ["unset.wild.test"], "cert": "$env://TEST_NOTHING", "key": "$env://TEST_NOTHING" });
+    let (any, any_ssl) = certificate("any", &["*.wild.test"]);
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start(vec![route, put("ssl/env", ssl), put("ssl/unset", unset), any_ssl]);
+    let (_, _, answer) = Shopper::new(own.cert.der(), &[TLS13]).ask(&gateway).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let stream = crate::tls::tls_stream(gateway.https, "unset.wild.test", &any, &[]).await;
+    assert!(stream.is_err(), "no wildcard stands in for a name whose certificate is not to be had");
+    assert!(crate::tls::tls_stream(gateway.https, "other.wild.test", &any, &[]).await.is_ok());
+    gateway.stop().await;
+}
+
 /// As in APISIX it is served: whether to believe it is the client's affair.
 #[tokio::test]
 async fn an_expired_certificate_is_served_and_refused_by_clients_that_look() {
