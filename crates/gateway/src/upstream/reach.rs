@@ -42,6 +42,13 @@ impl Named {
         Self { target, limits, name, ways: RefCell::default() }
     }
 
+    /// Keeps the connections to addresses that the name has now, which an upstream before this one has made.
+    pub(crate) fn keep(&self, pool: impl Fn(&Target) -> Option<Rc<Pool>>) {
+        let known = self.name.known();
+        let kept = known.into_iter().filter_map(|ip| Some(Way::new(ip, pool(&self.target_at(ip))?)));
+        self.ways.borrow_mut().extend(kept);
+    }
+
     /// The way to the next of its addresses; `pool` finds or makes the pool of one.
     ///
     /// Each request takes the next, so that a connection which is kept does not hold traffic at an address that the name
@@ -53,12 +60,22 @@ impl Named {
     }
 
     fn open(&self, ip: IpAddr, pool: impl FnOnce(Target, KeepalivePool) -> Rc<Pool>) -> Way {
-        let socket = SocketAddr::new(ip, self.target.port);
-        let target = Target { socket: Some(socket), ..self.target.clone() };
-        let way = Way { address: socket.to_string().into(), pool: pool(target, self.limits), ip };
+        let way = Way::new(ip, pool(self.target_at(ip), self.limits));
+        let known = self.name.known();
         let mut ways = self.ways.borrow_mut();
-        ways.retain(|way| self.name.has(way.ip));
+        ways.retain(|way| known.contains(&way.ip));
         ways.push(way.clone());
         way
+    }
+
+    fn target_at(&self, ip: IpAddr) -> Target {
+        Target { socket: Some(SocketAddr::new(ip, self.target.port)), ..self.target.clone() }
+    }
+}
+
+impl Way {
+    fn new(ip: IpAddr, pool: Rc<Pool>) -> Self {
+        let address = SocketAddr::new(ip, pool.target.port).to_string();
+        Self { address: address.into(), pool, ip }
     }
 }

@@ -133,21 +133,26 @@ impl Local {
             Some(_) => Reach::Fixed(self.pool(target, limits)),
             None => {
                 let name = self.names.of(&target.host);
-                Reach::Named(Box::new(Named::new(target, limits, name)))
+                let named = Named::new(target, limits, name);
+                named.keep(|target| self.known_pool(target, limits));
+                Reach::Named(Box::new(named))
             }
         }
     }
 
     /// The pool of an address: several upstreams with one node share it, and it outlives changes of them.
     pub(crate) fn pool(&self, target: Target, limits: KeepalivePool) -> Rc<Pool> {
-        let mut pools = self.pools.borrow_mut();
-        if let Some(pool) = pools.get(&target).and_then(std::rc::Weak::upgrade) {
-            pool.set_limits(limits);
-            return pool;
-        }
-        let pool = Rc::new(Pool::new(target.clone(), limits));
-        pools.insert(target, Rc::downgrade(&pool));
-        pool
+        self.known_pool(&target, limits).unwrap_or_else(|| {
+            let pool = Rc::new(Pool::new(target.clone(), limits));
+            self.pools.borrow_mut().insert(target, Rc::downgrade(&pool));
+            pool
+        })
+    }
+
+    fn known_pool(&self, target: &Target, limits: KeepalivePool) -> Option<Rc<Pool>> {
+        let pool = self.pools.borrow().get(target)?.upgrade()?;
+        pool.set_limits(limits);
+        Some(pool)
     }
 
     /// The chain of a route for a consumer that brings plugins.

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use gateway::{Dns, Settings};
+use gateway::{AddressFamilies, Dns, Settings};
 use serde_json::{Value, json};
-use testkit::name_server::{NameServer, Told};
+use testkit::name_server::{NameServer, RecordType, Told};
 
 use crate::support::{Client, DEADLINE, Echo, Gateway, put, refused_port, registry, settings, soon};
 
@@ -252,4 +252,71 @@ async fn active_checks_find_a_named_node_where_its_name_leads_them() {
     server.tell("api.test", addresses(1, &[TWO]));
     crate::support::until("the probes follow the name", || probed(&two) > 0).await;
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_change_of_the_upstream_keeps_its_connections() {
+    let (echo, server) = (Echo::start().await, NameServer::start().await.expect("a name server"));
+    server.tell("api.test", addresses(60, &[ONE]));
+    for node in [format!("api.test:{}", echo.address.port()), echo.address.to_string()] {
+        let upstream = |desc: &str| json!({ "nodes": { node.as_str(): 1 }, "desc": desc });
+        let mut gateway = start(asking(&server), upstream("before"));
+        let mut client = Client::connect(gateway.http).await;
+        let before = echo.connections();
+        for desc in ["a", "b", "c"] {
+            assert_eq!(client.get("/").await.expect("an answer").status, 200);
+            gateway.apply(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream(desc) }))]);
+        }
+        assert_eq!(client.get("/").await.expect("an answer").status, 200);
+        assert_eq!(echo.connections() - before, 1, "{node}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn families_decide_what_is_asked_for() {
+    let server = NameServer::start().await.expect("a name server");
+    let port = refused_port().await.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    server.tell("api.test", Told::Addresses(60, vec!["::1".parse().expect("an address")]));
+    let cases = [
+        (AddressFamilies::Ipv4, 503, vec![RecordType::A]),
+        (AddressFamilies::Ipv6, 502, vec![RecordType::AAAA]),
+        (AddressFamilies::Ipv4First, 502, vec![RecordType::A, RecordType::AAAA]),
+        (AddressFamilies::Ipv6First, 502, vec![RecordType::AAAA]),
+    ];
+    for (families, status, asked) in cases {
+        let before = server.all_asked().len();
+        let gateway = start(Dns { families, ..asking(&server) }, named(port));
+        // Nobody listens there: what counts is whether there is an address.
+        assert_eq!(crate::support::get(gateway.http, "/").await.status, status, "{families:?}");
+        let all: Vec<_> = server.all_asked().split_off(before).into_iter().map(|(_, record)| record).collect();
+        assert_eq!(all, asked, "{families:?}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_server_in_trouble_takes_no_address_away_and_the_next_one_is_asked() {
+    let (echo, server) = (Echo::start().await, NameServer::start().await.expect("a name server"));
+    server.tell("api.test", addresses(1, &[ONE]));
+    let gateway = start(asking(&server), named(echo.address.port()));
+    let mut client = Client::connect(gateway.http).await;
+    assert_eq!(client.get("/").await.expect("an answer").status, 200);
+    server.tell("api.test", Told::Failure);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        assert_eq!(client.get("/").await.expect("an answer").status, 200);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gateway.stop().await;
+    let next = NameServer::start().await.expect("a name server");
+    next.tell("api.test", addresses(60, &[ONE]));
+    for told in [Told::Silence, Told::Failure] {
+        server.tell("api.test", told.clone());
+        let servers = vec![server.address, next.address];
+        let dns = Dns { servers, timeout: Duration::from_secs(2), ..asking(&server) };
+        let gateway = start(dns, named(echo.address.port()));
+        assert_eq!(crate::support::get(gateway.http, "/").await.status, 200, "the first one: {told:?}");
+        gateway.stop().await;
+    }
 }

@@ -106,9 +106,9 @@ impl Name {
         addresses.get(turn % addresses.len().max(1)).copied()
     }
 
-    /// Whether the address is one of the name's.
-    pub(crate) fn has(&self, ip: IpAddr) -> bool {
-        self.standing.borrow().addresses(Instant::now()).is_some_and(|addresses| addresses.contains(&ip))
+    /// The addresses that it has now, as far as is known.
+    pub(crate) fn known(&self) -> Vec<IpAddr> {
+        self.standing.borrow().addresses(Instant::now()).unwrap_or_default().to_vec()
     }
 
     async fn looked(&self, limit: Duration) {
