@@ -52,9 +52,12 @@ impl Named {
     /// The way to the next of its addresses; `pool` finds or makes the pool of one.
     ///
     /// Each request takes the next, so that a connection which is kept does not hold traffic at an address that the name
-    /// no longer has.
+    /// no longer has. Waiting for a lookup is rare, and kept out of the size of a request.
     pub(crate) async fn next(&self, pool: impl FnOnce(Target, KeepalivePool) -> Rc<Pool>) -> Result<Way, Unresolved> {
-        let ip = self.name.address().await?;
+        let ip = match self.name.ready() {
+            Some(ip) => ip,
+            None => Box::pin(self.name.address()).await?,
+        };
         let known = self.ways.borrow().iter().find(|way| way.ip == ip).cloned();
         Ok(known.unwrap_or_else(|| self.open(ip, pool)))
     }

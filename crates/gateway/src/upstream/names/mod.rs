@@ -79,6 +79,20 @@ impl Names {
 }
 
 impl Name {
+    /// The next of the name's addresses, when there is nothing to wait for.
+    pub(crate) fn ready(self: &Rc<Self>) -> Option<IpAddr> {
+        let now = Instant::now();
+        self.asked.set(now);
+        let (wait, is_due) = {
+            let standing = self.standing.borrow();
+            (standing.wait(now), standing.is_due(now))
+        };
+        if is_due {
+            self.look(now);
+        }
+        if wait == Some(Duration::ZERO) { self.next(now) } else { None }
+    }
+
     /// The next of the name's addresses.
     ///
     /// Waits where nothing is known yet. Where the addresses are past their time it waits a little for new ones, and not at all
@@ -95,12 +109,12 @@ impl Name {
             Some(limit) => self.looked(limit.saturating_sub(self.looking_for(now))).await,
             None => self.looked.notified().await,
         }
-        self.next().ok_or_else(|| Unresolved(self.host.clone()))
+        self.next(Instant::now()).ok_or_else(|| Unresolved(self.host.clone()))
     }
 
-    fn next(&self) -> Option<IpAddr> {
+    fn next(&self, now: Instant) -> Option<IpAddr> {
         let standing = self.standing.borrow();
-        let addresses = standing.addresses(Instant::now())?;
+        let addresses = standing.addresses(now)?;
         let turn = self.turn.get().wrapping_add(1);
         self.turn.set(turn);
         addresses.get(turn % addresses.len().max(1)).copied()
