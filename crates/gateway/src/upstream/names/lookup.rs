@@ -1,7 +1,6 @@
 //! Asking for a name's addresses.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -61,32 +60,53 @@ impl Lookup {
         Some(found.answers().iter().filter_map(|record| record.data.ip_addr()).collect())
     }
 
+    /// Asks one name server after another until one knows, beginning with the last that did.
+    async fn ask(&self, known: &Known, name: Name) -> Outcome {
+        let mut outcome = Outcome::Failed("there is no name server".into());
+        for turn in 0..known.servers.len() {
+            let at = (known.first.get() + turn) % known.servers.len();
+            let Some(server) = known.servers.get(at) else { continue };
+            outcome = self.ask_server(server, known.candidates(name.clone())).await;
+            if !matches!(outcome, Outcome::Failed(_)) {
+                known.first.set(at);
+                break;
+            }
+        }
+        outcome
+    }
+
     /// Asks for each name that the search domains make of it, until one has addresses. One that could not be asked
     /// for might have had some, so that there are none only when all have told so.
-    async fn ask(&self, known: &Rc<Known>, name: Name) -> Outcome {
+    async fn ask_server(&self, server: &TokioResolver, candidates: Vec<Name>) -> Outcome {
         let mut outcome = Outcome::None { ttl: None };
-        for candidate in known.candidates(name) {
-            match self.ask_for(&known.resolver, candidate).await {
-                found @ Outcome::Found { .. } => return found,
-                failed @ Outcome::Failed(_) => outcome = failed,
-                Outcome::None { ttl } if matches!(outcome, Outcome::None { .. }) => outcome = Outcome::None { ttl },
-                Outcome::None { .. } => {}
+        for candidate in candidates {
+            match self.ask_for(server, candidate).await {
+                Ok(found @ Outcome::Found { .. }) => return found,
+                Ok(none) if matches!(outcome, Outcome::None { .. }) => outcome = none,
+                Ok(_) => {}
+                Err(error) => {
+                    outcome = Outcome::Failed(error.to_string().into());
+                    // One that says nothing would say nothing of the next name either.
+                    if matches!(error, NetError::Timeout | NetError::Io(_) | NetError::NoConnections) {
+                        break;
+                    }
+                }
             }
         }
         outcome
     }
 
     /// Asks for addresses of one family, and of the other when there are none.
-    async fn ask_for(&self, resolver: &TokioResolver, name: Name) -> Outcome {
+    async fn ask_for(&self, server: &TokioResolver, name: Name) -> Result<Outcome, NetError> {
         let mut negative = None;
         for record in self.records() {
-            match resolver.lookup(name.clone(), *record).await {
+            match server.lookup(name.clone(), *record).await {
                 Ok(lookup) => {
                     let addresses: Box<[IpAddr]> =
                         lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
                     let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or_default();
                     if !addresses.is_empty() {
-                        return Outcome::Found { addresses, ttl: Duration::from_secs(ttl.into()) };
+                        return Ok(Outcome::Found { addresses, ttl: Duration::from_secs(ttl.into()) });
                     }
                 }
                 Err(NetError::Dns(DnsError::NoRecordsFound(none))) if is_told(none.response_code) => {
@@ -96,10 +116,10 @@ impl Lookup {
                         break;
                     }
                 }
-                Err(error) => return Outcome::Failed(error.to_string().into()),
+                Err(error) => return Err(error),
             }
         }
-        Outcome::None { ttl: negative.map(|seconds| Duration::from_secs(seconds.into())) }
+        Ok(Outcome::None { ttl: negative.map(|seconds| Duration::from_secs(seconds.into())) })
     }
 
     fn records(&self) -> &'static [RecordType] {

@@ -30,7 +30,10 @@ pub(super) struct Sources {
 pub(super) struct Known {
     stamp: Stamp,
     pub(super) hosts: Hosts,
-    pub(super) resolver: TokioResolver,
+    /// One for each name server: the engine asks several at once and takes the first answer, a server's trouble too.
+    pub(super) servers: Vec<TokioResolver>,
+    /// The server to begin with.
+    pub(super) first: Cell<usize>,
     search: Box<[Name]>,
     dots: usize,
 }
@@ -93,8 +96,6 @@ impl Known {
         let (config, mut options) = parse(&files.servers);
         // What is kept and for how long is decided in `standing`.
         options.cache_size = 0;
-        // Two tries, or one at each of two servers, must fit into the time that a lookup has.
-        options.timeout = options.timeout.min(settings.timeout.div_f32(2.0));
         let (domain, search, servers) = config.into_parts();
         let search = match settings.search {
             true if search.is_empty() => domain.into_iter().collect(),
@@ -106,10 +107,16 @@ impl Known {
             false => settings.servers.iter().map(|server| name_server(*server)).collect(),
         };
         let dots = options.ndots;
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let resolver = builder.with_options(options).build()?;
-        Ok(Self { stamp: files.stamp, hosts, resolver, search, dots })
+        // Two tries, or one at each of several servers, must fit into the time that a lookup has.
+        options.attempts = usize::from(servers.len() < 2);
+        options.timeout = options.timeout.min(settings.timeout / servers.len().max(2) as u32);
+        let servers = servers.into_iter().map(|server| {
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+            builder.with_options(options.clone()).build()
+        });
+        let servers = servers.collect::<Result<_, _>>()?;
+        Ok(Self { stamp: files.stamp, hosts, servers, first: Cell::new(0), search, dots })
     }
 
     /// The names to ask for, in order: as resolv.conf(5) says of `ndots` and `search`.
