@@ -11,6 +11,7 @@ use gateway::config::{ConfigSettings, InstanceFacts};
 use gateway::run::Serving;
 use gateway::{AccessLog, Limits, Settings};
 
+use crate::dns::DnsArguments;
 use crate::{duration, signals};
 
 /// Run a gateway instance. It needs no database and no other service; once it has joined, it starts
@@ -53,6 +54,8 @@ pub(crate) struct GatewayArguments {
     /// How long a client's connection may be idle, or slow with a request's head.
     #[arg(long, env = "FLOTILLA_CLIENT_IDLE", default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
     client_idle: Duration,
+    #[command(flatten)]
+    dns: DnsArguments,
 }
 
 impl GatewayArguments {
@@ -75,6 +78,7 @@ impl GatewayArguments {
             access_log: self.access_log.clone(),
             limits: Limits { client_idle: self.client_idle, ..Limits::default() },
             drain: self.drain,
+            dns: self.dns.settings(),
         }
     }
 

@@ -5,6 +5,7 @@ mod audit;
 mod can_i;
 mod client_settings;
 mod control_plane;
+mod dns;
 mod duration;
 mod gateway;
 mod group;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use plugin_api::Reply;
 
-use crate::upstream::{Broken, is_unresolved};
+use crate::upstream::Broken;
 
 /// Why a request did not reach its upstream's answer.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +97,6 @@ impl Fault {
             Fault::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
-            // APISIX leaves such nodes out, and answers as when there is none.
-            Fault::Connect { source, .. } if is_unresolved(source) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Closed | Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Scheme(_)
             | Fault::UnwantedUpgrade

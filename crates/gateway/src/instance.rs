@@ -74,7 +74,7 @@ impl Bound {
             plugin_api::instance::set_https_port(address.port());
         }
         let stop = CancellationToken::new();
-        health::probe(plans.health.clone(), stop.clone())?;
+        health::probe(plans.health.clone(), self.settings.dns.clone(), stop.clone())?;
         let mut per_worker = of_each_worker(http, https, self.settings.workers);
         let counters = self.counters;
         let spawn = |(number, ((http, https), counters))| {

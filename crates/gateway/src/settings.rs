@@ -23,6 +23,44 @@ pub struct Settings {
     pub limits: Limits,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
+    /// How the names of nodes are looked up.
+    pub dns: Dns,
+}
+
+/// How the names of nodes are looked up. The times to live are those of the records, within bounds.
+#[derive(Debug, Clone)]
+pub struct Dns {
+    /// The name servers; none for those in `resolv_conf`.
+    pub servers: Vec<SocketAddr>,
+    /// Name servers, search domains and options, as resolv.conf(5) has them.
+    pub resolv_conf: PathBuf,
+    /// Addresses that need no name server, as hosts(5) has them.
+    pub hosts_file: PathBuf,
+    /// Whether the search domains are tried.
+    pub search: bool,
+    /// Which addresses are asked for.
+    pub families: AddressFamilies,
+    /// How long a lookup may take, with all its tries.
+    pub timeout: Duration,
+    /// Addresses are kept at least this long.
+    pub ttl_min: Duration,
+    /// Addresses are kept at most this long.
+    pub ttl_max: Duration,
+    /// How long after their time addresses serve on while no name server answers.
+    pub stale: Duration,
+}
+
+/// Which addresses of a name are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressFamilies {
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+    /// IPv6 where there is no IPv4.
+    Ipv4First,
+    /// IPv4 where there is no IPv6.
+    Ipv6First,
 }
 
 /// Where the access log goes.
@@ -64,6 +102,23 @@ impl Default for Settings {
             access_log: AccessLog::Off,
             limits: Limits::default(),
             drain: Duration::from_secs(30),
+            dns: Dns::default(),
+        }
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            resolv_conf: "/etc/resolv.conf".into(),
+            hosts_file: "/etc/hosts".into(),
+            search: true,
+            families: AddressFamilies::Ipv4First,
+            timeout: Duration::from_secs(5),
+            ttl_min: Duration::from_secs(1),
+            ttl_max: Duration::from_secs(24 * 3600),
+            stale: Duration::from_secs(24 * 3600),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! References to environment variables in plugin configurations: `$env://NAME`, and `$env://NAME/key` for a field of a
+//! References to environment variables in plugin configurations and in place of certificates: `$env://NAME`, and `$env://NAME/key` for a field of a
 //! variable that holds a JSON object.
 //!
 //! They are resolved where a request is served and nowhere else: the control plane compiles the reference as the text
@@ -6,10 +6,14 @@
 //! what the control plane has accepted; where that cannot be served, the text itself is, as APISIX does with a variable
 //! that is not set. Source: <https://apisix.apache.org/docs/apisix/terminology/secret/>
 
+mod certificates;
+
 use std::borrow::Cow;
 
 use model::Fault;
 use serde_json::Value;
+
+pub(crate) use certificates::is_reference;
 
 /// What a reference begins with, in letters of any case.
 const ENVIRONMENT: &str = "$env://";

@@ -14,6 +14,8 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::references::is_reference;
+
 mod client_auth;
 
 pub use client_auth::ClientAuth;
@@ -125,7 +127,10 @@ impl TlsMap {
 /// Compiles an ssl resource; `None` when it serves no names (disabled, or for upstreams).
 pub(crate) fn compile(ssl: &Ssl) -> Result<Option<CompiledSsl>, Fault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let keys = certified_keys(ssl, &provider)?;
+    // A reference that was not resolved: the name stays known, and nobody gets in by a wildcard instead.
+    let is_open = ssl.pairs().any(|(cert, key)| is_reference(cert) || is_reference(key))
+        || ssl.client.as_ref().is_some_and(|client| is_reference(&client.ca));
+    let keys = if is_open { Vec::new() } else { certified_keys(ssl, &provider)? };
     if ssl.ssl_type == SslType::Client || ssl.status == Status::Disabled {
         return Ok(None);
     }
@@ -134,7 +139,7 @@ pub(crate) fn compile(ssl: &Ssl) -> Result<Option<CompiledSsl>, Fault> {
         .map_err(|error| Fault::new("/ssl_protocols", error.to_string()))?;
     let client_auth = ssl.client.as_ref().map(ClientAuth::new).transpose()?;
     let builder = match (&client_auth, &ssl.client) {
-        (Some(auth), Some(client)) => builder.with_client_cert_verifier(auth.verifier(client, provider)?),
+        (Some(auth), Some(client)) if !is_open => builder.with_client_cert_verifier(auth.verifier(client, provider)?),
         _ => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(ByKeyType(keys)));
@@ -160,6 +165,11 @@ fn certificates(pem: &str, pointer: &str) -> Result<Vec<CertificateDer<'static>>
     let wrong = || Fault::new(pointer, "must be a certificate chain in PEM form");
     let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| wrong())?;
     if chain.is_empty() { Err(wrong()) } else { Ok(chain) }
+}
+
+/// Whether it is a certificate chain in PEM form.
+pub(crate) fn is_chain(pem: &str) -> bool {
+    certificates(pem, "").is_ok()
 }
 
 fn versions(protocols: &[SslProtocol]) -> Result<Vec<&'static SupportedProtocolVersion>, Fault> {

@@ -13,6 +13,7 @@ use model::resource::{
 use model::{Fault, ResourceId};
 use plugin_api::{Exchange, InlineUpstream, Template, UpstreamCompiler, Var};
 
+use crate::references::is_reference;
 use crate::tls::ClientIdentity;
 
 /// Nodes and how to reach them.
@@ -199,9 +200,12 @@ impl UpstreamCompiler for InlineUpstreams<'_> {
     }
 }
 
-/// The pair that stands here, else the one of the ssl resource named.
+/// The pair that stands here, else the one of the ssl resource named; none for a reference that was not resolved.
 fn client_identity(tls: &UpstreamTls, find_ssl: FindSsl<'_>) -> Result<Option<ClientIdentity>, Fault> {
     if let (Some(cert), Some(key)) = (&tls.client_cert, &tls.client_key) {
+        if is_reference(cert) || is_reference(key) {
+            return Ok(None);
+        }
         return ClientIdentity::new(cert, key, "/tls/client_cert", "/tls/client_key").map(Some);
     }
     let Some(id) = &tls.client_cert_id else { return Ok(None) };
@@ -209,6 +213,9 @@ fn client_identity(tls: &UpstreamTls, find_ssl: FindSsl<'_>) -> Result<Option<Cl
     let missing = || Fault::new(pointer, format!("must name an existing ssl of type client, {id:?} is none"));
     let ssl = find_ssl(id).ok_or_else(missing)?;
     let (cert, key) = ssl.pairs().next().ok_or_else(missing)?;
+    if is_reference(cert) || is_reference(key) {
+        return Ok(None);
+    }
     ClientIdentity::new(cert, key, pointer, pointer).map(Some)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod ldap;
+pub mod name_server;
 pub mod oidc_provider;
 pub mod postgres;
 pub mod redis;

@@ -249,6 +249,15 @@ async fn every_kind_is_there() -> Result<()> {
                 json!(9100),
             ),
             ("GET", "ssls", None, 200, "/total", json!(0)),
+            (
+                "PUT",
+                "ssls/1",
+                Some(json!({ "sni": "a.test", "cert": "$env://CERT", "key": "$secret://vault/1/tls/key" })),
+                201,
+                "/value/cert",
+                json!("$env://CERT"),
+            ),
+            ("GET", "ssls/1", None, 200, "/value/key", Value::Null),
             ("GET", "nothing", None, 404, "/error_msg", json!("Unsupported resource type: nothing")),
             // Those that others refer to stay, unless force is asked for.
             (
@@ -509,6 +518,49 @@ async fn what_has_a_ttl_goes_by_itself() -> Result<()> {
         tokio::task::yield_now().await;
     }
     ensure!(ask(&fixture, "GET", "routes/2", None).await?.0 == 200);
+    fixture.stop().await;
+    Ok(())
+}
+
+/// Ids that are numbers, sub-paths that replace, methods that a kind does not have, and slashes at the end.
+#[tokio::test]
+async fn what_clients_send_besides_is_taken_as_apisix_takes_it() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let up = || json!({ "nodes": nodes() });
+    let limit = json!({ "limit-count": { "count": 2, "time_window": 60 } });
+    walk(
+        &fixture,
+        vec![
+            ("PUT", "upstreams/1", Some(json!({ "id": 1, "nodes": nodes() })), 201, "/value/id", json!("1")),
+            ("PUT", "services/1", Some(json!({ "id": "1", "upstream_id": 1 })), 201, "/value/upstream_id", json!("1")),
+            ("PUT", "routes/1", Some(json!({ "uri": "/a", "service_id": 1 })), 201, "/key", json!("/apisix/routes/1")),
+            ("GET", "routes/1/", None, 200, "/value/uri", json!("/a")),
+            ("PATCH", "routes", Some(json!({ "uri": "/b" })), 400, "/error_msg", json!("missing route id")),
+            ("PATCH", "routes/1", None, 400, "/error_msg", json!("missing new configuration")),
+            ("PATCH", "routes/1/plugins", Some(limit.clone()), 200, "/value/plugins/limit-count/count", json!(2)),
+            ("PATCH", "routes/1/plugins", Some(json!({ "cors": {} })), 200, "/value/plugins/limit-count", Value::Null),
+            ("PATCH", "routes/1/plugins/cors/max_age", Some(json!(9)), 200, "/value/plugins/cors/max_age", json!(9)),
+            ("PATCH", "routes/1", Some(json!({ "plugins": { "cors": null } })), 200, "/value/plugins/cors", Value::Null),
+            ("PATCH", "routes/1", Some(json!({ "status": 0 })), 200, "/value/status", json!(0)),
+            ("PATCH", "routes/1/status", Some(json!(1)), 200, "/value/status", json!(1)),
+            ("PATCH", "routes/1/status", Some(json!(7)), 400, "", json!({ "error_msg": "invalid configuration: property \"status\" validation failed: matches none of the enum values" })),
+            ("PATCH", "upstreams/1", Some(json!({ "nodes": { "b:2": 3 } })), 200, "/value/nodes", json!({ "127.0.0.1:1980": 1, "b:2": 3 })),
+            ("PATCH", "upstreams/1", Some(json!({ "nodes": { "b:2": null } })), 200, "/value/nodes", nodes()),
+            ("PATCH", "upstreams/1/nodes", Some(json!({ "c:3": 1 })), 200, "/value/nodes", json!({ "c:3": 1 })),
+            ("POST", "upstreams", Some(up()), 201, "/value/type", json!("roundrobin")),
+            ("POST", "services", Some(json!({ "upstream": up() })), 201, "/value/upstream/nodes", nodes()),
+            ("POST", "plugin_configs", Some(json!({ "plugins": limit })), 405, "/error_msg", json!("not supported `POST` method for plugin config")),
+            ("POST", "global_rules", Some(json!({ "plugins": limit })), 405, "/error_msg", json!("not supported `POST` method for global rule")),
+            ("POST", "consumer_groups", Some(json!({ "plugins": limit })), 405, "/error_msg", json!("not supported `POST` method for consumer group")),
+            ("PATCH", "consumers/jack", Some(json!({})), 405, "/error_msg", json!("not supported `PATCH` method for consumer")),
+            ("PUT", "plugin_configs/pc", Some(json!({ "plugins": limit })), 201, "/value/id", json!("pc")),
+            ("PATCH", "plugin_configs/pc", Some(json!({ "desc": "d" })), 200, "/value/desc", json!("d")),
+            ("PUT", "routes/dots.and-dashes_1", Some(json!({ "uri": "/c", "upstream": up() })), 201, "/value/id", json!("dots.and-dashes_1")),
+        ],
+    )
+    .await?;
+    let (status, answer) = ask(&fixture, "PUT", "routes/a%20b", Some(json!({ "uri": "/c", "upstream": up() }))).await?;
+    ensure!(status == 400, "{status} {answer}");
     fixture.stop().await;
     Ok(())
 }

@@ -55,6 +55,25 @@ async fn a_description_of_64_kib_is_taken() -> Result<()> {
     Ok(())
 }
 
+/// As long as API7 takes them, in whatever letters, and no longer.
+#[tokio::test]
+async fn a_name_of_64_kib_is_taken_found_and_shown() -> Result<()> {
+    let api = Fixture::start().await?;
+    for (id, name) in [("ascii", "n".repeat(65_536)), ("wide", "\u{652f}".repeat(65_536 / 3))] {
+        let put = api.put(&admin(&format!("services/{id}")), service(&name)).await?.good()?;
+        assert_eq!(put.body["value"]["name"], json!(name));
+        let mut of_it = route(id, &format!("/{id}"));
+        of_it["name"] = json!(name);
+        api.put(&admin(&format!("routes/{id}")), of_it).await?.good()?;
+        let listed = api.get(&admin(&format!("routes?service_id={id}"))).await?.good()?;
+        assert_eq!(listed.body["list"][0]["name"], json!(name));
+    }
+    let answer = api.put(&admin("services/longer"), service(&"n".repeat(65_537))).await?;
+    assert_eq!(answer.status, 400, "{}", answer.error());
+    assert!(answer.error().contains("\"/name\""), "{}", answer.error());
+    Ok(())
+}
+
 #[tokio::test]
 async fn unicode_and_percent_encoded_paths() -> Result<()> {
     let api = Fixture::start().await?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -10,31 +11,38 @@ use model::resource::{ActiveCheck, CheckType};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::book::HealthBook;
 use super::watched::{Seen, Watched, WatchedNode};
-use crate::upstream::trust;
+use crate::settings::Dns;
+use crate::upstream::{Names, trust};
 
 /// How exactly intervals, which are whole seconds, are kept.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Starts the thread; it ends when told to stop.
-pub(crate) fn probe(book: Arc<HealthBook>, stop: CancellationToken) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+pub(crate) fn probe(book: Arc<HealthBook>, dns: Dns, stop: CancellationToken) -> io::Result<()> {
     std::thread::Builder::new().name("health".into()).spawn(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = run(&book) => {}
-            }
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let outcome = runtime.map(|runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = run(&book, Rc::new(Names::new(&dns))) => {}
+                }
+            });
         });
+        if let Err(error) = outcome {
+            tracing::error!(%error, "nodes are not probed");
+        }
     })?;
     Ok(())
 }
 
-async fn run(book: &HealthBook) {
+async fn run(book: &HealthBook, names: Rc<Names>) {
     let started = Instant::now();
     loop {
         let watched = book.all();
@@ -43,13 +51,13 @@ async fn run(book: &HealthBook) {
             continue;
         }
         let now = started.elapsed().as_millis() as u64;
-        watched.iter().for_each(|upstream| probe_due(upstream, now));
+        watched.iter().for_each(|upstream| probe_due(upstream, &names, now));
         tokio::time::sleep(TICK).await;
     }
 }
 
 /// Starts the probes that are due, as many as may run at once; the others' turn comes with the next tick.
-fn probe_due(upstream: &Arc<Watched>, now: u64) {
+fn probe_due(upstream: &Arc<Watched>, names: &Rc<Names>, now: u64) {
     for (at, node) in upstream.nodes.iter().enumerate() {
         if node.health.due.load(Relaxed) > now || node.health.is_probing.load(Relaxed) {
             continue;
@@ -59,10 +67,10 @@ fn probe_due(upstream: &Arc<Watched>, now: u64) {
         };
         node.health.is_probing.store(true, Relaxed);
         node.health.due.store(now + interval_ms(upstream, node), Relaxed);
-        let upstream = upstream.clone();
-        tokio::spawn(async move {
+        let (upstream, names) = (upstream.clone(), names.clone());
+        tokio::task::spawn_local(async move {
             if let Some(node) = upstream.nodes.get(at) {
-                let seen = look(&upstream.checks.active, node).await;
+                let seen = look(&upstream.checks.active, node, &names).await;
                 upstream.report_actively(at, seen);
                 node.health.is_probing.store(false, Relaxed);
             }
@@ -81,17 +89,17 @@ fn interval_ms(upstream: &Watched, node: &WatchedNode) -> u64 {
     u64::from(seconds) * 1000
 }
 
-async fn look(check: &ActiveCheck, node: &WatchedNode) -> Seen {
+async fn look(check: &ActiveCheck, node: &WatchedNode, names: &Names) -> Seen {
     let limit = Duration::from_secs_f64(f64::from(check.timeout).clamp(0.001, 86_400.0));
-    match tokio::time::timeout(limit, exchange(check, node)).await {
+    match tokio::time::timeout(limit, exchange(check, node, names)).await {
         Err(_) => Seen::Timeout,
         Ok(Err(_)) => Seen::Failure,
         Ok(Ok(seen)) => seen,
     }
 }
 
-async fn exchange(check: &ActiveCheck, node: &WatchedNode) -> io::Result<Seen> {
-    let stream = TcpStream::connect(address(node).await?).await?;
+async fn exchange(check: &ActiveCheck, node: &WatchedNode, names: &Names) -> io::Result<Seen> {
+    let stream = TcpStream::connect(address(node, names).await?).await?;
     let name = check.host.as_deref().unwrap_or(&node.host);
     match check.check_type {
         CheckType::Tcp => Ok(Seen::Connected),
@@ -107,12 +115,12 @@ async fn exchange(check: &ActiveCheck, node: &WatchedNode) -> io::Result<Seen> {
     }
 }
 
-async fn address(node: &WatchedNode) -> io::Result<SocketAddr> {
+async fn address(node: &WatchedNode, names: &Names) -> io::Result<SocketAddr> {
     if let Some(socket) = node.socket {
         return Ok(socket);
     }
-    let mut addresses = tokio::net::lookup_host((&*node.host, node.port)).await?;
-    addresses.next().ok_or_else(|| io::ErrorKind::NotFound.into())
+    let ip = names.of(&node.host).address().await.map_err(io::Error::other)?;
+    Ok(SocketAddr::new(ip, node.port))
 }
 
 /// Sends the probe and reads no further than the status.

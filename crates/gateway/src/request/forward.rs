@@ -10,17 +10,17 @@ use http::{Response, Uri};
 use model::resource::Scheme;
 use plan::{CompiledUpstream, Timeouts};
 use plugin_api::ChosenUpstream;
-use smallvec::SmallVec;
 
 use super::Stop;
 use super::body::{Bounds, RequestBody, UpstreamBody};
+use super::choose::{self, Chosen, Tried};
 use super::live::Live;
 use super::normalise;
 use super::upgrade;
 use super::wire::{self, Errand};
 use crate::fault::Fault;
 use crate::health::Seen;
-use crate::upstream::{AnswerBody, Lease, NotAnswered, Pool, Sender, Sent, Target, over_http2};
+use crate::upstream::{self, AnswerBody, Lease, NotAnswered, Pool, Sender, Sent, Target, over_http2};
 use crate::worker::local::LocalUpstream;
 use crate::worker::wheel::Elapsed;
 
@@ -34,13 +34,14 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
     let started = Instant::now();
-    let mut tried: SmallVec<[usize; 4]> = SmallVec::new();
+    let mut tried = Tried::default();
+    let mut before = None;
     loop {
         let outcome = attempt(live, &upstream, &mut tried, &uri, &mut body, timeouts).await;
         let fault = match outcome {
             Ok(response) => {
-                if let Some(at) = tried.last() {
-                    upstream.report(*at, Seen::Status(response.status().as_u16()));
+                if let Some(at) = tried.last {
+                    upstream.report(at, Seen::Status(response.status().as_u16()));
                 }
                 if let Some(in_flight) = &mut live.in_flight {
                     in_flight.answered = true;
@@ -52,20 +53,26 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
             Err(fault) => fault,
         };
         if !matches!(fault, Fault::NoNode(_)) {
-            if let (Some(at), Some(seen)) = (tried.last(), seen(&fault)) {
-                upstream.report(*at, seen);
+            if let (Some(at), Some(seen)) = (tried.last, seen(&fault)) {
+                upstream.report(at, seen);
             }
             tracing::warn!(upstream = %compiled.owner, %fault, "a try failed");
             live.exchange.outcome.upstream_status.push(fault.reply().status.as_u16());
         }
+        // No further node is no better an answer than what the node before did.
+        let fault = match (fault, before.take()) {
+            (Fault::NoNode(_), Some(before)) => return Err(Stop::from(before)),
+            (fault, _) => fault,
+        };
         let in_time = compiled.retry_timeout.is_none_or(|limit| started.elapsed() < limit);
         // As in APISIX an only node is asked again, when retries are asked for.
-        let is_another = tried.len() < compiled.nodes.len() || compiled.nodes.len() == 1;
-        let again = tried.len() <= compiled.retries as usize && is_another;
+        let is_another = tried.nodes.len() < compiled.nodes.len() || compiled.nodes.len() == 1;
+        let again = tried.tries <= compiled.retries as usize && is_another;
         if !(fault.allows_retry(is_idempotent) && in_time && again && body.is_left()) {
             live.exchange.outcome.upstream_latency = Some(started.elapsed());
             return Err(fault.into());
         }
+        before = Some(fault);
     }
 }
 
@@ -125,22 +132,19 @@ fn escape(path: &str) -> String {
 async fn attempt(
     live: &mut Live,
     upstream: &Rc<LocalUpstream>,
-    tried: &mut SmallVec<[usize; 4]>,
+    tried: &mut Tried,
     uri: &Uri,
     body: &mut RequestBody,
     timeouts: Timeouts,
 ) -> Result<Response<AnswerBody>, Fault> {
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
-    let at = upstream.choose(tried, &live.exchange).ok_or_else(no_node)?;
-    tried.push(at);
-    let (Some(node), Some(pool)) = (compiled.nodes.get(at), upstream.pool(at)) else {
-        return Err(no_node());
-    };
-    live.exchange.outcome.upstream_addr = Some(node.address.clone());
+    let chosen = choose::next(live, upstream, tried).await;
+    let Chosen { at, node, address, pool } = chosen.ok_or_else(no_node)?;
+    live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);
     loop {
-        let mut lease = lease(live, pool, &node.address, timeouts).await?;
+        let mut lease = lease(live, &pool, &address, timeouts).await?;
         let bounds = Bounds { send: timeouts.send, read: timeouts.read, bytes: live.exchange.request_body_limit };
         let Some(sent_body) = body.take(bounds) else {
             return Err(no_node());
@@ -148,7 +152,7 @@ async fn attempt(
         let errand = Errand { upstream: compiled, node, uri };
         let answering = send(&mut lease, live, errand, &pool.target, sent_body);
         let sent = live.connection.steps.limit(timeouts.read, answering).await;
-        match judge(live, sent, body, &node.address) {
+        match judge(live, sent, body, &address) {
             Ok(response) => {
                 live.lease = Some(lease);
                 return Ok(response);
@@ -208,7 +212,7 @@ async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts
     if let Some(lease) = pool.target.http2.then(|| pool.take()).flatten() {
         return Ok(lease);
     }
-    let connecting = Box::pin(live.worker.connector.connect(&pool.target));
+    let connecting = Box::pin(upstream::connect(&pool.target));
     match live.connection.steps.limit(timeouts.connect, connecting).await {
         Ok(Ok(sender)) => Ok(pool.lease(sender)),
         Ok(Err(source)) => Err(Fault::Connect { node: node.clone(), source }),

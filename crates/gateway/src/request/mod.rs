@@ -13,6 +13,7 @@
 
 mod answer;
 mod body;
+mod choose;
 mod client_auth;
 mod forward;
 mod headers;

@@ -16,7 +16,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::http1::Http1;
-use super::resolve::Resolver;
 use super::stream::Stream;
 use super::trust;
 use crate::request::UpstreamBody;
@@ -27,6 +26,7 @@ use crate::worker::OnWorker;
 pub(crate) struct Target {
     pub(crate) host: Box<str>,
     pub(crate) port: u16,
+    /// Where it is; not known yet of one that is named.
     pub(crate) socket: Option<SocketAddr>,
     /// Whether it is spoken to in HTTP/2, as gRPC needs it.
     pub(crate) http2: bool,
@@ -80,45 +80,34 @@ impl Sender {
     }
 }
 
-/// Opens connections; one per worker.
-#[derive(Default)]
-pub(crate) struct Connector {
-    resolver: Resolver,
+/// Connects and makes HTTP of it. A connection of HTTP/2 runs as a task of the worker until it closes.
+pub(crate) async fn connect(target: &Target) -> io::Result<Sender> {
+    let socket = target.socket.ok_or(io::ErrorKind::NotFound)?;
+    let stream = TcpStream::connect(socket).await?;
+    stream.set_nodelay(true)?;
+    let stream = match &target.tls {
+        None => Stream::Plain(stream),
+        Some(tls) => Stream::Tls(Box::new(encrypt(stream, tls, target.http2).await?)),
+    };
+    if !target.http2 {
+        return Ok(Sender::Http1(Http1::new(stream)));
+    }
+    let handshake = http2::handshake(OnWorker, TokioIo::new(stream));
+    let (sender, connection) = handshake.await.map_err(io::Error::other)?;
+    // What goes wrong on a connection shows at the request that uses it.
+    tokio::task::spawn_local(async move { drop(connection.await) });
+    Ok(Sender::Http2(sender))
 }
 
-impl Connector {
-    /// Connects and makes HTTP of it. A connection of HTTP/2 runs as a task of the worker until it closes.
-    pub(crate) async fn connect(&self, target: &Target) -> io::Result<Sender> {
-        let socket = match target.socket {
-            Some(socket) => socket,
-            None => self.resolver.resolve(&target.host, target.port).await?,
-        };
-        let stream = TcpStream::connect(socket).await?;
-        stream.set_nodelay(true)?;
-        let stream = match &target.tls {
-            None => Stream::Plain(stream),
-            Some(tls) => Stream::Tls(Box::new(Self::encrypt(stream, tls, target.http2).await?)),
-        };
-        if !target.http2 {
-            return Ok(Sender::Http1(Http1::new(stream)));
-        }
-        let handshake = http2::handshake(OnWorker, TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(io::Error::other)?;
-        // What goes wrong on a connection shows at the request that uses it.
-        tokio::task::spawn_local(async move { drop(connection.await) });
-        Ok(Sender::Http2(sender))
+async fn encrypt(stream: TcpStream, tls: &TlsTarget, http2: bool) -> io::Result<TlsStream<TcpStream>> {
+    let mut config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
+    if let Some(identity) = &tls.identity {
+        let shown = SingleCertAndKey::from(identity.certified.clone());
+        Arc::make_mut(&mut config).client_auth_cert_resolver = Arc::new(shown);
     }
-
-    async fn encrypt(stream: TcpStream, tls: &TlsTarget, http2: bool) -> io::Result<TlsStream<TcpStream>> {
-        let mut config = if tls.verify { trust::verifying().await? } else { trust::trusting()? };
-        if let Some(identity) = &tls.identity {
-            let shown = SingleCertAndKey::from(identity.certified.clone());
-            Arc::make_mut(&mut config).client_auth_cert_resolver = Arc::new(shown);
-        }
-        if http2 {
-            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
-        }
-        let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
-        TlsConnector::from(config).connect(name, stream).await
+    if http2 {
+        Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
     }
+    let name = ServerName::try_from(tls.server_name.to_string()).map_err(io::Error::other)?;
+    TlsConnector::from(config).connect(name, stream).await
 }

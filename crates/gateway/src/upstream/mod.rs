@@ -4,16 +4,18 @@ mod answer;
 mod connect;
 mod http1;
 mod multiplexed;
+mod names;
 mod pool;
-mod resolve;
+mod reach;
 mod stream;
 pub(crate) mod trust;
 
 pub(crate) use answer::{AnswerBody, Broken, NotAnswered, Sent, over_http2};
-pub(crate) use connect::{Connector, Sender, Target};
+pub(crate) use connect::{Sender, Target, connect};
 pub(crate) use http1::Outline;
 #[cfg(feature = "fuzzing")]
 pub(crate) use http1::fuzzed::answer as fuzzed_answer;
+pub(crate) use names::Names;
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use resolve::is_unresolved;
+pub(crate) use reach::{Named, Reach};
 pub(crate) use stream::Stream;

@@ -18,7 +18,7 @@ use crate::access_log::AccessLogWriter;
 use crate::health::{HealthBook, Seen, Watched};
 use crate::plan_slot::Plans;
 use crate::settings::Limits;
-use crate::upstream::{Connector, Pool, Target};
+use crate::upstream::{Named, Names, Pool, Reach, Target};
 use crate::worker::counters::WorkerCounters;
 use crate::worker::drain::Drain;
 
@@ -41,7 +41,7 @@ pub(crate) struct Local {
     pools: RefCell<FastMap<Target, std::rc::Weak<Pool>>>,
     merged: RefCell<FastMap<(usize, usize), Merged>>,
     health: Arc<HealthBook>,
-    pub(crate) connector: Connector,
+    names: Names,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) limits: Limits,
     pub(crate) drain: Drain,
@@ -62,14 +62,14 @@ pub(crate) struct LocalUpstream {
     balancer: RefCell<Balancer>,
     health: Option<Arc<Watched>>,
     since: Instant,
-    pools: Box<[Rc<Pool>]>,
+    reach: Box<[Reach]>,
     used: Cell<bool>,
 }
 
 impl Local {
     pub(crate) fn new(
         plans: Plans,
-        connector: Connector,
+        names: Names,
         access_log: Option<AccessLogWriter>,
         limits: Limits,
         counters: Arc<WorkerCounters>,
@@ -81,7 +81,7 @@ impl Local {
             upstreams: RefCell::default(),
             pools: RefCell::default(),
             merged: RefCell::default(),
-            connector,
+            names,
             access_log,
             limits,
             drain: Drain::default(),
@@ -117,27 +117,42 @@ impl Local {
     }
 
     fn new_upstream(&self, compiled: &Arc<CompiledUpstream>) -> LocalUpstream {
-        let pools = compiled.nodes.iter().map(|node| self.pool(Target::of(compiled, node), compiled.keepalive));
+        let reach = compiled.nodes.iter().map(|node| self.reach(Target::of(compiled, node), compiled.keepalive));
         LocalUpstream {
             compiled: compiled.clone(),
             balancer: RefCell::new(balancer(compiled)),
             health: self.health.watch(compiled),
             since: Instant::now(),
-            pools: pools.collect(),
+            reach: reach.collect(),
             used: Cell::new(true),
         }
     }
 
-    /// The pool of a node: several upstreams with one node share it, and it outlives changes of them.
-    fn pool(&self, target: Target, limits: KeepalivePool) -> Rc<Pool> {
-        let mut pools = self.pools.borrow_mut();
-        if let Some(pool) = pools.get(&target).and_then(std::rc::Weak::upgrade) {
-            pool.set_limits(limits);
-            return pool;
+    fn reach(&self, target: Target, limits: KeepalivePool) -> Reach {
+        match target.socket {
+            Some(_) => Reach::Fixed(self.pool(target, limits)),
+            None => {
+                let name = self.names.of(&target.host);
+                let named = Named::new(target, limits, name);
+                named.keep(|target| self.known_pool(target, limits));
+                Reach::Named(Box::new(named))
+            }
         }
-        let pool = Rc::new(Pool::new(target.clone(), limits));
-        pools.insert(target, Rc::downgrade(&pool));
-        pool
+    }
+
+    /// The pool of an address: several upstreams with one node share it, and it outlives changes of them.
+    pub(crate) fn pool(&self, target: Target, limits: KeepalivePool) -> Rc<Pool> {
+        self.known_pool(&target, limits).unwrap_or_else(|| {
+            let pool = Rc::new(Pool::new(target.clone(), limits));
+            self.pools.borrow_mut().insert(target, Rc::downgrade(&pool));
+            pool
+        })
+    }
+
+    fn known_pool(&self, target: &Target, limits: KeepalivePool) -> Option<Rc<Pool>> {
+        let pool = self.pools.borrow().get(target)?.upgrade()?;
+        pool.set_limits(limits);
+        Some(pool)
     }
 
     /// The chain of a route for a consumer that brings plugins.
@@ -211,8 +226,8 @@ impl LocalUpstream {
         }
     }
 
-    pub(crate) fn pool(&self, node: usize) -> Option<&Rc<Pool>> {
-        self.pools.get(node)
+    pub(crate) fn reach(&self, node: usize) -> Option<&Reach> {
+        self.reach.get(node)
     }
 }
 

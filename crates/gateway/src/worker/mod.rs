@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::AccessLogWriter;
 use crate::plan_slot::Plans;
 use crate::settings::Settings;
-use crate::upstream::Connector;
+use crate::upstream::Names;
 use connection::ClientFacts;
 use counters::WorkerCounters;
 pub(crate) use executor::OnWorker;
@@ -57,7 +57,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 async fn serve(start: Start) -> io::Result<()> {
     let access_log = AccessLogWriter::open(&start.settings.access_log)?;
     let limits = start.settings.limits.clone();
-    let worker = Local::new(start.plans, Connector::default(), access_log, limits, start.counters);
+    let worker = Local::new(start.plans, Names::new(&start.settings.dns), access_log, limits, start.counters);
     tokio::task::spawn_local(wheel::drive());
     tokio::task::spawn_local(tidy(worker.clone()));
     let mut accepting = Vec::new();

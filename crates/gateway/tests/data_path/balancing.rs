@@ -8,7 +8,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Client, Echo, Gateway, Script, put, until};
+use crate::support::{Client, Echo, Gateway, Script, put, settings, until};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -130,5 +130,30 @@ async fn an_only_node_is_asked_again_when_retries_are_asked_for() {
     let gateway = to(json!({ "retries": 2, "nodes": flaky.nodes() }));
     assert_eq!(crate::support::get(gateway.http, "/").await.status, 200);
     assert_eq!(flaky.connections(), 3);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn chash_by_consumer_keeps_each_on_its_node() {
+    let (a, b) = (Echo::start().await, Echo::start().await);
+    let nodes = json!({ a.address.to_string(): 1, b.address.to_string(): 1 });
+    let upstream = json!({ "type": "chash", "hash_on": "consumer", "nodes": nodes });
+    let consumers = (0..20).map(|n| {
+        put(
+            &format!("consumer/c{n}"),
+            json!({ "username": format!("c{n}"), "plugins": { "key-auth": { "key": format!("k{n}") } } }),
+        )
+    });
+    let route = put("route/r", json!({ "uri": "/*", "plugins": { "key-auth": {} }, "upstream": upstream }));
+    let gateway = Gateway::start_with(settings(), plugins::registry(), consumers.chain([route]).collect());
+    let mut client = Client::connect(gateway.http).await;
+    let mut met = BTreeSet::new();
+    for n in 0..20 {
+        let key = format!("k{n}");
+        let first = node_of(&mut client, &[("apikey", &key)]).await;
+        assert_eq!(node_of(&mut client, &[("apikey", &key)]).await, first, "consumer {n}");
+        met.insert(first);
+    }
+    assert_eq!(met.len(), 2, "consumers meet both nodes");
     gateway.stop().await;
 }

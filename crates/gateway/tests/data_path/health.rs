@@ -112,3 +112,49 @@ async fn when_all_are_down_all_are_tried() {
     until_in_a_row(&mut client, "the one that is well again serves alone", 20, |status| status == 200).await;
     gateway.stop().await;
 }
+
+/// What a probe says is what the check's fields say.
+#[tokio::test]
+async fn a_probe_is_made_of_the_check_s_fields() {
+    let (told, mut probes) = tokio::sync::mpsc::unbounded_channel();
+    let node = Script::start(move |_, mut exchange| {
+        let told = told.clone();
+        async move {
+            let head = exchange.head().await;
+            let mut body = [0; 4];
+            let _ = tokio::io::AsyncReadExt::read_exact(&mut exchange.stream, &mut body).await;
+            let _ = told.send(format!("{head}{}", String::from_utf8_lossy(&body)));
+            exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let echo = Echo::start().await;
+    let checks = json!({ "active": {
+        "http_method": "POST", "http_path": "/health?full=1", "http_req_body": "ping", "host": "check.test",
+        "port": node.address.port(), "req_headers": ["X-Probe: yes", "User-Agent: watcher"],
+    } });
+    let gateway = Gateway::start(vec![put("route/r", route(&echo.nodes(), &checks))]);
+    Client::connect(gateway.http).await.get("/").await.expect("an answer");
+    let probe = crate::support::soon("a probe", probes.recv()).await.expect("a probe");
+    assert!(probe.starts_with("POST /health?full=1 HTTP/1.1\r\n") && probe.ends_with("\r\n\r\nping"), "{probe}");
+    for line in ["Host: check.test", "X-Probe: yes", "User-Agent: watcher", "Content-Length: 4"] {
+        assert!(probe.contains(&format!("\r\n{line}\r\n")), "{line} in {probe}");
+    }
+    gateway.stop().await;
+}
+
+/// Only the node that speaks TLS passes a probe of type `https`.
+#[tokio::test]
+async fn a_probe_of_https_shakes_hands() {
+    let encrypted = crate::tls_nodes::node(&crate::tls_nodes::authority(), "localhost", 4000).await;
+    let plain = Echo::start().await;
+    let mut active = active();
+    active["type"] = "https".into();
+    active["https_verify_certificate"] = false.into();
+    let nodes = json!({ encrypted.to_string(): 1, plain.address.to_string(): 1 });
+    let upstream = json!({ "scheme": "https", "nodes": nodes, "retries": 0, "checks": { "active": active } });
+    let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))]);
+    let mut client = Client::connect(gateway.http).await;
+    until_in_a_row(&mut client, "the plain node is left out", 20, |status| status == 200).await;
+    gateway.stop().await;
+}

@@ -97,3 +97,71 @@ async fn a_get_that_breaks_off_goes_to_the_next_node_and_a_post_does_not() {
     assert_eq!(echo.requests(), 1);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn retrying_ends_with_its_timeout() {
+    let silent = || Script::start(|_, mut exchange| async move { exchange.closed().await });
+    let silent = [silent().await, silent().await, silent().await, silent().await, silent().await];
+    let nodes: serde_json::Map<_, _> = silent.iter().map(|node| (node.address.to_string(), 1.into())).collect();
+    // Timers are kept to a tenth of a second.
+    let timeout = json!({ "connect": 1, "send": 1, "read": 0.3 });
+    for (retry_timeout, tries) in [(json!(0.5), 2), (json!(0), 5)] {
+        let upstream = json!({ "nodes": nodes, "timeout": timeout, "retries": 4, "retry_timeout": retry_timeout });
+        let gateway = to(upstream);
+        let before: usize = silent.iter().map(Script::connections).sum();
+        let answer = get(gateway.http, "/").await;
+        assert_eq!(answer.status, 504);
+        assert_eq!(answer.header("x-apisix-upstream-status"), Some(["504"; 5][..tries].join(", ").as_str()));
+        assert_eq!(silent.iter().map(Script::connections).sum::<usize>() - before, tries, "within {retry_timeout}");
+        gateway.stop().await;
+    }
+}
+
+/// A node that closes each connection at some moment around its next request, without having said so.
+#[tokio::test]
+async fn connections_that_close_as_they_are_used_cost_no_get_and_repeat_no_post() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashMap::<String, usize>::new()));
+    let noted = seen.clone();
+    let node = Script::start(move |number, mut exchange| {
+        let seen = noted.clone();
+        async move {
+            for turn in 0.. {
+                let wait = std::time::Duration::from_millis(1 + number as u64 % 2);
+                let head = match turn {
+                    0 => exchange.head().await,
+                    _ => tokio::time::timeout(wait, exchange.head()).await.unwrap_or_default(),
+                };
+                if head.is_empty() {
+                    return;
+                }
+                let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                *seen.lock().expect("what was seen").entry(target).or_default() += 1;
+                exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            }
+        }
+    })
+    .await;
+    let gateway = to(json!({ "nodes": node.nodes() }));
+    let mut client = Client::connect(gateway.http).await;
+    let mut lost = 0;
+    for turn in 0..400 {
+        let answer = match turn % 2 {
+            0 => client.get(&format!("/get/{turn}")).await.expect("an answer"),
+            _ => client.post(&format!("/post/{turn}"), "").await.expect("an answer"),
+        };
+        assert!(answer.status == 200 || turn % 2 == 1, "a GET is sent again: {turn}");
+        lost += usize::from(answer.status != 200);
+        // About as long as the node waits, a little more or less.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        let until = std::time::Instant::now() + std::time::Duration::from_micros(turn as u64 * 37 % 1000);
+        while std::time::Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(node.connections() > 20, "it closes");
+    assert!(lost < 200);
+    let seen = seen.lock().expect("what was seen").clone();
+    let twice: Vec<_> = seen.iter().filter(|(target, times)| target.starts_with("/post/") && **times > 1).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+    gateway.stop().await;
+}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, raw, refused_port};
+use crate::support::{Client, Echo, Gateway, Script, get, put, raw, refused_port, until};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -134,4 +134,154 @@ async fn a_host_name_that_nobody_knows_is_503_and_one_that_is_known_serves() {
     let gateway = to(json!({ "nodes": { format!("localhost:{}", echo.address.port()): 1 } }));
     assert_eq!(get(gateway.http, "/").await.status, 200);
     gateway.stop().await;
+}
+
+/// What comes after an answer that nobody asked for belongs to no request.
+#[tokio::test]
+async fn a_second_answer_reaches_no_one() {
+    let seconds = ["HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil", "garbage", "\r\n"];
+    for second in seconds {
+        let upstream = Script::start(move |_, mut exchange| async move {
+            while !exchange.head().await.is_empty() {
+                exchange.write(&format!("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood{second}")).await;
+            }
+        })
+        .await;
+        let gateway = to(json!({ "nodes": upstream.nodes() }));
+        let mut client = Client::connect(gateway.http).await;
+        for turn in 0..20 {
+            let answer = if turn % 2 == 0 { client.get("/").await } else { client.post("/", "").await };
+            assert_eq!(answer.expect("an answer").text(), "good", "turn {turn} with {second:?}");
+        }
+        drop(client);
+        gateway.stop().await;
+    }
+}
+
+/// One that comes while nothing is under way is not taken for the next request's.
+#[tokio::test]
+async fn an_answer_that_comes_unasked_reaches_no_one() {
+    let (late, mut is_late) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Script::start(move |number, mut exchange| {
+        let late = late.clone();
+        async move {
+            while !exchange.head().await.is_empty() {
+                exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood").await;
+                if number == 0 {
+                    // After the answer was taken and the connection given back.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil").await;
+                    let _ = late.send(());
+                }
+            }
+        }
+    })
+    .await;
+    let gateway = to(json!({ "nodes": upstream.nodes() }));
+    let mut client = Client::connect(gateway.http).await;
+    assert_eq!(client.get("/").await.expect("an answer").text(), "good");
+    crate::support::soon("the late answer", is_late.recv()).await;
+    for _ in 0..4 {
+        assert_eq!(client.post("/", "x").await.expect("an answer").text(), "good");
+    }
+    assert_eq!(upstream.connections(), 2, "that connection is used no more");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_reset_in_the_middle_of_an_answer_is_visible_and_no_retry() {
+    for head in ["content-length: 100", "transfer-encoding: chunked"] {
+        let upstream = Script::start(move |_, mut exchange| async move {
+            exchange.head().await;
+            let piece = if head.starts_with('c') { "half" } else { "4\r\nhalf\r\n" };
+            exchange.write(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{piece}")).await;
+            exchange.reset();
+        })
+        .await;
+        let (other, nodes) = (Echo::start().await, upstream.address.port());
+        let nodes = json!([
+            { "host": "127.0.0.1", "port": nodes, "weight": 1, "priority": 1 },
+            { "host": "127.0.0.1", "port": other.address.port(), "weight": 1 },
+        ]);
+        let gateway = to(json!({ "nodes": nodes }));
+        let mut client = Client::connect(gateway.http).await;
+        match client.get("/").await {
+            // The reset may overtake the head.
+            Ok(answer) => assert!(answer.json()["node"] == other.address.to_string(), "{answer:?}"),
+            Err(_) => assert_eq!(other.requests(), 0, "what has begun is not begun anew"),
+        }
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_takes_no_more_of_an_upload_is_504_after_the_send_timeout() {
+    let deaf = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let gateway = to(json!({ "nodes": deaf.nodes(), "timeout": { "connect": 5, "send": 0.3, "read": 60 } }));
+    let started = Instant::now();
+    let mut client = Client::connect(gateway.http).await;
+    let answer = client.post("/", vec![b'x'; 64 << 20]).await;
+    // The client may see the answer, or the end of a connection whose upload nobody wants.
+    assert!(answer.as_ref().map_or(true, |answer| answer.status == 504), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(deaf.connections(), 1, "an upload that has begun goes to one node");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_answers_slowly_in_small_pieces_is_waited_for() {
+    let slow = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n").await;
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            exchange.write("x").await;
+        }
+    })
+    .await;
+    let gateway = to(json!({ "nodes": slow.nodes(), "timeout": { "connect": 5, "send": 5, "read": 0.5 } }));
+    assert_eq!(get(gateway.http, "/").await.text(), "xxxxxxxxxx", "the time counts between two pieces");
+    gateway.stop().await;
+}
+
+/// A node that takes connections for a while, then refuses them for a while, over and over.
+#[tokio::test]
+async fn a_node_that_comes_and_goes_costs_no_request_that_may_be_sent_again() {
+    let echo = Echo::start().await;
+    let flapping: std::net::SocketAddr = refused_port().await.parse().expect("an address");
+    let turns = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = turns.clone();
+    let flaps = tokio::spawn(async move {
+        loop {
+            if let Ok(node) = Echo::start_at(flapping).await {
+                tokio::time::sleep(Duration::from_millis(15)).await;
+                node.stop();
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    });
+    let nodes = json!({ echo.address.to_string(): 1, flapping.to_string(): 1 });
+    let checks = json!({
+        "active": { "type": "tcp", "healthy": { "interval": 1, "successes": 1 }, "unhealthy": { "interval": 1, "tcp_failures": 1 } },
+        "passive": { "type": "tcp", "unhealthy": { "tcp_failures": 2 } },
+    });
+    for upstream in [json!({ "nodes": nodes }), json!({ "nodes": nodes, "checks": checks })] {
+        let gateway = to(upstream);
+        let mut client = Client::connect(gateway.http).await;
+        let before = turns.load(std::sync::atomic::Ordering::Relaxed);
+        let mut sent = 0;
+        while turns.load(std::sync::atomic::Ordering::Relaxed) < before + 15 {
+            assert_eq!(client.get("/").await.expect("an answer").status, 200, "request {sent}");
+            sent += 1;
+        }
+        assert!(sent > 20);
+        gateway.stop().await;
+    }
+    flaps.abort();
+    until("it is over", || flaps.is_finished()).await;
 }

@@ -173,7 +173,7 @@ fn check_ssl(ssl: &Ssl, faults: &mut Vec<Fault>) {
 
 /// Only what is no PEM at all is refused here; `plan` reads it.
 fn check_pem<'a>(texts: impl Iterator<Item = (String, &'a String)>, faults: &mut Vec<Fault>) {
-    let is_reference = |text: &str| text.starts_with("$secret://") || text.starts_with("$env://");
+    let is_reference = |text: &str| ["$secret://", "$env://", "$ENV://"].iter().any(|start| text.starts_with(start));
     let wrong = texts.filter(|(_, text)| !text.contains("-----BEGIN ") && !is_reference(text));
     faults.extend(wrong.map(|(pointer, _)| Fault::new(pointer, "must be in PEM form")));
 }

@@ -184,6 +184,7 @@ fn what_is_right_passes() {
         (Kind::Upstream, upstream(json!({ "tls": { "client_cert": pem, "client_key": "$secret://vault/1/k" } }))),
         (Kind::Ssl, json!({ "type": "client", "cert": pem, "key": pem })),
         (Kind::Ssl, json!({ "sni": "a.test", "cert": "$secret://vault/1/c", "key": "$env://KEY" })),
+        (Kind::Ssl, json!({ "sni": "a.test", "cert": "$ENV://CERT", "key": "$ENV://KEY" })),
         (Kind::PluginMetadata, json!({ "script": "is a field like any other" })),
     ];
     for (kind, body) in cases {

@@ -271,7 +271,7 @@ impl Compiler {
     }
 
     fn ssl(&self, id: &ResourceId) -> Option<Ssl> {
-        serde_json::from_slice(self.state.get(&ResourceKey::new(Kind::Ssl, id.clone()))?).ok()
+        self.read(&ResourceKey::new(Kind::Ssl, id.clone())).ok().flatten()
     }
 
     fn chain(&self, key: &ResourceKey, plugins: &model::resource::Plugins) -> Result<Chain, Rejection> {
@@ -290,7 +290,11 @@ impl Compiler {
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, key: &ResourceKey) -> Result<Option<T>, Rejection> {
-        self.state.get(key).map(|body| parse(key, body)).transpose()
+        let Some(body) = self.state.get(key) else { return Ok(None) };
+        match self.references.in_certificates(key, body) {
+            Some(resolved) => serde_json::from_value(resolved).map(Some).map_err(|error| unreadable(key, &error)),
+            None => parse(key, body).map(Some),
+        }
     }
 
     /// The slot of the upstream that a reference names: one below the service, else one on its own. It need
@@ -327,5 +331,9 @@ fn named<'t, T: ?Sized>(
 }
 
 fn parse<T: serde::de::DeserializeOwned>(key: &ResourceKey, body: &[u8]) -> Result<T, Rejection> {
-    serde_json::from_slice(body).map_err(|error| Rejection::new(key, Fault::new("", error.to_string())))
+    serde_json::from_slice(body).map_err(|error| unreadable(key, &error))
+}
+
+fn unreadable(key: &ResourceKey, error: &serde_json::Error) -> Rejection {
+    Rejection::new(key, Fault::new("", error.to_string()))
 }

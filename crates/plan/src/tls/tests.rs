@@ -1,9 +1,10 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use model::Change;
 use serde_json::{Value, json};
 
-use crate::fixture::{compiled, delete, put};
+use crate::fixture::{compiled, delete, put, registry};
+use crate::{Compiler, References};
 
 fn pair(names: &[&str]) -> (String, String) {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -70,4 +71,103 @@ fn bad_pairs_are_refused_with_their_pointer() {
     let mut old = body(&cert, &key);
     old["ssl_protocols"] = json!(["TLSv1.1"]);
     assert_eq!(refused(old), "/ssl_protocols");
+}
+
+/// What an instance finds in its environment.
+fn environment(name: &str) -> Option<String> {
+    static PAIRS: LazyLock<[(String, String); 2]> = LazyLock::new(|| [pair(&["a.test"]), pair(&["b.test"])]);
+    let [(cert, key), (_, other_key)] = &*PAIRS;
+    match name {
+        "CERT" => Some(cert.clone()),
+        "KEY" => Some(key.clone()),
+        "OTHER_KEY" => Some(other_key.clone()),
+        "PAIR" => Some(json!({ "cert": cert, "key": key }).to_string()),
+        "WRONG" => Some("no PEM".to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether hands can be shaken for the name; `None` when it is not known.
+fn shakes_hands(compiler: &Compiler, name: &str) -> Option<bool> {
+    let host = compiler.plan().tls().find(name)?.clone();
+    let mut client = client(name);
+    let mut server = rustls::ServerConnection::new(host.config.clone()).expect("a server");
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).expect("written");
+    server.read_tls(&mut bytes.as_slice()).expect("read");
+    Some(server.process_new_packets().is_ok())
+}
+
+fn client(name: &str) -> rustls::ClientConnection {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    rustls::ClientConnection::new(Arc::new(config), name.to_owned().try_into().expect("a name")).expect("a client")
+}
+
+#[test]
+fn references_in_place_of_certificates_are_resolved_on_instances_alone() {
+    let body = |cert: &str, key: &str| put("ssl/s", json!({ "snis": ["a.test"], "cert": cert, "key": key }));
+    let wildcard = ssl("any", &["*.test"]);
+    let cases = [
+        ("$env://CERT", "$env://KEY", true),
+        ("$ENV://PAIR/cert", "$env://PAIR/key", true),
+        ("$env://CERT", "$env://OTHER_KEY", false),
+        ("$env://WRONG", "$env://KEY", false),
+        ("$env://CERT", "$env://NOBODY", false),
+        ("$secret://vault/1/a/cert", "$secret://vault/1/a/key", false),
+    ];
+    for (cert, key, serves) in cases {
+        let mut instance = Compiler::new(registry()).resolving(References::to(environment));
+        instance.apply(&[body(cert, key), wildcard.clone()]).expect("a variable keeps no revision from being served");
+        assert_eq!(shakes_hands(&instance, "a.test"), Some(serves), "{cert} {key}");
+        assert_eq!(shakes_hands(&instance, "b.test"), Some(true), "others do not feel it");
+        let mut control = compiled(&[]);
+        control.apply(&[body(cert, key)]).expect("the control plane takes references as they are");
+    }
+}
+
+#[test]
+fn further_pairs_and_authorities_may_be_references_too() {
+    let (cert, key) = pair(&["a.test"]);
+    let body = |extra: Value| {
+        let mut body = json!({ "snis": ["a.test"], "cert": cert, "key": key });
+        body.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
+        put("ssl/s", body)
+    };
+    let cases = [
+        (json!({ "certs": ["$env://CERT"], "keys": ["$env://KEY"] }), true),
+        (json!({ "certs": ["$env://CERT"], "keys": ["$env://NOBODY"] }), false),
+        (json!({ "client": { "ca": "$env://CERT" } }), true),
+        (json!({ "client": { "ca": "$env://WRONG" } }), false),
+        (json!({ "client": { "ca": "$env://NOBODY" } }), false),
+    ];
+    for (extra, serves) in cases {
+        let mut instance = Compiler::new(registry()).resolving(References::to(environment));
+        instance.apply(&[body(extra.clone())]).expect("served");
+        assert_eq!(shakes_hands(&instance, "a.test"), Some(serves), "{extra}");
+        let host = instance.plan().tls().find("a.test").cloned().expect("a name");
+        assert_eq!(host.client_auth.is_some(), extra.get("client").is_some(), "what was asked of clients still is");
+    }
+}
+
+#[test]
+fn what_nodes_are_shown_may_be_a_reference() {
+    let tls =
+        |cert: &str, key: &str| json!({ "nodes": { "n:1": 1 }, "tls": { "client_cert": cert, "client_key": key } });
+    for (cert, key, shown) in [("$env://CERT", "$env://KEY", true), ("$env://CERT", "$env://NOBODY", false)] {
+        let route = json!({ "uri": "/", "upstream": tls(cert, key) });
+        let by_id = json!({ "nodes": { "n:1": 1 }, "tls": { "client_cert_id": "c" } });
+        let ssl = json!({ "type": "client", "cert": cert, "key": key });
+        let changes =
+            [put("upstream/u", tls(cert, key)), put("ssl/c", ssl), put("upstream/by-id", by_id), put("route/r", route)];
+        let mut instance = Compiler::new(registry()).resolving(References::to(environment));
+        instance.apply(&changes).expect("served");
+        let plan = instance.plan();
+        for id in ["u", "by-id"] {
+            let upstream = plan.upstream_by_id(None, id).expect("an upstream");
+            assert_eq!(upstream.client_identity.is_some(), shown, "{id} with {key}");
+        }
+        compiled(&changes);
+    }
 }

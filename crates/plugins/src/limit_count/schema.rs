@@ -38,6 +38,7 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
             },
             "allow_degradation": { "type": "boolean", "default": false },
             "show_limit_quota_header": { "type": "boolean", "default": true },
+            "sync_interval": { "type": "number", "description": "taken and not needed: each request is counted at once" },
         },
         "oneOf": [{ "required": ["count", "time_window"] }, { "required": ["rules"] }],
         "if": { "properties": { "policy": { "enum": ["redis"] } }, "required": ["policy"] },

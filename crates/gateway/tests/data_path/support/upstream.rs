@@ -15,11 +15,13 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 /// Answers with method, path, headers and body of the request as JSON.
 pub(crate) struct Echo {
     pub(crate) address: SocketAddr,
     counts: Arc<Counts>,
+    stop: CancellationToken,
 }
 
 #[derive(Default)]
@@ -31,11 +33,22 @@ struct Counts {
 
 impl Echo {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a free port")
+    }
+
+    /// Fails when the address is taken.
+    pub(crate) async fn start_at(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
         let counts = Arc::new(Counts::default());
-        tokio::spawn(accept(listener, address, counts.clone()));
-        Self { address, counts }
+        let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, address, counts.clone(), stop.clone())));
+        Ok(Self { address, counts, stop })
+    }
+
+    /// Listens no more and closes its connections.
+    pub(crate) fn stop(self) {
+        self.stop.cancel();
     }
 
     /// How many connections were ever opened to it.
@@ -58,18 +71,19 @@ impl Echo {
     }
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, counts: Arc<Counts>) {
+async fn accept(listener: TcpListener, address: SocketAddr, counts: Arc<Counts>, stop: CancellationToken) {
     while let Ok((stream, _)) = listener.accept().await {
         counts.connections.fetch_add(1, Ordering::SeqCst);
         counts.open.fetch_add(1, Ordering::SeqCst);
-        let counts = counts.clone();
+        let (counts, stop) = (counts.clone(), stop.clone());
         tokio::spawn(async move {
             let counted = counts.clone();
             let service = service_fn(move |request| {
                 counted.requests.fetch_add(1, Ordering::SeqCst);
                 async move { Ok::<_, Infallible>(echo(request, address).await) }
             });
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+            let _ = stop.run_until_cancelled(serving).await;
             counts.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
