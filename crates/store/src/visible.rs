@@ -66,7 +66,9 @@ const OF_SERVICES: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || COALESCE(t.service_id, '*')",
     labels: &[(
         ConditionKey::ServiceLabel,
-        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.service_id"),
+        LabelTable::Joined(
+            "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.service_id",
+        ),
     )],
 };
 
