@@ -13,7 +13,7 @@ use std::fmt;
 
 use regex_syntax::hir::Hir;
 
-pub(super) use matcher::Matcher;
+pub(super) use matcher::{Matcher, is_same};
 pub(super) use reach::{Token, can_match, covers_ids};
 
 /// Longest pattern, in bytes.

@@ -1,5 +1,6 @@
 //! How a pattern is compared: without a regular expression where that is possible.
 
+mod compare;
 mod glob;
 mod runs;
 
@@ -7,6 +8,7 @@ use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::print;
+pub(in crate::policy) use compare::is_same;
 pub(in crate::policy) use glob::Glob;
 pub(in crate::policy) use runs::Runs;
 
@@ -51,7 +53,7 @@ impl Matcher {
 
     pub(super) fn matches(&self, text: &str) -> bool {
         match self {
-            Matcher::OneOf(texts) => texts.iter().any(|one| one.as_ref() == text),
+            Matcher::OneOf(texts) => texts.iter().any(|one| is_same(one.as_bytes(), text.as_bytes())),
             Matcher::Glob(glob) => glob.matches(text),
             Matcher::Runs(runs) => runs.matches(text),
             Matcher::Regex { texts, regex } => {

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use super::compare::{strip_prefix, strip_suffix};
 use super::parts;
 
 /// Texts in order, with anything between one and the next.
@@ -49,8 +50,8 @@ impl Glob {
     /// The first piece is at the beginning, the last at the end, each other at the first place after the one before.
     pub(super) fn matches(&self, text: &str) -> bool {
         let [first, .., last] = &*self.pieces else { return false };
-        let rest = text.strip_prefix(first.as_ref()).and_then(|rest| rest.strip_suffix(last.as_ref()));
-        let Some(mut rest) = rest.map(str::as_bytes) else { return false };
+        let rest = strip_prefix(text.as_bytes(), first.as_bytes());
+        let Some(mut rest) = rest.and_then(|rest| strip_suffix(rest, last.as_bytes())) else { return false };
         for finder in &self.finders {
             let after = finder.find(rest).and_then(|at| rest.get(at + finder.needle().len()..));
             match after {

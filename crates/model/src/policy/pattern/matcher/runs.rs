@@ -4,6 +4,7 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
 
+use super::compare;
 use super::parts;
 
 /// Texts and runs, one after the other.
@@ -40,7 +41,9 @@ impl Runs {
         let mut rest = text;
         for part in &self.0 {
             let after = match part {
-                Part::Text(text) => rest.strip_prefix(text.as_ref()),
+                Part::Text(text) => {
+                    compare::strip_prefix(rest.as_bytes(), text.as_bytes()).and_then(|_| rest.get(text.len()..))
+                }
                 Part::Run(run) => run.strip(rest),
             };
             match after {
