@@ -84,6 +84,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documents_example_is_right() {
+        let document = include_str!("../../../../docs/SIGN-ON.md");
+        let section = document.split("### Users whom SCIM made").nth(1).expect("the section");
+        let example = section.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        let example: Value = serde_json::from_str(example).expect("JSON");
+        let found = wanted(example["provisioned_users"].clone(), json!({ "sub": "s", "oid": "o" }));
+        assert_eq!(found.as_deref(), Some("o"));
+    }
+
+    #[test]
     fn a_claim_is_compared_when_it_is_text() {
         let claims = json!({ "sub": "s", "oid": "o", "preferred_username": "ann", "n": 1, "none": "" });
         let cases = [
