@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use control::iam::{Identified, LoginKind, LoginOption, LoginOptionRules, LoginOptionSpec};
+use control::iam::{Identified, LoginKind, LoginOption, LoginOptionRules, LoginOptionSpec, ProvisionedBy};
 use model::{Fault, Faults};
 use sign_on::mapping::Mapping;
-use sign_on::{ExternalIdentity, Ldap, LdapConfig, Oidc, OidcConfig, SignOnError};
+use sign_on::{ExternalIdentity, Ldap, LdapConfig, Oidc, OidcConfig, ProvisionedAttribute, SignOnError};
 
 use crate::error::{ApiError, ApiResult};
 
@@ -104,10 +104,27 @@ pub(crate) fn identified(option: &LoginOption, identity: ExternalIdentity) -> Ap
     Ok(Identified {
         roles: (!mapping.role_mapping.is_empty()).then(|| mapping.roles(attributes)),
         boundaries: (!mapping.boundary_mapping.is_empty()).then(|| mapping.boundaries(attributes)),
+        provisioned: provisioned(option, &identity)?,
         subject: identity.subject,
         username: identity.username,
         email: identity.email,
     })
+}
+
+/// Which user that SCIM made it is, where the option's provider is trusted to say so.
+fn provisioned(option: &LoginOption, identity: &ExternalIdentity) -> ApiResult<Option<(ProvisionedBy, String)>> {
+    if option.spec.kind != LoginKind::Oidc {
+        return Ok(None);
+    }
+    let config = OidcConfig::parse(&option.spec.config).map_err(|faults| refused(option, &faults.into()))?;
+    Ok(config.provisioned_users.and_then(|users| {
+        let by = match users.attribute {
+            ProvisionedAttribute::ExternalId => ProvisionedBy::ExternalId,
+            ProvisionedAttribute::Username => ProvisionedBy::Username,
+            ProvisionedAttribute::Email => ProvisionedBy::Email,
+        };
+        Some((by, users.wanted(&identity.attributes)?))
+    }))
 }
 
 /// 401 with what the user may be told; the log has the cause.

@@ -13,7 +13,7 @@ pub mod mapping;
 pub mod oidc;
 mod tls;
 
-pub use config::{LdapConfig, OidcConfig, Secret};
+pub use config::{LdapConfig, OidcConfig, ProvisionedAttribute, Secret};
 pub use error::{SignOnError, TokenError};
 pub use identity::ExternalIdentity;
 pub use ldap::Ldap;

@@ -8,7 +8,7 @@ use model::{Digest, GroupId, LabelSelector, Labels};
 
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
-use crate::db::{Arg, Query, Row, Select, Tx, args, contains, insert};
+use crate::db::{Arg, Query, Row, Select, Tx, args, contains, insert, label_table};
 use crate::error::StoreError;
 use crate::page::{Listed, Order, Page};
 use crate::store::Store;
@@ -117,14 +117,7 @@ impl Groups<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn list(&self, filter: &GroupFilter, scope: &Scope) -> Result<Listed<GatewayGroup>, StoreError> {
-        let mut select = Select::new("*", "gateway_groups AS t", Vec::new());
-        select
-            .and_if("t.name = ?", filter.name.as_ref())
-            .and_if(r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\'", filter.search.as_deref().map(contains))
-            .and_labels("group_labels AS l WHERE l.group_id = t.id", &filter.labels)
-            .and_visible(&visible::GROUPS, scope)
-            .order_by(filter.order.sql("t.id"));
-        let (rows, total) = select.run(self.store.db(), filter.page).await?;
+        let (rows, total) = select(filter, scope).run(self.store.db(), filter.page).await?;
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })
     }
 
@@ -201,6 +194,17 @@ fn apply(group: &mut GatewayGroup, patch: &GroupPatch) {
     group.region = patch.region.unwrap_or_else(|| group.region.clone());
     group.variables = patch.variables.unwrap_or_else(|| group.variables.clone());
     group.enforce_service_publishing = patch.enforce_service_publishing.unwrap_or(group.enforce_service_publishing);
+}
+
+fn select(filter: &GroupFilter, scope: &Scope) -> Select {
+    let mut select = Select::new("*", "gateway_groups AS t", Vec::new());
+    select
+        .and_if("t.name = ?", filter.name.as_ref())
+        .and_if(r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\'", filter.search.as_deref().map(contains))
+        .and_labels(&label_table::OF_GROUPS, &filter.labels)
+        .and_visible(&visible::GROUPS, scope)
+        .order_by(filter.order.sql("t.id"));
+    select
 }
 
 fn select_one(id: &GroupId) -> Query {
@@ -293,3 +297,6 @@ fn type_of(name: &str) -> Result<GroupType, StoreError> {
 fn json(map: &BTreeMap<String, String>) -> Result<String, StoreError> {
     serde_json::to_string(map).map_err(|error| StoreError::corrupt("labels or variables", error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use model::Kind;
 use model::policy::{ConditionKey, LabelTest, Predicate, Scope};
 
+use crate::db::label_table::{self, LabelTable};
 use crate::db::{Arg, Select};
 
 /// How policies see the rows of a list under the alias `t`.
@@ -11,46 +12,43 @@ pub(crate) struct Rows {
     id: &'static str,
     /// The row's ARN; never NULL.
     arn: &'static str,
-    /// Side tables of labels under the alias `l`, joined to the row, by condition key.
-    labels: &'static [(ConditionKey, &'static str)],
+    /// Where its labels stand, by condition key.
+    labels: &'static [(ConditionKey, LabelTable)],
 }
 
 /// Gateway groups.
 pub(crate) const GROUPS: Rows = Rows {
     id: "t.id",
     arn: "'arn:api7:gateway:gatewaygroup/' || t.id",
-    labels: &[(ConditionKey::GatewayGroupLabel, "group_labels AS l WHERE l.group_id = t.id")],
+    labels: &[(ConditionKey::GatewayGroupLabel, label_table::OF_GROUPS)],
 };
 
 /// What belongs to a gateway group and is seen by its ARN.
 pub(crate) const OF_GROUPS: Rows = Rows {
     id: "t.group_id",
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id",
-    labels: &[(ConditionKey::GatewayGroupLabel, "group_labels AS l WHERE l.group_id = t.group_id")],
+    labels: &[(ConditionKey::GatewayGroupLabel, label_table::OF_THEIR_GROUPS)],
 };
 
 /// Users.
 pub(crate) const USERS: Rows = Rows {
     id: "t.id",
     arn: "'arn:api7:iam:user/' || t.id",
-    labels: &[(ConditionKey::UserLabel, "iam_labels AS l WHERE l.kind = 'user' AND l.id = t.id")],
+    labels: &[(ConditionKey::UserLabel, label_table::OF_USERS)],
 };
 
 /// Roles.
 pub(crate) const ROLES: Rows = Rows {
     id: "t.id",
     arn: "'arn:api7:iam:role/' || t.id",
-    labels: &[(ConditionKey::RoleLabel, "iam_labels AS l WHERE l.kind = 'role' AND l.id = t.id")],
+    labels: &[(ConditionKey::RoleLabel, label_table::OF_ROLES)],
 };
 
 /// Permission policies.
 pub(crate) const POLICIES: Rows = Rows {
     id: "t.id",
     arn: "'arn:api7:iam:permissionpolicy/' || t.id",
-    labels: &[(
-        ConditionKey::PermissionPolicyLabel,
-        "iam_labels AS l WHERE l.kind = 'permission_policy' AND l.id = t.id",
-    )],
+    labels: &[(ConditionKey::PermissionPolicyLabel, label_table::OF_POLICIES)],
 };
 
 const SERVICES: Rows = Rows {
@@ -58,7 +56,7 @@ const SERVICES: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || t.id",
     labels: &[(
         ConditionKey::ServiceLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.id",
+        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.id"),
     )],
 };
 
@@ -68,7 +66,9 @@ const OF_SERVICES: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || COALESCE(t.service_id, '*')",
     labels: &[(
         ConditionKey::ServiceLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.service_id",
+        LabelTable::Joined(
+            "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.service_id",
+        ),
     )],
 };
 
@@ -77,7 +77,7 @@ const BELOW_SERVICES: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/publishedservice/' || COALESCE(NULLIF(t.parent, ''), '*')",
     labels: &[(
         ConditionKey::ServiceLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.parent",
+        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'service//' || t.parent"),
     )],
 };
 
@@ -86,7 +86,7 @@ const CONSUMERS: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/consumer/' || t.id",
     labels: &[(
         ConditionKey::ConsumerLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.id",
+        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.id"),
     )],
 };
 
@@ -95,14 +95,14 @@ const BELOW_CONSUMERS: Rows = Rows {
     arn: "'arn:api7:gateway:gatewaygroup/' || t.group_id || '/consumer/' || COALESCE(NULLIF(t.parent, ''), '*')",
     labels: &[(
         ConditionKey::ConsumerLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.parent",
+        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = 'consumer//' || t.parent"),
     )],
 };
 
 const CERTIFICATES: Rows = Rows {
     labels: &[(
         ConditionKey::CertificateLabel,
-        "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path",
+        LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path"),
     )],
     ..OF_GROUPS
 };
@@ -183,11 +183,13 @@ fn write_label(rows: &Rows, key: ConditionKey, label: &str, test: &LabelTest, te
         return;
     };
     let (condition, value) = match test {
-        LabelTest::Equals(value) => (" AND l.value = ?", Some(value)),
-        LabelTest::Contains(part) if !part.is_empty() => (" AND REPLACE(l.value, ?, '') <> l.value", Some(part)),
-        LabelTest::Contains(_) | LabelTest::Present => ("", None),
+        LabelTest::Equals(value) => ("l.label = ? AND l.value = ?", Some(value)),
+        LabelTest::Contains(part) if !part.is_empty() => {
+            ("l.label = ? AND REPLACE(l.value, ?, '') <> l.value", Some(part))
+        }
+        LabelTest::Contains(_) | LabelTest::Present => ("l.label = ?", None),
     };
-    text.push_str(&format!("EXISTS (SELECT 1 FROM {labels} AND l.label = ?{condition})"));
+    text.push_str(&labels.having(condition));
     args.push(label.into());
     args.extend(value.map(Arg::from));
 }

@@ -1,5 +1,7 @@
 //! /api/login_options, /api/oidc, /api/ldap: a real provider, a real directory, and a browser's cookies.
 
+mod provisioned;
+
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -97,6 +99,11 @@ fn registration(redirect_uri: String) -> Registration {
         user("alice moved", "a-1", "alice", &["readers"]),
         user("alice left", "a-1", "alice", &[]),
         user("impostor", "i-1", "\u{430}dmin", &["admins"]),
+        user("ann", "ann-1", "ann", &[]),
+        // Others who say that they go by names that are taken.
+        user("false ann", "evil-1", "ann", &[]),
+        user("false admin", "evil-2", ADMIN.0, &[]),
+        user("bob", "bob-1", "bob", &[]),
     ];
     Registration {
         client_id: "flotilla".into(),
@@ -220,6 +227,30 @@ async fn an_option_that_is_disabled_or_gone_lets_nobody_in() -> Result<()> {
     scene.api.delete(&path(&scene.option)).await?.good()?;
     assert_eq!(with_cookie(&scene.api, Method::GET, "/api/me", &cookie, None).await?.status, 401);
     assert_eq!(scene.api.get("/api/users?search=alice").await?.good()?.body["total"], 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn disabling_an_option_ends_the_sessions_that_were_opened_by_it() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let (by_option, api) = (scene.log_in("alice").await?, &scene.api);
+    let login = json!({ "username": ADMIN.0, "password": ADMIN.1 });
+    let by_password = session(api.request(Method::POST, "/api/login").json(&login).send().await?)?;
+    let me = |cookie: String| async move { with_cookie(api, Method::GET, "/api/me", &cookie, None).await };
+    let mut spec = oidc("company", &scene.provider.issuer, &api.http, &mapping());
+    spec["name"] = json!("renamed");
+    api.put(&path(&scene.option), spec.clone()).await?.good()?;
+    me(by_option.clone()).await?.good().context("a change that leaves the option enabled ends nothing")?;
+
+    spec["enabled"] = json!(false);
+    api.put(&path(&scene.option), spec.clone()).await?.good()?;
+    let ended = me(by_option.clone()).await?;
+    assert!(ended.status == 401 && ended.error().contains("login option was disabled"), "{ended:?}");
+    me(by_password).await?.good().context("a session by password ended, too")?;
+    spec["enabled"] = json!(true);
+    api.put(&path(&scene.option), spec).await?.good()?;
+    assert_eq!(me(by_option).await?.status, 401, "what has ended began again");
+    me(scene.log_in("alice").await?).await?.good()?;
     Ok(())
 }
 

@@ -18,6 +18,8 @@ use crate::error::ControlError;
 
 /// Users looked at in one simulation; beyond it, the answer says so.
 const MAX_USERS: u32 = 1_000;
+/// Users whose policies are read at once: their documents are in memory together.
+const USERS_AT_ONCE: usize = 100;
 /// Questions of one simulation.
 const MAX_QUESTIONS: usize = 200;
 
@@ -92,11 +94,13 @@ impl Control {
         let page = Some(Page::new(1, MAX_USERS));
         let by_name = UserFilter { direction: Direction::Ascending, page, ..UserFilter::default() };
         let users = self.within(self.inner.store.users().list(&by_name, &scope)).await?;
+        let active: Vec<User> = users.list.into_iter().filter(|user| user.active).collect();
         let mut list = Vec::new();
-        for user in users.list.into_iter().filter(|user| user.active) {
-            let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
-            if self.inner.rules.compile(&grants)?.allows(Action::GetGatewayGroup.names(), &facts.target()) {
-                list.push(user);
+        for users in active.chunks(USERS_AT_ONCE) {
+            for (user, grants) in self.with_grants(users).await? {
+                if self.inner.rules.compile(&grants)?.allows(Action::GetGatewayGroup.names(), &facts.target()) {
+                    list.push(user.clone());
+                }
             }
         }
         Ok(Listed { total: list.len() as u64, list })
@@ -126,26 +130,21 @@ impl Control {
         let users = self.within(self.inner.store.users().list(&first, &Scope::Everything)).await?;
         let is_partial = users.total > u64::from(MAX_USERS);
         let mut simulation = Simulation { differences: Vec::new(), users: users.list.len(), is_partial };
-        for user in users.list {
-            let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
-            let Some(changed) = change.applied_to(&grants) else { continue };
-            let (now, then) = (self.inner.rules.compile(&grants)?, self.inner.rules.compile_apart(&changed)?);
-            for (question, facts) in &asked {
-                let (names, target) = (question.action.names(), facts.target());
-                if now.allows(names, &target) == then.allows(names, &target) {
-                    continue;
-                }
-                simulation.differences.push(Difference {
-                    user_id: user.id.clone(),
-                    username: user.username.clone(),
-                    action: question.action,
-                    object: question.object.describe(),
-                    now: now.explain(names, &target),
-                    then: then.explain(names, &target),
-                });
+        for users in users.list.chunks(USERS_AT_ONCE) {
+            for (user, grants) in self.with_grants(users).await? {
+                let Some(changed) = change.applied_to(&grants) else { continue };
+                let (now, then) = (self.inner.rules.compile(&grants)?, self.inner.rules.compile_apart(&changed)?);
+                simulation.differences.extend(differences(user, &now, &then, &asked));
             }
         }
         Ok(simulation)
+    }
+
+    /// The users, in their order, each with what it was given.
+    async fn with_grants<'a>(&self, users: &'a [User]) -> Result<Vec<(&'a User, Vec<Grant>)>, ControlError> {
+        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
+        let mut grants = self.within(self.inner.store.grants().of_all(&ids)).await?;
+        Ok(users.iter().map(|user| (user, grants.remove(&user.id).unwrap_or_default())).collect())
     }
 
     async fn asked<'a>(&self, questions: &'a [Question]) -> Result<Vec<(&'a Question, Facts)>, ControlError> {
@@ -155,6 +154,26 @@ impl Control {
         }
         Ok(asked)
     }
+}
+
+/// What would be decided otherwise for a user.
+fn differences<'a>(
+    user: &'a User,
+    now: &'a Access,
+    then: &'a Access,
+    asked: &'a [(&Question, Facts)],
+) -> impl Iterator<Item = Difference> + 'a {
+    asked.iter().filter_map(move |(question, facts)| {
+        let (names, target) = (question.action.names(), facts.target());
+        (now.allows(names, &target) != then.allows(names, &target)).then(|| Difference {
+            user_id: user.id.clone(),
+            username: user.username.clone(),
+            action: question.action,
+            object: question.object.describe(),
+            now: now.explain(names, &target),
+            then: then.explain(names, &target),
+        })
+    })
 }
 
 /// A change of one policy that is not made, only thought of.

@@ -53,17 +53,18 @@ impl Control {
             return Err(refused);
         }
         self.inner.passwords.throttle.succeeded(login);
-        self.begin_session(&identity, "password", request).await
+        self.begin_session(&identity, None, request).await
     }
 
-    /// Begins a session of a user who has proved to be it, by a credential of this kind.
+    /// Begins a session of a user who has proved to be it: by this login option, or by its password.
     pub(super) async fn begin_session(
         &self,
         identity: &Identity,
-        by: &str,
+        login_option: Option<&str>,
         request: &RequestContext,
     ) -> Result<Session, ControlError> {
         let user = &identity.user;
+        let by = if login_option.is_some() { "sign_on" } else { "password" };
         let actor = self.actor_of(identity, None).await?.by(by, "", "").in_request(request.clone());
         let token = secret::generate("")?;
         let (now, max_age_seconds) = (self.now(), seconds(self.inner.settings.session_life));
@@ -71,6 +72,7 @@ impl Control {
             id: uuid::Uuid::now_v7().to_string(),
             hash: SecretHash::of(&token),
             user: user.id.clone(),
+            login_option: login_option.map(str::to_owned),
             address: request.address.clone(),
             user_agent: request.user_agent.chars().take(MAX_USER_AGENT_CHARACTERS).collect(),
             expires_at: now.saturating_add(max_age_seconds),

@@ -49,7 +49,7 @@ pub use roles::{NamedFilter, Role, RoleSpec};
 pub(crate) use rules::{Rules, SUPER_ADMIN};
 pub use second_factor::NewSecondFactor;
 pub(crate) use sign_on::Attempts;
-pub use sign_on::Identified;
+pub use sign_on::{Identified, ProvisionedBy};
 pub use store::{Credential, RequestContext};
 pub use tokens::{IssuedToken, TokenSpec};
 pub use users::{Invitation, Member, User, UserFilter, UserPatch};

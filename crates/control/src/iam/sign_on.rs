@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use store::iam::sign_in::{Newcomer, SignIn, SignedIn};
+pub use store::iam::sign_in::ProvisionedBy;
+use store::iam::sign_in::{Newcomer, Provisioned, SignIn, SignedIn};
 use store::iam::users::External;
 use store::{SecretHash, StoreError};
 
@@ -13,11 +14,15 @@ use super::RequestContext;
 use super::actor::Actor;
 use super::login::Session;
 use super::login_options::LoginOption;
+use super::rules::SUPER_ADMIN;
 use super::throttle::{Pace, Throttle};
 use super::usernames;
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
+
+const NOT_JOINED: &str = "the account that was provisioned for you is not free: several are alike, or it has a password, \
+     comes by another sign-in, or is a Super Admin's; ask your administrator";
 
 /// Counts logins by login options.
 #[derive(Default)]
@@ -33,6 +38,8 @@ pub(crate) struct Attempts {
 pub struct Identified {
     /// Never given to another user of the option.
     pub subject: String,
+    /// Which user that SCIM made it is if it comes for the first time: what of the user is compared, and with what.
+    pub provisioned: Option<(ProvisionedBy, String)>,
     /// The name that the user goes by.
     pub username: String,
     /// The user's own address.
@@ -45,11 +52,11 @@ pub struct Identified {
 
 impl Control {
     /// Begins a session of the user who has proved to be this one by `option`, as it was when the proof was made. The
-    /// first login makes the user.
+    /// first login makes the user, or finds the one that SCIM made.
     ///
     /// # Errors
-    /// [`ControlError::Conflict`] when another account has the name or one that looks like it, when the option has
-    /// changed since, or when a policy that should bound the user is gone; [`ControlError::Unauthenticated`] for a user
+    /// [`ControlError::Conflict`] when another account has the name or one that looks like it, when the account that SCIM
+    /// made is not free to be joined, when the option has changed since, or when a policy that should bound the user is gone; [`ControlError::Unauthenticated`] for a user
     /// that is not active; [`ControlError::Unavailable`].
     pub async fn login_external(
         &self,
@@ -78,6 +85,7 @@ impl Control {
         let sign_in = SignIn {
             external: External { login_option: option.id.clone(), id: user.subject.clone() },
             version: option.version,
+            provisioned: user.provisioned.map(|(by, value)| Provisioned { by, value, beyond: SUPER_ADMIN }),
             newcomer: newcomer.clone(),
             email: user.email,
             roles: user.roles,
@@ -85,13 +93,15 @@ impl Control {
         };
         let done = self.within_store(self.inner.store.sign_ins().sign_in(&sign_in, self.now(), &made, &changed)).await;
         match done.map_err(|error| refusal(error, &newcomer.username))? {
-            SignedIn::As(identity) => self.begin_session(&identity, "sign_on", request).await,
+            SignedIn::As(identity) => match self.begin_session(&identity, Some(&option.id), request).await {
+                Err(ControlError::NotFound { what: "login option", .. }) => Err(option_changed()),
+                begun => begun,
+            },
             SignedIn::Inactive => {
                 Err(ControlError::Unauthenticated("this account is not active; ask your administrator"))
             }
-            SignedIn::OptionChanged => {
-                Err(ControlError::Conflict("the login option was changed just now; please start again".to_owned()))
-            }
+            SignedIn::NotJoined => Err(ControlError::Conflict(NOT_JOINED.to_owned())),
+            SignedIn::OptionChanged => Err(option_changed()),
         }
     }
 
@@ -154,6 +164,10 @@ impl Control {
 fn attempt(option: &str, name: &str) -> String {
     let name: String = name.trim().to_lowercase().chars().take(256).collect();
     format!("{option}/{name}")
+}
+
+fn option_changed() -> ControlError {
+    ControlError::Conflict("the login option was changed just now; please start again".to_owned())
 }
 
 fn refusal(error: StoreError, username: &str) -> ControlError {

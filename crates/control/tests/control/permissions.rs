@@ -4,7 +4,7 @@ use control::ControlError;
 use control::groups::{GroupFilter, GroupPatch, GroupSpec};
 use control::iam::{
     Action, Actor, GroupKeySpec, Invitation, Object, PolicyChange, PolicySpec, Question, RequestContext, RoleSpec,
-    TokenSpec, UserFilter, UserPatch,
+    TokenSpec, UserFilter, UserPatch, UserSpec,
 };
 use model::{GroupId, Kind, Labels};
 use serde_json::{Value, json};
@@ -341,6 +341,32 @@ async fn decisions_are_explained_and_simulated() {
     assert_eq!((difference.username.as_str(), difference.now.allowed, difference.then.allowed), ("ann", true, false));
     let still = plane.explain(&ann, None, &ask(Object::Group(test))).await.unwrap();
     assert!(still.allowed, "a simulation changes nothing");
+}
+
+/// More than are read at once: each has what is its own, and none is left out.
+#[tokio::test]
+async fn many_users_are_looked_at_one_by_one() {
+    let plane = Plane::start().await;
+    let test = group(&plane, "test", &[("env", "test")]).await;
+    let mut ids = Vec::new();
+    for number in 0..130 {
+        let (username, attributes) = (format!("user-{number:03}"), "{}".to_owned());
+        let spec = UserSpec { username, attributes, active: true, ..UserSpec::default() };
+        let made = plane.provision_user(&root(), spec).await.unwrap();
+        ids.push(made.provisioned.user.id);
+    }
+    let role = grant(&plane, &ids[7], "testers", everything_where("env", "test")).await;
+    plane.assign_roles(&root(), &ids[121], std::slice::from_ref(&role)).await.unwrap();
+    let permitted = plane.permitted_users(&root(), &test).await.unwrap().list;
+    let names: Vec<_> = permitted.iter().map(|user| user.username.as_str()).filter(|name| *name != "admin").collect();
+    assert_eq!(names, ["user-007", "user-121"]);
+
+    let saved = plane.policies_of_role(&root(), &role).await.unwrap().remove(0).id;
+    let gone = PolicyChange { policy: Some(saved), document: None, roles: Vec::new() };
+    let questions = [Question { action: Action::UpdateGatewayGroup, object: Object::Group(test) }];
+    let simulation = plane.simulate_policy(&root(), &gone, &questions).await.unwrap();
+    let changed: Vec<_> = simulation.differences.iter().map(|one| one.username.as_str()).collect();
+    assert_eq!(changed, ["user-121", "user-007"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::fields::{Fields, below, texts};
+use super::pattern::is_same;
 use super::target::Facts;
 use crate::label::Labels;
 use crate::validate::Fault;
@@ -138,8 +139,11 @@ impl LabelTest {
 impl LabelMatch {
     /// Whether `labels` are as wanted.
     pub fn holds(&self, labels: &Labels) -> bool {
-        labels.get(&self.label).is_some_and(|has| match &self.test {
-            LabelTest::Equals(wanted) => has == wanted,
+        // Labels are few, and to look at each costs less than to compare for an order.
+        let mut labels = labels.iter();
+        let found = labels.find(|(label, _)| is_same(label.as_bytes(), self.label.as_bytes()));
+        found.is_some_and(|(_, has)| match &self.test {
+            LabelTest::Equals(wanted) => is_same(has.as_bytes(), wanted.as_bytes()),
             LabelTest::Contains(part) => has.contains(part.as_str()),
             LabelTest::Present => true,
         })

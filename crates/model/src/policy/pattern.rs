@@ -1,8 +1,8 @@
 //! Patterns of ARNs and actions: text with regular expressions in angle brackets, `gateway:<.*>CustomPlugin<.*>`.
 //!
 //! A pattern always is about the whole text. `.` is any character, line feeds included, so that no name can slip by a
-//! `<.*>` that denies. Most patterns are fixed texts or texts with `<.*>` in them and are compared without a regular
-//! expression ([`matcher`]); all can be printed as one that PostgreSQL and Rust read alike ([`print`]).
+//! `<.*>` that denies. Most patterns are fixed texts, texts with `<.*>` in them or with runs of characters (`<[^/]+>`),
+//! and are compared without a regular expression ([`matcher`]); all can be printed as one that PostgreSQL and Rust read alike ([`print`]).
 
 mod hir;
 mod matcher;
@@ -13,7 +13,7 @@ use std::fmt;
 
 use regex_syntax::hir::Hir;
 
-pub(super) use matcher::Matcher;
+pub(super) use matcher::{Matcher, is_same};
 pub(super) use reach::{Token, can_match, covers_ids};
 
 /// Longest pattern, in bytes.
@@ -51,7 +51,7 @@ impl Pattern {
             return Err("the pattern's regular expressions are too large: use fewer or smaller repetitions".into());
         }
         let matcher = Matcher::of(&hir)?;
-        Ok(Self { source: source.into(), hir, weight: if matcher.is_regex() { weight } else { 0 }, matcher })
+        Ok(Self { source: source.into(), hir, weight: if matcher.is_of_texts() { 0 } else { weight }, matcher })
     }
 
     /// The pattern as it was written.
@@ -78,10 +78,10 @@ impl Pattern {
 
     /// Whether every text matches.
     pub fn is_everything(&self) -> bool {
-        matches!(&self.matcher, Matcher::Glob(pieces) if pieces.iter().all(|piece| piece.is_empty()))
+        matches!(&self.matcher, Matcher::Glob(glob) if glob.pieces().iter().all(|piece| piece.is_empty()))
     }
 
-    /// Size of the regular expression that runs, when one does; see [`MAX_PATTERN_WEIGHT`].
+    /// Size of the regular expression that runs, here or in a store, when one does; see [`MAX_PATTERN_WEIGHT`].
     pub(super) fn weight(&self) -> usize {
         self.weight
     }

@@ -2,6 +2,7 @@
 
 mod ldap;
 mod oidc;
+mod provisioned_users;
 mod secret;
 
 use model::{Fault, Faults};
@@ -14,6 +15,7 @@ use serde_path_to_error::Segment;
 pub use ldap::{LdapAttributes, LdapConfig};
 pub use oidc::OidcConfig;
 pub(crate) use oidc::is_safe;
+pub use provisioned_users::{ProvisionedAttribute, ProvisionedUsers};
 pub use secret::Secret;
 
 /// Longest time that a sign-in may be told to take, in seconds.

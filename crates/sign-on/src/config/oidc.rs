@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Check, Secret, default_timeout, has_certificates, read, yes};
+use super::{Check, ProvisionedUsers, Secret, default_timeout, has_certificates, read, yes};
 
 /// A provider of OpenID Connect and our registration with it. Field names are those of API7's login options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct OidcConfig {
     /// Longest time for one call to the provider, in seconds: 1 to 60.
     #[serde(default = "default_timeout")]
     pub timeout: u64,
+    /// How a user that SCIM made is found at its first sign-in; left out: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned_users: Option<ProvisionedUsers>,
 }
 
 impl OidcConfig {
@@ -85,6 +88,9 @@ impl OidcConfig {
         }
         let is_ca = self.root_ca_cert.is_empty() || has_certificates(&self.root_ca_cert);
         check.that(is_ca, "/root_ca_cert", "must be PEM certificates");
+        let is_sound = self.provisioned_users.as_ref().is_none_or(ProvisionedUsers::is_sound);
+        let right = "must name a claim; an address is compared with \"email\" alone, so leave it out there";
+        check.that(is_sound, "/provisioned_users/claim", right);
         check.timeout(self.timeout);
         check.end()
     }

@@ -137,7 +137,8 @@ fn faults_name_their_field() {
 #[test]
 fn the_documents_example_is_right() {
     let document = include_str!("../../../../docs/SIGN-ON.md");
-    let example = document.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let section = document.split("## Roles and boundaries\n").nth(1).expect("the section");
+    let example = section.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let mapping = Mapping::parse(&serde_json::from_str(example).expect("JSON")).expect("right rules");
     let claims = json!({"groups": ["gateway-admins"], "realm_access": {"roles": ["flotilla-dev"]}, "contractor": true});
     let claims = claims.as_object().expect("an object");

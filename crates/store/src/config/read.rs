@@ -7,6 +7,7 @@ use model::{GroupId, Kind, Labels, ResourceKey};
 
 use super::rows::{path, read_head, read_resource};
 use super::{Config, HeadRow, ParentFilter, ResourceFilter, StoredResource};
+use crate::db::label_table::LabelTable;
 use crate::db::{Query, Row, Select, args, contains};
 use crate::error::StoreError;
 use crate::page::Listed;
@@ -117,11 +118,11 @@ fn select(group: &GroupId, filter: &ResourceFilter) -> Select {
         let condition = r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\'";
         select.and(condition, args![&text, &text]);
     }
-    let labels = "resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path";
+    let labels = LabelTable::Joined("resource_labels AS l WHERE l.group_id = t.group_id AND l.path = t.path");
     select
         .and_if("t.service_id = ?", filter.service_id.as_ref())
         .and_if("t.name = ?", filter.name.as_ref())
-        .and_labels(labels, &filter.labels)
+        .and_labels(&labels, &filter.labels)
         .order_by(filter.order.sql("t.path"));
     select
 }

@@ -4,6 +4,7 @@
 //! PostgreSQL; [`Row`] reads what comes back. Nothing above this module knows which database it is.
 
 mod connect;
+pub(crate) mod label_table;
 mod query;
 mod select;
 

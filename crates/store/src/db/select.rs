@@ -2,6 +2,7 @@
 
 use model::LabelSelector;
 
+use super::label_table::LabelTable;
 use super::{Arg, Db, Query, Row};
 use crate::error::StoreError;
 use crate::page::Page;
@@ -47,15 +48,14 @@ impl Select {
         self
     }
 
-    /// Adds one condition for each required label; `labels` is the side table joined to the row.
-    pub(crate) fn and_labels(&mut self, labels: &str, selector: &LabelSelector) -> &mut Self {
+    /// Adds one condition for each required label.
+    pub(crate) fn and_labels(&mut self, labels: &LabelTable, selector: &LabelSelector) -> &mut Self {
         for (label, value) in &selector.requirements {
             match value {
-                Some(value) => self.and(
-                    &format!("EXISTS (SELECT 1 FROM {labels} AND l.label = ? AND l.value = ?)"),
-                    vec![label.into(), value.into()],
-                ),
-                None => self.and(&format!("EXISTS (SELECT 1 FROM {labels} AND l.label = ?)"), vec![label.into()]),
+                Some(value) => {
+                    self.and(&labels.having("l.label = ? AND l.value = ?"), vec![label.into(), value.into()])
+                }
+                None => self.and(&labels.having("l.label = ?"), vec![label.into()]),
             };
         }
         self
@@ -108,6 +108,13 @@ impl Select {
         let mut args = self.args;
         args.push(i64::from(limit).into());
         db.fetch_all(Query::new(text, args)).await
+    }
+
+    /// How the database would read all rows, and what it took.
+    #[cfg(test)]
+    pub(crate) async fn explained(self, db: &Db) -> Result<Vec<Row>, StoreError> {
+        let text = format!("EXPLAIN (ANALYZE, COSTS OFF) SELECT {} FROM {}", self.columns, self.from());
+        db.fetch_all(Query::new(text, self.args)).await
     }
 
     fn from(&self) -> String {

@@ -1,8 +1,10 @@
-//! What a user was given, all in one read: what the control plane compiles.
+//! What users were given, all in one read: what the control plane compiles.
+
+use std::collections::BTreeMap;
 
 use model::Labels;
 
-use crate::db::{Query, Row, args};
+use crate::db::{Arg, Query, Row, args};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -39,19 +41,30 @@ impl Grants<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn of(&self, user: &str) -> Result<(u64, Vec<Grant>), StoreError> {
-        let text = "SELECT (SELECT version FROM iam_version) AS version, r.id AS role_id, r.name AS role_name, \
-                    p.id, p.name, p.document FROM user_roles AS ur JOIN roles AS r ON r.id = ur.role_id \
-                    JOIN role_policies AS rp ON rp.role_id = r.id \
-                    JOIN permission_policies AS p ON p.id = rp.policy_id WHERE ur.user_id = $1 \
-                    UNION ALL SELECT (SELECT version FROM iam_version), NULL, NULL, p.id, p.name, p.document \
-                    FROM user_boundaries AS b JOIN permission_policies AS p ON p.id = b.policy_id \
-                    WHERE b.user_id = $1";
-        let rows = self.store.db().fetch_all(Query::new(text, args![user])).await?;
+        let rows = self.store.db().fetch_all(Query::new(given("= $1"), args![user])).await?;
         let version = match rows.first() {
             Some(row) => row.unsigned("version")?,
             None => self.version().await?,
         };
         Ok((version, rows.iter().map(read).collect::<Result<_, _>>()?))
+    }
+
+    /// The policies of several users, by user and at one moment; who has none is left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn of_all(&self, users: &[String]) -> Result<BTreeMap<String, Vec<Grant>>, StoreError> {
+        let mut grants: BTreeMap<String, Vec<Grant>> = BTreeMap::new();
+        if users.is_empty() {
+            return Ok(grants);
+        }
+        let places: Vec<String> = (1..=users.len()).map(|place| format!("${place}")).collect();
+        let text = given(&format!("IN ({})", places.join(", ")));
+        let users: Vec<Arg> = users.iter().map(Arg::from).collect();
+        for row in self.store.db().fetch_all(Query::new(text, users)).await? {
+            grants.entry(row.get("user_id")?).or_default().push(read(&row)?);
+        }
+        Ok(grants)
     }
 
     /// The labels of a user, role or permission policy; `kind` is `user`, `role` or `permission_policy`.
@@ -72,6 +85,19 @@ impl Grants<'_> {
         let row = self.store.db().fetch_optional(Query::new("SELECT version FROM iam_version", Vec::new())).await?;
         row.ok_or_else(|| StoreError::corrupt("iam_version", "its row is missing"))?.unsigned("version")
     }
+}
+
+/// What the users that are so were given.
+fn given(users: &str) -> String {
+    format!(
+        "SELECT (SELECT version FROM iam_version) AS version, ur.user_id, r.id AS role_id, r.name AS role_name, \
+         p.id, p.name, p.document FROM user_roles AS ur JOIN roles AS r ON r.id = ur.role_id \
+         JOIN role_policies AS rp ON rp.role_id = r.id \
+         JOIN permission_policies AS p ON p.id = rp.policy_id WHERE ur.user_id {users} \
+         UNION ALL SELECT (SELECT version FROM iam_version), b.user_id, NULL, NULL, p.id, p.name, p.document \
+         FROM user_boundaries AS b JOIN permission_policies AS p ON p.id = b.policy_id \
+         WHERE b.user_id {users}"
+    )
 }
 
 fn read(row: &Row) -> Result<Grant, StoreError> {

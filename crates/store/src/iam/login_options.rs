@@ -6,12 +6,19 @@ use zeroize::Zeroizing;
 use super::next_version;
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
-use crate::db::{Query, Row, args};
+use crate::db::{Query, Row, Tx, args};
 use crate::error::StoreError;
 use crate::seal::Place;
 use crate::store::Store;
 
 pub(crate) const KIND: &str = "login option";
+
+/// For the users whom SCIM made, in this order.
+const RELEASE_PROVISIONED: [&str; 3] = [
+    "DELETE FROM sessions WHERE user_id IN (SELECT id FROM users WHERE login_option_id = $1 AND scim_made = 1)",
+    "DELETE FROM tokens WHERE user_id IN (SELECT id FROM users WHERE login_option_id = $1 AND scim_made = 1)",
+    "UPDATE users SET login_option_id = NULL, external_id = NULL WHERE login_option_id = $1 AND scim_made = 1",
+];
 
 /// How a login option proves who somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +144,8 @@ impl LoginOptions<'_> {
         self.store.db().fetch_all(query).await?.iter().map(|row| self.read(row)).collect()
     }
 
-    /// Changes a login option that is still at `version`; whether it was.
+    /// Changes a login option that is still at `version`; whether it was. When it is not enabled after this, the sessions
+    /// that were opened by it end.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
@@ -158,11 +166,15 @@ impl LoginOptions<'_> {
         if changed.await.map_err(|error| error.or_duplicate(KIND, &["name"]))? == 0 {
             return Ok(false);
         }
+        if !spec.enabled {
+            end_sessions(&mut tx, id).await?;
+        }
         audit::record(&mut tx, entry, None).await?;
         tx.commit().await.map(|()| true)
     }
 
-    /// Removes a login option and the users who come by it, with their sessions and tokens.
+    /// Removes a login option and the users who come by it, with their sessions and tokens. Users whom SCIM made lose
+    /// sessions and tokens and are as they were before their first sign-in.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -173,6 +185,9 @@ impl LoginOptions<'_> {
             return Err(StoreError::not_found(KIND, id));
         }
         next_version(&mut tx).await?;
+        for text in RELEASE_PROVISIONED {
+            tx.execute(Query::new(text, args![id])).await?;
+        }
         let of_its_users = "DELETE FROM iam_labels WHERE kind = 'user' \
                             AND id IN (SELECT id FROM users WHERE login_option_id = $1)";
         tx.execute(Query::new(of_its_users, args![id])).await?;
@@ -219,4 +234,9 @@ impl LoginOptions<'_> {
             id,
         })
     }
+}
+
+async fn end_sessions(tx: &mut Tx, option: &str) -> Result<(), StoreError> {
+    let text = "UPDATE sessions SET ended_by = $2 WHERE login_option_id = $1 AND ended_by IS NULL";
+    tx.execute(Query::new(text, args![option, "the login option was disabled"])).await.map(drop)
 }

@@ -7,7 +7,7 @@ use super::roles::NamedFilter;
 use super::{labels, next_version};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
-use crate::db::{Query, Row, Select, args};
+use crate::db::{Query, Row, Select, args, label_table};
 use crate::error::StoreError;
 use crate::page::Listed;
 use crate::store::Store;
@@ -92,7 +92,7 @@ impl Policies<'_> {
     /// [`StoreError::Unavailable`].
     pub async fn list(&self, filter: &NamedFilter, scope: &Scope) -> Result<Listed<Policy>, StoreError> {
         let mut select = Select::new("*", "permission_policies AS t", Vec::new());
-        filter.add_to(&mut select, "iam_labels AS l WHERE l.kind = 'permission_policy' AND l.id = t.id");
+        filter.add_to(&mut select, &label_table::OF_POLICIES);
         select.and_visible(&visible::POLICIES, scope);
         let (rows, total) = select.run(self.store.db(), filter.page).await?;
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })

@@ -8,6 +8,7 @@ use model::policy::Scope;
 use super::{labels, next_version};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
+use crate::db::label_table::{self, LabelTable};
 use crate::db::{Query, Row, Select, Tx, args, contains};
 use crate::error::StoreError;
 use crate::page::{Listed, Order, Page};
@@ -110,7 +111,7 @@ impl Roles<'_> {
     /// [`StoreError::Unavailable`].
     pub async fn list(&self, filter: &NamedFilter, scope: &Scope) -> Result<Listed<Role>, StoreError> {
         let mut select = Select::new("*", "roles AS t", Vec::new());
-        filter.add_to(&mut select, "iam_labels AS l WHERE l.kind = 'role' AND l.id = t.id");
+        filter.add_to(&mut select, &label_table::OF_ROLES);
         select.and_visible(&visible::ROLES, scope);
         let (rows, total) = select.run(self.store.db(), filter.page).await?;
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })
@@ -195,7 +196,7 @@ impl Roles<'_> {
 }
 
 impl NamedFilter {
-    pub(super) fn add_to(&self, select: &mut Select, labels: &str) {
+    pub(super) fn add_to(&self, select: &mut Select, labels: &LabelTable) {
         select
             .and_if("t.name = ?", self.name.as_ref())
             .and_if(r"LOWER(t.name) LIKE LOWER(?) ESCAPE '\'", self.search.as_deref().map(contains))

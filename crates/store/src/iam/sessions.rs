@@ -1,5 +1,6 @@
 //! Sessions of users who logged in. Only hashes of the cookie's secret are kept.
 
+use super::login_options;
 use super::users::{self, Identity};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
@@ -17,6 +18,8 @@ pub struct NewSession {
     pub hash: SecretHash,
     /// Whose it is.
     pub user: String,
+    /// The login option that it is opened by; `None`: name and password.
+    pub login_option: Option<String>,
     /// The client's address.
     pub address: String,
     /// What the client calls itself.
@@ -55,18 +58,36 @@ impl Sessions<'_> {
     /// Begins a session.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such user, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] when there is no such user, or no such login option that is enabled;
+    /// [`StoreError::Unavailable`].
     pub async fn create(&self, new: &NewSession, now: i64, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
+        if let Some(option) = &new.login_option {
+            // Holds the row: who disables the option after this finds the session and ends it.
+            let text = "UPDATE login_options SET last_used_at = last_used_at WHERE id = $1 AND enabled = 1";
+            if tx.execute(Query::new(text, args![option])).await? == 0 {
+                return Err(StoreError::not_found(login_options::KIND, option));
+            }
+        }
         if new.ends_others {
             let text = "UPDATE sessions SET ended_by = $2 WHERE user_id = $1 AND ended_by IS NULL";
             let reason = format!("you logged in again from {}", new.address);
             tx.execute(Query::new(text, args![&new.user, reason])).await?;
         }
         let made = tx.execute(Query::new(
-            "INSERT INTO sessions (id, hash, user_id, address, user_agent, expires_at, last_used_at, created_at_ms) \
-             SELECT $1, $2, id, $4, $5, $6, $7, $8 FROM users WHERE id = $3",
-            args![&new.id, &new.hash, &new.user, &new.address, &new.user_agent, new.expires_at, now, now_ms()],
+            "INSERT INTO sessions (id, hash, user_id, address, user_agent, expires_at, last_used_at, created_at_ms, \
+             login_option_id) SELECT $1, $2, id, $4, $5, $6, $7, $8, $9 FROM users WHERE id = $3",
+            args![
+                &new.id,
+                &new.hash,
+                &new.user,
+                &new.address,
+                &new.user_agent,
+                new.expires_at,
+                now,
+                now_ms(),
+                new.login_option.clone()
+            ],
         ));
         if made.await? == 0 {
             return Err(StoreError::not_found(users::KIND, &new.user));

@@ -19,7 +19,9 @@ pub struct SignIn {
     pub external: External,
     /// The version of the login option by which the proof was made and the mapping evaluated.
     pub version: u64,
-    /// Id, name and the name's key of the user to be made if it comes for the first time.
+    /// Which user that SCIM made it is, if it comes for the first time. `None`: none is looked for.
+    pub provisioned: Option<Provisioned>,
+    /// Id, name and the name's key of the user to be made if it comes for the first time and SCIM made none.
     pub newcomer: Newcomer,
     /// The address that the option tells.
     pub email: Option<String>,
@@ -27,6 +29,28 @@ pub struct SignIn {
     pub roles: Option<BTreeSet<String>>,
     /// Ids of the policies that bound it, in place of those that do. `None`: no mapping.
     pub boundaries: Option<BTreeSet<String>>,
+}
+
+/// By what a user that SCIM made is known.
+#[derive(Debug, Clone)]
+pub struct Provisioned {
+    /// What of the user is compared.
+    pub by: ProvisionedBy,
+    /// What it must be, letter by letter.
+    pub value: String,
+    /// Who has this role is not joined.
+    pub beyond: &'static str,
+}
+
+/// What of a user that SCIM made is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProvisionedBy {
+    /// The id that the SCIM client has for it.
+    ExternalId,
+    /// Its name.
+    Username,
+    /// Its address.
+    Email,
 }
 
 /// What a user gets at its first login.
@@ -47,6 +71,8 @@ pub enum SignedIn {
     As(Box<Identity>),
     /// The user may not come in.
     Inactive,
+    /// SCIM made an account that is meant, but it is not free to be joined: see [`Provisioned`].
+    NotJoined,
     /// The login option was changed, disabled or removed since.
     OptionChanged,
 }
@@ -57,7 +83,7 @@ pub struct SignIns<'a> {
 }
 
 impl SignIns<'_> {
-    /// Finds or makes the user. `made` and `changed` are the entries for the one and the other.
+    /// Finds, joins or makes the user. `made` is the entry for a new one, `changed` for one that was there.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] of `username` when another account has the name, [`StoreError::NotFound`] of a policy
@@ -77,7 +103,15 @@ impl SignIns<'_> {
         if tx.execute(Query::new(text, args![option, sign_in.version, now])).await? == 0 {
             return Ok(SignedIn::OptionChanged);
         }
-        match find(&mut tx, &sign_in.external).await? {
+        let mut known = find(&mut tx, &sign_in.external).await?;
+        if let (None, Some(provisioned)) = (&known, &sign_in.provisioned) {
+            match join(&mut tx, &sign_in.external, provisioned, changed).await? {
+                Joined::Nobody => {}
+                Joined::Refused => return Ok(SignedIn::NotJoined),
+                Joined::User => known = find(&mut tx, &sign_in.external).await?,
+            }
+        }
+        match known {
             None => make(&mut tx, sign_in, made).await?,
             Some(identity) if !identity.user.active => return Ok(SignedIn::Inactive),
             Some(identity) => refresh(&mut tx, sign_in, &identity, changed).await?,
@@ -127,6 +161,46 @@ async fn find(tx: &mut Tx, external: &External) -> Result<Option<Identity>, Stor
     row.map(read).transpose()
 }
 
+enum Joined {
+    Nobody,
+    Refused,
+    User,
+}
+
+/// Ties the one user that SCIM made and that is meant to its place in the sign-on. Only one that nobody can log in as yet:
+/// what has a password, comes by a sign-on already, is the first admin or has the role beyond reach stays whose it is.
+async fn join(
+    tx: &mut Tx,
+    external: &External,
+    provisioned: &Provisioned,
+    entry: &AuditEntry,
+) -> Result<Joined, StoreError> {
+    let column = match provisioned.by {
+        ProvisionedBy::ExternalId => "scim_external_id",
+        ProvisionedBy::Username => "username",
+        ProvisionedBy::Email => "email",
+    };
+    let text = format!("SELECT id, username FROM users WHERE scim_made = 1 AND {column} = $1 LIMIT 2");
+    let found = tx.fetch_all(Query::new(text, args![&provisioned.value])).await?;
+    let user = match found.as_slice() {
+        [] => return Ok(Joined::Nobody),
+        [user] => user,
+        // What several share names nobody.
+        [..] => return Ok(Joined::Refused),
+    };
+    let id: String = user.get("id")?;
+    let text = "UPDATE users SET login_option_id = $2, external_id = $3, updated_at_ms = $4 \
+                WHERE id = $1 AND login_option_id IS NULL AND password_hash = '' AND root = 0 \
+                AND NOT EXISTS (SELECT 1 FROM user_roles AS r WHERE r.user_id = users.id AND r.role_id = $5)";
+    let args = args![&id, &external.login_option, &external.id, now_ms(), provisioned.beyond];
+    if tx.execute(Query::new(text, args)).await? == 0 {
+        return Ok(Joined::Refused);
+    }
+    let joined = AuditEntry { action: "JoinUser".to_owned(), resource_name: user.get("username")?, ..entry.clone() };
+    audit::record(tx, &AuditEntry { resource_id: id, ..joined }, None).await?;
+    Ok(Joined::User)
+}
+
 async fn make(tx: &mut Tx, sign_in: &SignIn, entry: &AuditEntry) -> Result<(), StoreError> {
     next_version(tx).await?;
     let Newcomer { id, username, username_key } = sign_in.newcomer.clone();
@@ -145,7 +219,8 @@ async fn make(tx: &mut Tx, sign_in: &SignIn, entry: &AuditEntry) -> Result<(), S
 /// Writes only what differs: most logins change nothing, and then nobody's compiled rules are stale.
 async fn refresh(tx: &mut Tx, sign_in: &SignIn, known: &Identity, entry: &AuditEntry) -> Result<(), StoreError> {
     let id = &known.user.id;
-    if known.user.email != sign_in.email {
+    // Of a user that SCIM made, SCIM says the address.
+    if known.user.email != sign_in.email && !known.user.provisioned {
         let text = "UPDATE users SET email = $2, updated_at_ms = $3 WHERE id = $1";
         tx.execute(Query::new(text, args![id, sign_in.email.clone(), now_ms()])).await?;
     }

@@ -73,6 +73,8 @@ pub struct User {
     pub must_change_password: bool,
     /// Whether a login takes a one-time code, too.
     pub has_second_factor: bool,
+    /// Whether SCIM made it.
+    pub provisioned: bool,
     /// Unix seconds; `None`: never.
     pub last_login_at: Option<i64>,
     /// Unix seconds.
@@ -393,6 +395,7 @@ pub(super) fn read(row: &Row) -> Result<User, StoreError> {
         active: row.flag("active")?,
         must_change_password: row.flag("must_change_password")?,
         has_second_factor: row.get::<Option<Vec<u8>>>("totp_key")?.is_some(),
+        provisioned: row.flag("scim_made")?,
         last_login_at: row.get("last_login_at")?,
         created_at: row.seconds("created_at_ms")?,
         updated_at: row.seconds("updated_at_ms")?,

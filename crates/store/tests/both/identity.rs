@@ -23,6 +23,7 @@ fn session(hash: SecretHash, user: &str, expires_at: i64) -> NewSession {
         id: format!("session of {user}"),
         hash,
         user: user.into(),
+        login_option: None,
         address: "192.0.2.1".into(),
         user_agent: "tests".into(),
         expires_at,

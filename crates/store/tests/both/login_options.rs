@@ -2,6 +2,7 @@ use serde_json::json;
 use store::SecretHash;
 use store::StoreError;
 use store::iam::login_options::{LoginKind, LoginOptionSpec};
+use store::iam::sessions::NewSession;
 use store::iam::sign_in::{Newcomer, SignIn, SignedIn};
 use store::iam::users::{External, Identity, NewUser, UserPatch};
 
@@ -22,6 +23,7 @@ fn sign_in(name: &str, roles: Option<&[&str]>) -> SignIn {
     SignIn {
         external: External { login_option: "o".into(), id: format!("subject of {name}") },
         version: 1,
+        provisioned: None,
         newcomer: Newcomer { id: format!("id-{name}"), username: name.into(), username_key: name.into() },
         email: None,
         roles: roles.map(|roles| roles.iter().map(|role| (*role).to_owned()).collect()),
@@ -86,6 +88,34 @@ pub(crate) async fn a_login_makes_the_user_once_and_gives_what_is_mapped(f: Fixt
     let inactive = UserPatch { active: Some(false), ..UserPatch::default() };
     f.store.users().update("id-ann", &inactive, &entry("a")).await.unwrap();
     assert!(matches!(come(&f, &sign_in("ann", None)).await, SignedIn::Inactive));
+}
+
+pub(crate) async fn a_disabled_option_has_no_sessions(f: Fixture) {
+    option(&f).await;
+    let user = identity(&f, &sign_in("ann", None)).await.user.id;
+    let session = |id: &str, login_option: Option<&str>| NewSession {
+        id: id.into(),
+        hash: SecretHash::of(id),
+        user: user.clone(),
+        login_option: login_option.map(Into::into),
+        address: String::new(),
+        user_agent: String::new(),
+        expires_at: 100,
+        ends_others: false,
+    };
+    let (sessions, options) = (f.store.sessions(), f.store.login_options());
+    let ended = async |id: &str| sessions.find(&SecretHash::of(id), 1).await.unwrap().unwrap().0.ended_by;
+    for (id, option) in [("by the option", Some("o")), ("by password", None)] {
+        sessions.create(&session(id, option), 1, &entry("Login")).await.unwrap();
+    }
+    assert!(options.update("o", 1, &spec("renamed"), &entry("a")).await.unwrap());
+    assert_eq!(ended("by the option").await, None);
+    assert!(options.update("o", 2, &LoginOptionSpec { enabled: false, ..spec("o") }, &entry("a")).await.unwrap());
+    assert!(ended("by the option").await.is_some());
+    assert_eq!(ended("by password").await, None);
+    // As a login does that was proven before and comes to its end after.
+    let late = sessions.create(&session("late", Some("o")), 1, &entry("Login")).await.unwrap_err();
+    assert!(matches!(late, StoreError::NotFound { what: "login option", .. }), "{late:?}");
 }
 
 pub(crate) async fn a_removed_option_takes_its_users_along(f: Fixture) {

@@ -115,6 +115,7 @@ pub(crate) async fn a_change_is_made_to_what_was_read(f: Fixture) {
         id: "s".into(),
         hash,
         user: "ann".into(),
+        login_option: None,
         address: String::new(),
         user_agent: String::new(),
         expires_at: 100,

@@ -181,3 +181,36 @@ pub(crate) async fn what_is_attached_stays(f: Fixture) {
     assert_eq!(policies.list(&by_label, &Scope::Everything).await.unwrap().total, 0);
     assert!(f.store.grants().labels("role", "r1").await.unwrap().is_empty());
 }
+
+pub(crate) async fn many_users_have_what_each_of_them_has(f: Fixture) {
+    let (policies, roles, users) = (f.store.policies(), f.store.roles(), f.store.users());
+    for policy in ["p1", "p2"] {
+        let spec = PolicySpec { name: policy.into(), document: "{}".into(), ..PolicySpec::default() };
+        policies.create(policy, &spec, &entry("a")).await.unwrap();
+        let role = RoleSpec { name: format!("role of {policy}"), ..RoleSpec::default() };
+        roles.create(&format!("role-{policy}"), &role, &[policy.into()], &entry("a")).await.unwrap();
+    }
+    let given: [(&str, &[&str], &[&str]); 4] = [
+        ("both", &["role-p1", "role-p2"], &[]),
+        ("bounded", &["role-p1"], &["p2"]),
+        ("none", &[], &[]),
+        ("not asked for", &["role-p1"], &["p1"]),
+    ];
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    for (id, roles, boundaries) in given {
+        let (roles, boundaries) = (owned(roles), owned(boundaries));
+        let (username, username_key) = (id.into(), id.into());
+        let new = NewUser { id: id.into(), username, username_key, roles, boundaries, ..NewUser::default() };
+        users.create(&new, &entry("a")).await.unwrap();
+    }
+    let mut found = f.store.grants().of_all(&owned(&["none", "both", "bounded", "gone"])).await.unwrap();
+    for (id, count) in [("both", 2), ("bounded", 2), ("none", 0)] {
+        let (mut all, mut one) = (found.remove(id).unwrap_or_default(), f.store.grants().of(id).await.unwrap().1);
+        let by_policy = |grant: &store::iam::access::Grant| (grant.policy.clone(), grant.role.is_some());
+        all.sort_by_key(by_policy);
+        one.sort_by_key(by_policy);
+        assert_eq!((all.len(), &all), (count, &one), "{id}");
+    }
+    assert!(found.is_empty(), "{found:?}");
+    assert!(f.store.grants().of_all(&[]).await.unwrap().is_empty());
+}

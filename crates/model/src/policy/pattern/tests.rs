@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use regex::Regex;
 
-use super::{MAX_PATTERN_BYTES, Pattern, hir};
+use super::{MAX_PATTERN_BYTES, Matcher, Pattern, hir, matcher};
 
 fn pattern(source: &str) -> Pattern {
     Pattern::parse(source).unwrap_or_else(|reason| panic!("{source}: {reason}"))
@@ -206,4 +206,62 @@ proptest! {
 
 fn pattern_is_too_heavy(source: &str) -> bool {
     hir::of(source).is_ok_and(|hir| hir::weight(&hir) > super::MAX_PATTERN_WEIGHT)
+}
+
+/// Parts of what people write for ids and names, each with texts that are like it or nearly so.
+fn part_with_texts() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let parts: &[(&str, &[&str])] = &[
+        ("a/", &["a/", "a", "/"]),
+        ("b", &["b", "bb", ""]),
+        ("é", &["é", "e"]),
+        ("<[^/]*>", &["", "a", "ab1", "é🦀", "a/b"]),
+        ("<[a-z]+>", &["a", "bz", "", "B"]),
+        ("<[^/:]{2,3}>", &["ab", "abc", "a", "abcd", ":"]),
+        ("<[0-9]{2}>", &["12", "1", "123"]),
+        ("<[ab]>", &["a", "b", "", "ab"]),
+        (r"<\w*>", &["", "_a1", "λ"]),
+        ("<.+>", &["a", "", "a\nb/"]),
+        ("<.*>", &["", "ab/"]),
+        ("<.>", &["\n", "🦀", ""]),
+        ("<(one|two|three)+>", &["one", "twoone", "", "on"]),
+        ("<(?:ab)*>", &["", "abab", "aba"]),
+        ("<a*>", &["", "aaa", "b"]),
+        ("<(?:/[^/]+){1,2}>", &["/a", "/ab/c", "/", "//"]),
+    ];
+    proptest::sample::select(parts.to_vec())
+        .prop_flat_map(|(part, texts)| (Just(part), proptest::sample::select(texts.to_vec())))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn every_form_decides_as_the_plain_regular_expression(
+        parts in proptest::collection::vec(part_with_texts(), 1..6),
+        others in proptest::collection::vec(text(), 3),
+    ) {
+        let source: String = parts.iter().map(|(part, _)| *part).collect();
+        let near: String = parts.iter().map(|(_, text)| *text).collect();
+        let (pattern, plain) = (pattern(&source), matcher::regex(&hir::of(&source).expect("a pattern")).expect("small"));
+        for text in others.iter().chain([&near]) {
+            prop_assert_eq!(pattern.matches(text), plain.is_match(text), "{} on {:?}", source, text);
+        }
+    }
+}
+
+#[test]
+fn what_is_read_in_one_pass_needs_no_regular_expression_either() {
+    let form = |source: &str| match pattern(source).matcher() {
+        Matcher::OneOf(_) => "one of",
+        Matcher::Glob(_) => "glob",
+        Matcher::Runs(_) => "runs",
+        Matcher::Regex { texts: Some(_), .. } => "texts, then regex",
+        Matcher::Regex { texts: None, .. } => "regex",
+    };
+    for plain in ["<[^/]*>", "g/<[^/]+>/s/<[a-z]{2,}>", "<[0-9]{2}[a-z0-9]+>", r"<\w+>-x", "<[^/]*>/<.>"] {
+        assert_eq!(form(plain), "runs", "{plain}");
+    }
+    for back_and_forth in ["<[^/]*>a", "x<[a-z]*[a-f]+>", "<.*>/<[a-z]+>", "x<(a|bc)+>"] {
+        assert_eq!(form(back_and_forth), "texts, then regex", "{back_and_forth}");
+    }
+    assert_eq!(form("<(a|bc)+>"), "regex");
 }

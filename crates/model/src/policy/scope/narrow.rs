@@ -19,9 +19,10 @@ pub(super) enum Narrowed<'a> {
 pub(super) fn narrowed<'a>(pattern: &'a Pattern, arn: &RowArn) -> Narrowed<'a> {
     let found = match pattern.matcher() {
         Matcher::OneOf(texts) => Some(fixed(texts, arn)),
-        Matcher::Glob(pieces) => glob(pieces, arn),
-        Matcher::Regex(_) if arn.infix.is_none() && covers_ids(pattern.hir(), &arn.prefix) => Some(Narrowed::Every),
-        Matcher::Regex(_) => None,
+        Matcher::Glob(texts) => glob(texts.pieces(), arn),
+        Matcher::Runs(_) | Matcher::Regex { .. } => {
+            (arn.infix.is_none() && covers_ids(pattern.hir(), &arn.prefix)).then_some(Narrowed::Every)
+        }
     };
     // Before a regular expression is left to a store: can it match any row at all?
     found.unwrap_or_else(

@@ -66,7 +66,8 @@ impl Provisioning<'_> {
         made.map_err(|error| error.or_duplicate(KIND, &["external_id", "username"]))?;
         labels::write(&mut tx, KIND, &new.id, &new.labels).await?;
         users::attach(&mut tx, Attached::Roles, &new.id, &new.roles).await?;
-        tx.execute(Query::new("UPDATE users SET active = $2 WHERE id = $1", args![&new.id, active])).await?;
+        tx.execute(Query::new("UPDATE users SET active = $2, scim_made = 1 WHERE id = $1", args![&new.id, active]))
+            .await?;
         write_profile(&mut tx, &new.id, profile).await?;
         audit::record(&mut tx, entry, None).await?;
         tx.commit().await
