@@ -178,13 +178,18 @@ fn check_pem<'a>(texts: impl Iterator<Item = (String, &'a String)>, faults: &mut
     faults.extend(wrong.map(|(pointer, _)| Fault::new(pointer, "must be in PEM form")));
 }
 
+/// Labels are looked up by their keys, which therefore must fit into a database's index.
+const LABEL_KEY_BYTES: usize = 1024;
+
 /// Longer and freer than in APISIX, which refuses white space: API7's clients also send lists of values as JSON text.
 fn check_labels(labels: &Labels, faults: &mut Vec<Fault>) {
     for (key, value) in labels {
         let pointer = || format!("/labels/{}", escaped(key));
         if key.is_empty() || value.is_empty() {
             faults.push(Fault::new(pointer(), "a label must have a key and a value, neither may be empty"));
-        } else if key.len() > 65_536 || value.len() > 65_536 {
+        } else if key.len() > LABEL_KEY_BYTES {
+            faults.push(Fault::new("/labels", format!("maximum length of a label's key is {LABEL_KEY_BYTES}")));
+        } else if value.len() > 65_536 {
             faults.push(Fault::new(pointer(), "maximum string length is 65536"));
         }
     }

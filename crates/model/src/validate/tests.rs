@@ -141,6 +141,7 @@ fn rules_beyond_the_shape_name_their_field() {
         (Kind::Credential, json!({ "plugins": {} }), "/plugins"),
         (Kind::Credential, json!({ "plugins": { "cors": {} } }), "/plugins/cors"),
         (Kind::Service, json!({ "labels": { "a": "" } }), "/labels/a"),
+        (Kind::Service, json!({ "labels": { "k".repeat(1025): "v" } }), "/labels"),
     ];
     for (kind, body, pointer) in cases {
         let found = faults(kind, &body);

@@ -12,7 +12,7 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "expirations", include_str!("../migrations/0008_expirations.sql")),
     (9, "login options of sessions", include_str!("../migrations/0009_session_login_option.sql")),
     (10, "users made by SCIM", include_str!("../migrations/0010_scim_made.sql")),
+    (11, "labels by name", include_str!("../migrations/0011_labels_by_name.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.

@@ -47,6 +47,16 @@ pub(crate) async fn filtered_by_what_users_ask_for(f: Fixture) {
     assert_eq!(ids(&f, ResourceFilter { name: Some("pay out".into()), ..routes() }).await, ["r2"]);
 }
 
+/// PostgreSQL compresses values before it measures them: this one has nothing to compress.
+pub(crate) async fn a_long_value_of_a_label_is_kept_and_found(f: Fixture) {
+    let long: String = std::iter::repeat_with(|| uuid::Uuid::new_v4().simple().to_string()).take(1500).collect();
+    let g = create_group(&f.store, "g").await;
+    let body = format!(r#"{{"labels":{{"long":"{long}"}}}}"#);
+    commit(&f.store, &g, 0, vec![put(Kind::Route, "r1", &body), put(Kind::Route, "r2", "{}")]).await.unwrap();
+    assert_eq!(ids(&f, labelled(&format!("long={long}"))).await, ["r1"]);
+    assert_eq!(ids(&f, labelled("long")).await, ["r1"]);
+}
+
 pub(crate) async fn labels_follow_the_resource(f: Fixture) {
     let g = create_group(&f.store, "g").await;
     commit(&f.store, &g, 0, vec![put(Kind::Route, "r", r#"{"labels":{"a":"1","b":"1"}}"#)]).await.unwrap();

@@ -52,7 +52,8 @@ on_both! {
         what_is_to_go_is_told_in_time_and_forgotten, a_large_batch_is_one_revision,
         groups_with_the_same_ids_stay_apart, revisions_are_read_in_steps, heads_are_told_to_all_replicas,
         audited_in_the_same_transaction;
-    lists: filtered_by_what_users_ask_for, labels_follow_the_resource, children_belong_to_their_parent,
+    lists: filtered_by_what_users_ask_for, a_long_value_of_a_label_is_kept_and_found, labels_follow_the_resource,
+        children_belong_to_their_parent,
         paged_without_gap_or_overlap, counted_by_group;
     sealing: another_master_key_is_refused, nothing_secret_is_in_clear, a_moved_resource_is_noticed,
         a_moved_change_is_noticed, a_data_key_of_another_group_is_noticed;
