@@ -16,6 +16,8 @@ use super::series::{Counter, Traffic};
 const MOST_SERIES: usize = 65_536;
 /// Shortcuts that are remembered at most; then they are found anew.
 const MOST_SHORTCUTS: usize = 65_536;
+/// When there are so many for the first time, those of routes that are gone are forgotten.
+const FIRST_SWEEP: usize = 64;
 
 /// A worker's series, readable by the scrape. The worker locks it for labels it has no shortcut to only.
 #[derive(Default)]
@@ -36,6 +38,8 @@ thread_local! {
 
 struct Local {
     shortcuts: HashMap<Key, Shortcut, RandomState>,
+    /// How many shortcuts there are when the next sweep is due: twice what the last one left.
+    sweep_at: usize,
     shard: Arc<Mutex<Shard>>,
 }
 
@@ -54,7 +58,7 @@ struct Key {
 struct Shortcut {
     status: Arc<Counter>,
     traffic: Arc<Traffic>,
-    _route: Option<Arc<RouteInfo>>,
+    route: Option<Arc<RouteInfo>>,
     _consumer: Option<Arc<ConsumerInfo>>,
     _node: Option<Arc<str>>,
 }
@@ -73,6 +77,11 @@ impl Key {
 }
 
 impl Shortcut {
+    /// Whether a request may still come by it: nothing else than it knows a route that is gone.
+    fn is_of_use(&self) -> bool {
+        self.route.as_ref().is_none_or(|route| Arc::strong_count(route) > 1)
+    }
+
     fn count(&self, exchange: &Exchange) {
         self.status.add(1);
         self.traffic.count(&exchange.outcome);
@@ -83,7 +92,19 @@ impl Local {
     fn new() -> Self {
         let shard = Arc::<Mutex<Shard>>::default();
         lock(&SHARDS).push(shard.clone());
-        Self { shortcuts: HashMap::default(), shard }
+        Self { shortcuts: HashMap::default(), sweep_at: FIRST_SWEEP, shard }
+    }
+
+    /// Forgets shortcuts of routes that are gone, and all of them when that is not enough.
+    fn make_room(&mut self) {
+        if self.shortcuts.len() < self.sweep_at {
+            return;
+        }
+        self.shortcuts.retain(|_, shortcut| shortcut.is_of_use());
+        if self.shortcuts.len() >= MOST_SHORTCUTS {
+            self.shortcuts.clear();
+        }
+        self.sweep_at = (self.shortcuts.len() * 2).clamp(FIRST_SWEEP, MOST_SHORTCUTS);
     }
 
     /// Finds or begins the series of a request; `None` when there are too many.
@@ -94,7 +115,7 @@ impl Local {
         Some(Shortcut {
             traffic,
             status: shard.status(labels)?,
-            _route: exchange.route.clone(),
+            route: exchange.route.clone(),
             _consumer: exchange.consumer.as_ref().map(|entry| entry.consumer.clone()),
             _node: exchange.outcome.upstream_addr.clone(),
         })
@@ -128,9 +149,7 @@ pub(super) fn count(exchange: &Exchange, settings: Settings) {
             return;
         };
         shortcut.count(exchange);
-        if local.shortcuts.len() >= MOST_SHORTCUTS {
-            local.shortcuts.clear();
-        }
+        local.make_room();
         local.shortcuts.insert(key, shortcut);
     });
 }
@@ -151,4 +170,29 @@ pub(super) fn overflowed() -> u64 {
 /// Counters are right at any moment, so a panic elsewhere leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::labels::Disabled;
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn routes_that_are_gone_are_forgotten() {
+        let route = |id: usize| Arc::new(RouteInfo { id: id.to_string().into(), ..RouteInfo::default() });
+        let settings = Settings { prefer_name: false, disabled: Disabled::default() };
+        let mut exchange = testing::exchange("/", &[]);
+        let stays: Vec<_> = (0..10).map(route).collect();
+        let mut goes = Vec::new();
+        for id in 0..1_000 {
+            let route = if id < 10 { stays[id].clone() } else { route(id) };
+            goes.push(Arc::downgrade(&route));
+            exchange.route = Some(route);
+            count(&exchange, settings);
+        }
+        let left = goes.iter().filter(|route| route.strong_count() > 0).count();
+        assert!(left <= 2 * FIRST_SWEEP, "{left}");
+        assert!(stays.iter().all(|route| Arc::strong_count(route) == 2), "those that serve keep their shortcuts");
+    }
 }
