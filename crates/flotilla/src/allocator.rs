@@ -15,14 +15,19 @@ const ALIGNED_ANYWAY: usize = 16;
 /// How often free memory is given back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// Gives free memory back to the system, for as long as a server runs. mimalloc does so by itself a little after memory
+/// Gives free memory of this thread, and of no thread, back to the system. mimalloc does so by itself a little after memory
 /// became free, but only when it is asked for memory again: after a burst it would keep what nobody needs.
-pub(crate) async fn give_back() {
+pub(crate) fn give_back() {
+    // SAFETY: the call has no preconditions, and touches no other thread's memory.
+    unsafe { mimalloc::mi_collect(true) }
+}
+
+/// [`give_back`] now and then, for as long as a server runs.
+pub(crate) async fn give_back_often() {
     let mut turns = tokio::time::interval(GIVE_BACK);
     loop {
         turns.tick().await;
-        // SAFETY: the call has no preconditions. It touches this thread's blocks, and pages that are of no thread.
-        unsafe { mimalloc::mi_collect(true) }
+        give_back();
     }
 }
 

@@ -11,6 +11,7 @@ use gateway::config::{ConfigSettings, InstanceFacts};
 use gateway::run::Serving;
 use gateway::{AccessLog, Limits, Settings};
 
+use crate::allocator;
 use crate::dns::DnsArguments;
 use crate::{duration, signals};
 
@@ -79,6 +80,7 @@ impl GatewayArguments {
             limits: Limits { client_idle: self.client_idle, ..Limits::default() },
             drain: self.drain,
             dns: self.dns.settings(),
+            give_back: allocator::give_back,
         }
     }
 

@@ -103,7 +103,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
 
 /// What runs for long keeps only the memory that it needs.
 async fn serve<T>(work: impl Future<Output = T>) -> T {
-    tokio::spawn(allocator::give_back());
+    tokio::spawn(allocator::give_back_often());
     work.await
 }
 

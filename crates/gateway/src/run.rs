@@ -40,6 +40,8 @@ pub struct Serving<'a> {
     pub status: Status,
 }
 
+/// How often the memory that compiling took is given back.
+const GIVE_BACK: Duration = Duration::from_secs(2);
 /// The niceness of the configuration's thread: it gets a third of a worker's share.
 const NICE: libc::c_int = 5;
 
@@ -57,6 +59,7 @@ pub async fn run(
     on_serving: impl FnOnce(&Serving<'_>),
 ) -> Result<(), RunError> {
     let (status_address, metrics_address) = (settings.status, settings.metrics);
+    let give_back = settings.give_back;
     let bound = Bound::new(settings)?;
     let slot = PlanSlot::new(plugins::registry());
     let view = View::new(slot.plans(), bound.counters().clone());
@@ -72,7 +75,7 @@ pub async fn run(
         admin::serve(address, metrics_page).await?;
     }
     let config_stop = CancellationToken::new();
-    let mut config = ConfigThread::start(config, slot, &view, config_stop.clone())?;
+    let mut config = ConfigThread::start(config, slot, &view, (config_stop.clone(), give_back))?;
     tokio::select! {
         () = view.plans.ready() => {}
         ended = config.ended() => return ended,
@@ -107,7 +110,12 @@ struct ConfigThread {
 }
 
 impl ConfigThread {
-    fn start(settings: ConfigSettings, slot: PlanSlot, view: &View, stop: CancellationToken) -> io::Result<Self> {
+    fn start(
+        settings: ConfigSettings,
+        slot: PlanSlot,
+        view: &View,
+        (stop, give_back): (CancellationToken, fn()),
+    ) -> io::Result<Self> {
         let (done, outcome) = oneshot::channel();
         let status = view.status.clone();
         let counters = {
@@ -117,6 +125,7 @@ impl ConfigThread {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("config".into()).spawn(move || {
             stand_behind_workers();
+            runtime.spawn(give_back_often(give_back));
             let _ = done.send(runtime.block_on(config::run(settings, slot, counters, status, stop)));
         })?;
         Ok(Self { outcome })
@@ -127,6 +136,14 @@ impl ConfigThread {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(RunError::ConfigThread),
         }
+    }
+}
+
+async fn give_back_often(give_back: fn()) {
+    let mut turns = tokio::time::interval(GIVE_BACK);
+    loop {
+        turns.tick().await;
+        give_back();
     }
 }
 

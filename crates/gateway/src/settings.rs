@@ -25,6 +25,9 @@ pub struct Settings {
     pub drain: Duration,
     /// How the names of nodes are looked up.
     pub dns: Dns,
+    /// Gives memory that the calling thread does not need back to the system: what the allocator knows to do for its own thread
+    /// only. Each thread calls it now and then while it has nothing better to do.
+    pub give_back: fn(),
 }
 
 /// How the names of nodes are looked up. The times to live are those of the records, within bounds.
@@ -103,6 +106,7 @@ impl Default for Settings {
             limits: Limits::default(),
             drain: Duration::from_secs(30),
             dns: Dns::default(),
+            give_back: || (),
         }
     }
 }

@@ -67,6 +67,10 @@ impl WorkerCounters {
         subtract_one(&self.connections_now);
     }
 
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Relaxed)
+    }
+
     pub(crate) fn connections_now(&self) -> u64 {
         self.connections_now.load(Relaxed)
     }

@@ -59,7 +59,7 @@ async fn serve(start: Start) -> io::Result<()> {
     let limits = start.settings.limits.clone();
     let worker = Local::new(start.plans, Names::new(&start.settings.dns), access_log, limits, start.counters);
     tokio::task::spawn_local(wheel::drive());
-    tokio::task::spawn_local(tidy(worker.clone()));
+    tokio::task::spawn_local(tidy(worker.clone(), start.settings.give_back));
     let mut accepting = Vec::new();
     for (listeners, tls) in [(start.http, false), (start.https, true)] {
         for listener in listeners {
@@ -150,11 +150,16 @@ async fn serve_stream(worker: Rc<Local>, stream: TcpStream, tls: bool) {
     }
 }
 
-async fn tidy(worker: Rc<Local>) {
+async fn tidy(worker: Rc<Local>, give_back: fn()) {
     let mut turns = tokio::time::interval(TIDY);
+    let mut requests = 0;
     loop {
         turns.tick().await;
         worker.tidy();
+        let before = std::mem::replace(&mut requests, worker.counters.requests());
+        if before == requests {
+            give_back();
+        }
     }
 }
 
