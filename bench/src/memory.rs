@@ -50,16 +50,21 @@ impl Change {
     }
 }
 
-/// Measures for `duration`, after one turn to warm up.
+/// Turns until threads, pools and the allocator are in their stride.
+const WARM_UP: u32 = 5;
+
+/// Measures for `duration`, after a few turns to warm up.
 pub(crate) fn measure(control: &mut ControlPlane, site: &Site, duration: Duration) -> Result<Memory> {
     let mut turns = Turns::prepare(control, site)?;
-    turns.make_one(0)?;
+    for number in 0..WARM_UP {
+        turns.make_one(number)?;
+    }
     let before = turns.rss()?;
     let (begun, mut made) = (Instant::now(), 0);
     while begun.elapsed() < duration {
-        made += 1;
         eprint!("\rturn {made}");
-        turns.make_one(made)?;
+        turns.make_one(WARM_UP + made)?;
+        made += 1;
     }
     eprintln!();
     let after = turns.rss()?;

@@ -55,13 +55,13 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "flotilla,nginx,haproxy,envoy,relay")]
     pub(crate) peers: Vec<Peer>,
     /// Rounds; medians are taken over them.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 15)]
     pub(crate) rounds: u32,
     /// Seconds per round, case and proxy.
-    #[arg(long, default_value_t = 1.5)]
+    #[arg(long, default_value_t = 0.5)]
     pub(crate) seconds: f64,
     /// Seconds per round with and without each plugin.
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.15)]
     pub(crate) plugin_seconds: f64,
     /// Connections of the load; of HTTP/2, streams.
     #[arg(long, default_value_t = 64)]
