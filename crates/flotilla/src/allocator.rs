@@ -5,7 +5,8 @@
 //! `malloc` aligns anyway need not be asked for.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use libmimalloc_sys as mimalloc;
 
@@ -20,6 +21,18 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 pub(crate) fn give_back() {
     // SAFETY: the call has no preconditions, and touches no other thread's memory.
     unsafe { mimalloc::mi_collect(true) }
+}
+
+/// [`give_back`] of a thread that is about to rest, unless it did so a moment ago.
+pub(crate) fn give_back_at_rest() {
+    thread_local! {
+        static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    let now = Instant::now();
+    if LAST.get().is_none_or(|last| now.duration_since(last) >= GIVE_BACK) {
+        LAST.set(Some(now));
+        give_back();
+    }
 }
 
 /// [`give_back`] now and then, for as long as a server runs.

@@ -108,7 +108,7 @@ async fn serve<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(allocator::give_back_at_rest).build()
 }
 
 /// Clients do one thing at a time; a gateway's workers have runtimes of their own.
