@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::floods::resets;
 use crate::support::{DEADLINE, Echo, Gateway, Script, put, soon, until};
 use crate::tls::{certificate, tls_stream};
 
@@ -126,19 +127,8 @@ async fn a_flood_of_resets_ends_its_connection_only() {
     let gateway = Gateway::start(vec![put("route/r", route)]);
     let mut other = connect(gateway.http).await;
     let mut flood = TcpStream::connect(gateway.http).await.expect("the gateway listens");
-    let mut frames = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00".to_vec();
-    for stream in (1..20_000u32).step_by(2) {
-        // HEADERS with END_STREAM and END_HEADERS: GET http / and :authority a; then RST_STREAM(CANCEL).
-        let block = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
-        frames.extend_from_slice(&[0, 0, block.len() as u8, 1, 5]);
-        frames.extend_from_slice(&stream.to_be_bytes());
-        frames.extend_from_slice(&block);
-        frames.extend_from_slice(&[0, 0, 4, 3, 0]);
-        frames.extend_from_slice(&stream.to_be_bytes());
-        frames.extend_from_slice(&[0, 0, 0, 8]);
-    }
     // The gateway may close while this is still being written.
-    let _ = flood.write_all(&frames).await;
+    let _ = flood.write_all(&resets(10_000)).await;
     let mut answer = Vec::new();
     let closed = tokio::time::timeout(DEADLINE, flood.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the connection is closed");

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Echo, Gateway, put, settings, soon};
+use crate::support::{Echo, Gateway, put, settings, soon, tls_node};
 
 /// A self-signed certificate and the resource that serves it.
 pub(crate) fn certificate(id: &str, names: &[&str]) -> (CertificateDer<'static>, model::Change) {
@@ -199,19 +199,7 @@ async fn node_that_asks(authority: &Authority) -> SocketAddr {
     let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
     let config = config.expect("versions").with_client_cert_verifier(verifier);
     let config = config.with_single_cert(vec![own.cert.der().clone()], key).expect("a certificate");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
-            let answer = hyper::service::service_fn(|_| async {
-                Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from_static(b"known"))))
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-        }
-    });
-    address
+    tls_node(config, b"known").await
 }
 
 fn armoured(label: &str, der: &[u8]) -> String {

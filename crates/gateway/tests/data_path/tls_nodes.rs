@@ -5,14 +5,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use serde_json::json;
 
-use crate::support::{Gateway, get, put};
+use crate::support::{Gateway, get, put, tls_node};
 
 pub(crate) type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -34,19 +31,7 @@ pub(crate) async fn node(authority: &Authority, name: &str, until: i32) -> Socke
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let config = config.expect("versions").with_no_client_auth();
     let config = config.with_single_cert(vec![own.der().clone()], key).expect("a certificate");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
-            let answer = hyper::service::service_fn(|_| async {
-                Ok::<_, std::convert::Infallible>(http::Response::new(Full::new(Bytes::from_static(b"node"))))
-            });
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-        }
-    });
-    address
+    tls_node(config, b"node").await
 }
 
 #[tokio::test]

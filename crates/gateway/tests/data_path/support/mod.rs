@@ -3,6 +3,7 @@
 mod client;
 mod gateway;
 mod probe;
+mod tls_node;
 mod upstream;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::{Answer, Client, get, raw};
 pub(crate) use gateway::{Gateway, delete, put, settings};
 pub(crate) use probe::{Tape, registry};
+pub(crate) use tls_node::tls_node;
 pub(crate) use upstream::{Echo, Exchange, Script, refused_port};
 
 /// Longer than anything here takes, shorter than a test run that hangs.
