@@ -8,6 +8,7 @@ use std::sync::Arc;
 use model::change::Body;
 use model::{GroupId, ResourceKey, Revision};
 use store::Head;
+use store::access::{GroupAccess, SystemReason};
 use store::config::{HeadRow, RevisionRow};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -30,7 +31,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Unavailable`].
     pub async fn feed_head(&self, group: &GroupId) -> Result<HeadRow, ControlError> {
-        self.within(self.inner.store.config().head(group)).await
+        self.within(self.inner.store.config().head(&for_instances(group))).await
     }
 
     /// A group's whole configuration at its newest revision.
@@ -38,7 +39,7 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Unavailable`].
     pub async fn feed_snapshot(&self, group: &GroupId) -> Result<Snapshot, ControlError> {
-        let (head, resources) = self.within(self.inner.store.config().load(group)).await?;
+        let (head, resources) = self.within(self.inner.store.config().load(&for_instances(group))).await?;
         Ok(Snapshot { head, resources: resources.into_iter().map(|stored| (stored.key, stored.body)).collect() })
     }
 
@@ -52,13 +53,18 @@ impl Control {
         after: Revision,
         limit: u32,
     ) -> Result<Vec<RevisionRow>, ControlError> {
-        self.within(self.inner.store.config().revisions_after(group, after, limit)).await
+        self.within(self.inner.store.config().revisions_after(&for_instances(group), after, limit)).await
     }
 
     /// Groups that have a new revision from now on, whichever replica made it. A slow receiver may miss some.
     pub fn commits(&self) -> broadcast::Receiver<GroupId> {
         self.inner.commits.subscribe()
     }
+}
+
+/// An instance's certificate says the group that it may read.
+fn for_instances(group: &GroupId) -> GroupAccess {
+    GroupAccess::system(group.clone(), SystemReason::Feed)
 }
 
 /// Passes heads on as groups until the store is gone.

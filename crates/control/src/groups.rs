@@ -157,8 +157,9 @@ impl Control {
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn group_status(&self, actor: &Actor, id: &GroupId) -> Result<GroupStatus, ControlError> {
-        let group = self.get_group(actor, id).await?;
-        let head = self.within(self.inner.store.config().head(id)).await?;
+        let permit = self.permit(actor, Action::GetGatewayGroup, id).await?;
+        let group = self.within(self.inner.store.groups().get(permit.group())).await?;
+        let head = self.within(self.inner.store.config().head(permit.group())).await?;
         let instances = self.inner.store.instances();
         let counted = instances.count_by_status(Some(id), &Scope::Everything, self.liveness());
         let instances = self.within(counted).await?;

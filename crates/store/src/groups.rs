@@ -6,6 +6,7 @@ use model::group::{GatewayGroup, GroupType};
 use model::policy::Scope;
 use model::{Digest, GroupId, LabelSelector, Labels};
 
+use crate::access::GroupAccess;
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Arg, Query, Row, Select, Tx, args, contains, insert, label_table};
@@ -97,7 +98,7 @@ impl Groups<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn get(&self, id: &GroupId) -> Result<GatewayGroup, StoreError> {
+    pub async fn get(&self, id: &GroupAccess) -> Result<GatewayGroup, StoreError> {
         let row = self.store.db().fetch_optional(select_one(id)).await?;
         read(&row.ok_or_else(|| StoreError::not_found(WHAT, id))?)
     }
@@ -127,7 +128,7 @@ impl Groups<'_> {
     /// [`StoreError::NotFound`], [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
     pub async fn update(
         &self,
-        id: &GroupId,
+        id: &GroupAccess,
         patch: &GroupPatch,
         entry: &AuditEntry,
     ) -> Result<GatewayGroup, StoreError> {
@@ -152,7 +153,7 @@ impl Groups<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn delete(&self, id: &GroupId, entry: &AuditEntry) -> Result<(), StoreError> {
+    pub async fn delete(&self, id: &GroupAccess, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         let deleted = tx.fetch_optional(Query::new("DELETE FROM gateway_groups WHERE id = $1 RETURNING *", args![id]));
         let before = read(&deleted.await?.ok_or_else(|| StoreError::not_found(WHAT, id))?)?;

@@ -2,6 +2,7 @@
 
 use model::GroupId;
 
+use crate::access::GroupAccess;
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Query, Row, args};
@@ -15,7 +16,7 @@ pub struct NewJoinToken {
     /// Unique.
     pub id: String,
     /// The group whose instances may join with it.
-    pub group: GroupId,
+    pub group: GroupAccess,
     /// Of its secret.
     pub hash: SecretHash,
     /// Unix seconds; `None`: never.
@@ -112,7 +113,7 @@ impl JoinTokens<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn list(&self, group: &GroupId) -> Result<Vec<JoinToken>, StoreError> {
+    pub async fn list(&self, group: &GroupAccess) -> Result<Vec<JoinToken>, StoreError> {
         let text = "SELECT * FROM join_tokens WHERE group_id = $1 ORDER BY created_at_ms DESC, id";
         self.store.db().fetch_all(Query::new(text, args![group])).await?.iter().map(read).collect()
     }
@@ -121,7 +122,7 @@ impl JoinTokens<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn revoke(&self, group: &GroupId, id: &str, now: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+    pub async fn revoke(&self, group: &GroupAccess, id: &str, now: i64, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         let text = "UPDATE join_tokens SET revoked_at = COALESCE(revoked_at, $3) WHERE group_id = $1 AND id = $2";
         if tx.execute(Query::new(text, args![group, id, now])).await? == 0 {

@@ -2,7 +2,8 @@
 //!
 //! [`Store::open`] gives the handle; each group of tables has its own module and its own entry on it:
 //! [`groups`], [`config`] (the resources, the change log, the commit), [`instances`], [`join_tokens`],
-//! [`iam`] (users, roles, permission policies and what lets them in), [`audit`], [`settings`]. Beneath them lie `db`
+//! [`iam`] (users, roles, permission policies and what lets them in), [`audit`], [`settings`]. What touches a group's
+//! content takes a proof of permission, [`access`]. Beneath them lie `db`
 //! (one SQL text on two databases), `visible` (what of a list its reader may see), [`seal`] (encryption at rest) and
 //! `heads` (who is told of a new revision).
 //!
@@ -11,6 +12,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access;
 pub mod audit;
 mod clock;
 pub mod config;

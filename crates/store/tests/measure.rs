@@ -6,7 +6,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use model::policy::Scope;
-use model::{Change, Digest, GroupId, Kind};
+use model::{Change, Digest, Kind};
+use store::access::GroupAccess;
 use store::config::{Commit, ResourceFilter};
 use store::{Page, Store};
 use support::*;
@@ -71,7 +72,7 @@ fn route(n: u64) -> Change {
     put(Kind::Route, &format!("r{n}"), &json)
 }
 
-async fn write(store: &Store, group: &GroupId, parent: u64, changes: Vec<Change>) {
+async fn write(store: &Store, group: &GroupAccess, parent: u64, changes: Vec<Change>) {
     let commit = Commit {
         group: group.clone(),
         parent,

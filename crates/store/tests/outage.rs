@@ -42,7 +42,8 @@ async fn the_store_recovers_when_postgres_returns() {
 
         let mut heads = there.subscribe();
         accepted = commit_on_head(&here.store, &g, vec![put(Kind::Route, "after", "{}")]).await.unwrap();
-        let told = async { while heads.recv().await.unwrap() != (Head { group: g.clone(), revision: accepted }) {} };
+        let told =
+            async { while heads.recv().await.unwrap() != (Head { group: group_id("g"), revision: accepted }) {} };
         tokio::time::timeout(Duration::from_secs(10), told).await.expect("the other replica was not told");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use model::GroupId;
+use store::access::{GroupAccess, SystemReason};
 use store::{AuditEntry, Credential, Outcome, RequestContext};
 
 use super::entry;
@@ -116,7 +117,8 @@ impl Control {
         let mut entry = attempt.entry();
         if let Some(group) = entry.group.take() {
             // A name that is no group's must not begin a chain of its own.
-            let exists = self.within(self.inner.store.groups().get(&group)).await.is_ok();
+            let access = GroupAccess::system(group.clone(), SystemReason::Audit);
+            let exists = self.within(self.inner.store.groups().get(&access)).await.is_ok();
             entry.group = exists.then_some(group);
         }
         let noted = self.inner.refusals.note(&entry, self.now());

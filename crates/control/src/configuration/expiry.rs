@@ -4,6 +4,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use model::GroupId;
+use store::access::{GroupAccess, SystemReason};
 use store::config::Expiry;
 
 use super::{Operation, Written};
@@ -41,12 +42,12 @@ impl Control {
     ) -> Result<(), ControlError> {
         let after = i64::try_from(after.as_secs_f64().ceil() as u64).unwrap_or(i64::MAX);
         let expiry = Expiry {
-            group: group.clone(),
             key: written.resource.key.clone(),
             revision: written.resource.revision,
             expires_at: self.now().saturating_add(after),
         };
-        self.within(self.inner.store.config().set_expiry(&expiry)).await
+        let group = GroupAccess::system(group.clone(), SystemReason::Expiry);
+        self.within(self.inner.store.config().set_expiry(&group, &expiry)).await
     }
 
     /// One round of removing what has run out; it also runs by itself.
@@ -54,20 +55,21 @@ impl Control {
     /// # Errors
     /// [`ControlError::Unavailable`].
     pub async fn expire_once(&self) -> Result<(), ControlError> {
-        for expiry in self.within(self.inner.store.config().due(self.now())).await? {
-            let stored = self.within(self.inner.store.config().get(&expiry.group, &expiry.key)).await?;
+        for (group, expiry) in self.within(self.inner.store.config().due(self.now())).await? {
+            let group = GroupAccess::system(group, SystemReason::Expiry);
+            let stored = self.within(self.inner.store.config().get(&group, &expiry.key)).await?;
             if stored.is_some_and(|stored| stored.revision == expiry.revision) {
-                self.remove_expired(&expiry).await?;
+                self.remove_expired(&group, &expiry).await?;
             }
-            self.within(self.inner.store.config().forget_expiry(&expiry)).await?;
+            self.within(self.inner.store.config().forget_expiry(&group, &expiry)).await?;
         }
         Ok(())
     }
 
     /// Whoever refers to it is no reason to keep it.
-    async fn remove_expired(&self, expiry: &Expiry) -> Result<(), ControlError> {
+    async fn remove_expired(&self, group: &GroupId, expiry: &Expiry) -> Result<(), ControlError> {
         let removal = vec![Operation::ForceDelete { key: expiry.key.clone() }];
-        match self.batch(&Actor::system(), &expiry.group, removal, None).await {
+        match self.batch(&Actor::system(), group, removal, None).await {
             Ok(_) => Ok(()),
             Err(error @ ControlError::Unavailable(_)) => Err(error),
             Err(error) => {

@@ -9,6 +9,7 @@ use model::{Change, GroupId, GroupState};
 use plan::{Compiler, Rejection};
 use plugin_api::Registry;
 use store::StoreError;
+use store::access::{GroupAccess, SystemReason};
 use store::config::{HeadRow, RevisionRow};
 use tokio::sync::OwnedMutexGuard;
 
@@ -201,12 +202,14 @@ impl Control {
     pub(super) async fn hold_head(&self, group: &GroupId) -> Result<HeldHead, ControlError> {
         let slot = self.inner.heads.slot(group, self.now());
         let mut place = self.within(free(slot.head.clone().lock_owned())).await?;
+        // What a write takes is decided on the head, so nobody is permitted anything yet.
+        let group = GroupAccess::system(group.clone(), SystemReason::Deciding);
         let Some(head) = place.take() else {
-            let head = self.load_head(group).await?;
+            let head = self.load_head(&group).await?;
             return Ok(HeldHead { place, head });
         };
         let mut held = HeldHead { place, head };
-        match self.catch_up(group, &mut held.head).await {
+        match self.catch_up(&group, &mut held.head).await {
             Ok(()) => Ok(held),
             Err(error) => {
                 held.put_back();
@@ -215,7 +218,7 @@ impl Control {
         }
     }
 
-    async fn load_head(&self, group: &GroupId) -> Result<GroupHead, ControlError> {
+    async fn load_head(&self, group: &GroupAccess) -> Result<GroupHead, ControlError> {
         let (row, resources) = self.within(self.inner.store.config().load(group)).await?;
         let changes = resources.into_iter().map(|stored| Change::Put(stored.key, stored.body)).collect();
         let mut head = GroupHead::empty(self.inner.registry, row);
@@ -229,7 +232,7 @@ impl Control {
 
     /// Follows what other replicas committed; loads anew when that leads elsewhere, because the group was deleted and
     /// made anew under the same id.
-    async fn catch_up(&self, group: &GroupId, head: &mut GroupHead) -> Result<(), ControlError> {
+    async fn catch_up(&self, group: &GroupAccess, head: &mut GroupHead) -> Result<(), ControlError> {
         let newest = self.within(self.inner.store.config().head(group)).await?;
         let mut follows = true;
         while follows && head.row.revision < newest.revision {

@@ -3,23 +3,14 @@
 //! A route, stream route or upstream is a part of its service; what stands without one belongs to the service `*`, as do
 //! plugin configurations and protos. A credential is a part of its consumer in name, with actions of its own.
 
-use model::{GroupId, GroupState, Kind, Labels, ResourceId, ResourceKey};
+use model::{GroupId, GroupState, Kind, ResourceId, ResourceKey};
 use serde_json::Value;
+use store::access::{GroupAccess, SystemReason};
 
 use super::Operation;
 use crate::control::Control;
 use crate::error::ControlError;
-use crate::iam::{Action, Actor, Coming, Object, Permit, Rows};
-
-/// One permission that an operation takes.
-#[derive(PartialEq)]
-pub(super) struct Needed {
-    action: Action,
-    object: Object,
-    labels: Option<Labels>,
-    /// What it would take if it were there already.
-    or_update: Option<Action>,
-}
+use crate::iam::{Action, Actor, Coming, Needed, Object, Permit, Rows};
 
 /// What is done to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,31 +61,20 @@ impl Control {
         state: &GroupState,
         operations: &[Operation],
         way: Way,
-    ) -> Result<(), ControlError> {
-        if actor.access().is_unlimited() {
-            return Ok(());
+    ) -> Result<Permit, ControlError> {
+        let mut all_needed = Vec::new();
+        // Whoever may do everything is asked nothing.
+        if !actor.access().is_unlimited() {
+            all_needed.extend(operations.iter().flat_map(|operation| of_operation(group, state, operation, way)));
         }
-        let of_each = operations.iter().flat_map(|operation| of_operation(group, state, operation, way));
-        let mut all_needed: Vec<Needed> = of_each.collect();
         // Each is asked of the database; the routes of one service mostly need the same.
         all_needed.dedup();
-        for needed in all_needed {
-            let coming = Coming { labels: needed.labels.as_ref(), boundaries: None };
-            let refused = match self.authorise(actor, needed.action, &needed.object, coming).await {
-                Ok(()) => continue,
-                Err(refused) => refused,
-            };
-            // Whoever may neither make it nor change it does not learn by the refusal whether it is there.
-            if let Some(update) = needed.or_update {
-                self.authorise(actor, update, &needed.object, coming).await?;
-            }
-            return Err(refused);
-        }
-        Ok(())
+        self.permit_all(actor, group, &all_needed).await
     }
 
     async fn service_of(&self, group: &GroupId, key: &ResourceKey) -> Result<Option<ResourceId>, ControlError> {
-        let stored = self.within(self.inner.store.config().get(group, key)).await?;
+        let group = GroupAccess::system(group.clone(), SystemReason::Deciding);
+        let stored = self.within(self.inner.store.config().get(&group, key)).await?;
         Ok(stored.and_then(|stored| service_in(&stored.body)))
     }
 }

@@ -1,6 +1,5 @@
 //! Reading a group's configuration.
 
-use model::policy::Scope;
 use model::{GroupId, ResourceKey, Revision};
 use store::Listed;
 use store::config::{ResourceFilter, StoredResource};
@@ -39,15 +38,17 @@ impl Control {
         filter: &ResourceFilter,
     ) -> Result<Listed<StoredResource>, ControlError> {
         let (action, rows) = permission::of_list(group, filter.kind);
-        let scope = self.scope(actor, action, &rows).await?;
-        if scope == Scope::Nothing && actor.own_group().is_some_and(|own| own != group) {
-            // A key is good for its group alone, and whoever uses it elsewhere should hear so.
-            self.permit(actor, action, group).await?;
-        }
-        let listed = self.within(self.inner.store.config().list(group, filter, &scope)).await?;
-        // Whoever may see nothing of it does not learn whether the group is there.
-        if listed.total == 0 && scope != Scope::Nothing {
-            self.within(self.inner.store.config().head(group)).await?;
+        let Some((permit, scope)) = self.permit_list(actor, action, group, &rows).await? else {
+            if actor.own_group().is_some_and(|own| own != group) {
+                // A key is good for its group alone, and whoever uses it elsewhere should hear so.
+                self.permit(actor, action, group).await?;
+            }
+            // Whoever may see nothing of it does not learn whether the group is there.
+            return Ok(Listed { list: Vec::new(), total: 0 });
+        };
+        let listed = self.within(self.inner.store.config().list(permit.group(), filter, &scope)).await?;
+        if listed.total == 0 {
+            self.within(self.inner.store.config().head(permit.group())).await?;
         }
         Ok(listed)
     }

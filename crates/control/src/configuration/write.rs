@@ -13,7 +13,7 @@ use super::{Operation, Written, patch};
 use crate::audit;
 use crate::control::Control;
 use crate::error::{ControlError, ItemFault};
-use crate::iam::{Action, Actor};
+use crate::iam::{Action, Actor, Permit};
 
 /// How often a write begins anew because another replica was faster.
 const ATTEMPTS: usize = 8;
@@ -44,6 +44,7 @@ struct Write {
 
 /// How a write ended.
 struct Outcome {
+    permit: Permit,
     revision: Revision,
     created: bool,
     changed: bool,
@@ -138,11 +139,11 @@ impl Control {
         intent: Intent,
         if_match: Option<Revision>,
     ) -> Result<Written, ControlError> {
-        let outcome = self.write(actor, group, intent, if_match).await?;
-        let resource = self.within(self.inner.store.config().get(group, &key)).await?;
+        let Outcome { permit, revision, created, changed } = self.write(actor, group, intent, if_match).await?;
+        let resource = self.within(self.inner.store.config().get(permit.group(), &key)).await?;
         // Gone again: another write came between.
         let resource = resource.ok_or_else(|| ControlError::not_found(&key))?;
-        Ok(Written { revision: outcome.revision, created: outcome.created, changed: outcome.changed, resource })
+        Ok(Written { revision, created, changed, resource })
     }
 
     /// The write goes on when its caller goes away: whoever hangs up must not break off between dry run and commit.
@@ -183,27 +184,26 @@ impl Control {
     }
 
     async fn write_at(&self, head: &mut GroupHead, write: &Write) -> Result<Option<Outcome>, ControlError> {
-        let way = write.intent.way();
-        self.permit_to_write(&write.actor, &write.group, head.state(), &write.intent.touches(head.state()), way)
-            .await?;
-        let operations = self.operations(write, head).await?;
+        let (way, touched) = (write.intent.way(), write.intent.touches(head.state()));
+        let mut permit = self.permit_to_write(&write.actor, &write.group, head.state(), &touched, way).await?;
+        let operations = self.operations(&permit, write, head).await?;
         if let Intent::Patch(..) = write.intent {
             // It may become a part of another service.
-            self.permit_to_write(&write.actor, &write.group, head.state(), &operations, way).await?;
+            permit = self.permit_to_write(&write.actor, &write.group, head.state(), &operations, way).await?;
         }
         let created = operations.first().is_some_and(|operation| !head.state().contains(operation.key()));
         let mut draft = Draft::new(self.inner.registry, head.state(), &head.references);
         draft.take(&operations);
         let changes = draft.finish().map_err(|problems| write.intent.error(problems))?;
         if changes.is_empty() {
-            return Ok(Some(Outcome { revision: head.row.revision, created: false, changed: false }));
+            return Ok(Some(Outcome { permit, revision: head.row.revision, created: false, changed: false }));
         }
         let applied = head.apply_apart(changes).await?;
         let undo = applied.outcome.map_err(|rejection| write.intent.rejected(&operations, rejection))?;
         let row = self.next_row(&write.group, head);
         let detail = audit::changes(self.inner.registry, &applied.changes, &undo.before);
         let commit = Commit {
-            group: write.group.clone(),
+            group: permit.group().clone(),
             parent: head.row.revision,
             changes: applied.changes,
             digest: row.digest,
@@ -214,7 +214,7 @@ impl Control {
         match self.within_store(self.inner.store.config().commit(commit)).await {
             Ok(revision) => {
                 head.row = row;
-                Ok(Some(Outcome { revision, created, changed: true }))
+                Ok(Some(Outcome { permit, revision, created, changed: true }))
             }
             Err(error) => {
                 // Whether it took place is unknown when the store was not available: the next write reads what stands.
@@ -230,8 +230,13 @@ impl Control {
     }
 
     /// What the intent means at this head.
-    async fn operations(&self, write: &Write, head: &GroupHead) -> Result<Vec<Operation>, ControlError> {
-        self.check_if_match(write, head).await?;
+    async fn operations(
+        &self,
+        permit: &Permit,
+        write: &Write,
+        head: &GroupHead,
+    ) -> Result<Vec<Operation>, ControlError> {
+        self.check_if_match(permit, write, head).await?;
         Ok(match write.intent.clone() {
             Intent::Put(key, body) => vec![Operation::Put { key, body }],
             Intent::Create(key, _) if head.state().contains(&key) => {
@@ -249,11 +254,11 @@ impl Control {
     }
 
     /// The head is expected, or the revision that last put the resource.
-    async fn check_if_match(&self, write: &Write, head: &GroupHead) -> Result<(), ControlError> {
+    async fn check_if_match(&self, permit: &Permit, write: &Write, head: &GroupHead) -> Result<(), ControlError> {
         let Some(expected) = write.if_match.filter(|expected| *expected != head.row.revision) else { return Ok(()) };
         let stale = ControlError::Stale { expected, head: head.row.revision };
         let Some(key) = write.intent.key() else { return Err(stale) };
-        let stored = self.within(self.inner.store.config().get(&write.group, key)).await?;
+        let stored = self.within(self.inner.store.config().get(permit.group(), key)).await?;
         if stored.is_some_and(|stored| stored.revision == expected) { Ok(()) } else { Err(stale) }
     }
 }

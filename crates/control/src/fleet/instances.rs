@@ -115,7 +115,7 @@ impl Control {
     ) -> Result<Instance, ControlError> {
         let permit = self.permit(actor, action, group).await?;
         let instance = self.within(self.inner.store.instances().get(id, self.liveness())).await?;
-        if instance.group != *permit.group() {
+        if instance.group != **permit.group() {
             return Err(ControlError::NotFound { what: "gateway instance", id: id.to_string() });
         }
         Ok(instance)

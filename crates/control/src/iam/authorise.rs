@@ -1,7 +1,8 @@
 //! Whether an actor may do an action to an object, and the proof of it.
 
-use model::GroupId;
 use model::policy::Scope;
+use model::{GroupId, Labels};
+use store::access::GroupAccess;
 
 use super::action::Action;
 use super::actor::Actor;
@@ -23,21 +24,36 @@ pub struct Forbidden {
     pub hint: &'static str,
 }
 
-/// Proof that an actor may do something in a group. Only this module makes one.
+/// One of the permissions that an operation takes.
+#[derive(PartialEq)]
+pub(crate) struct Needed {
+    pub(crate) action: Action,
+    pub(crate) object: Object,
+    /// Labels that it would have then.
+    pub(crate) labels: Option<Labels>,
+    /// What it would take if it were there already.
+    pub(crate) or_update: Option<Action>,
+}
+
+/// Proof that an actor may do something in a group, with what the store takes for it. Only this module makes one.
 #[derive(Debug, Clone)]
 pub struct Permit {
     actor: Actor,
-    group: GroupId,
+    group: GroupAccess,
 }
 
 impl Permit {
+    fn new(actor: &Actor, group: &GroupId) -> Self {
+        Self { actor: actor.clone(), group: GroupAccess::granted(group.clone()) }
+    }
+
     /// Who.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
     /// In which group.
-    pub fn group(&self) -> &GroupId {
+    pub fn group(&self) -> &GroupAccess {
         &self.group
     }
 }
@@ -58,7 +74,46 @@ impl Control {
         coming: Coming<'_>,
     ) -> Result<Permit, ControlError> {
         self.authorise(actor, action, object, coming).await?;
-        Ok(Permit { actor: actor.clone(), group: group.clone() })
+        Ok(Permit::new(actor, group))
+    }
+
+    /// Whether `actor` may do all of these in `group`. Where nothing is asked for it takes to see the group, so that no
+    /// permit is made without a question.
+    pub(crate) async fn permit_all(
+        &self,
+        actor: &Actor,
+        group: &GroupId,
+        all_needed: &[Needed],
+    ) -> Result<Permit, ControlError> {
+        if all_needed.is_empty() {
+            return self.permit(actor, Action::GetGatewayGroup, group).await;
+        }
+        for needed in all_needed {
+            self.authorise_needed(actor, needed).await?;
+        }
+        Ok(Permit::new(actor, group))
+    }
+
+    /// Which rows of a list in `group` `actor` may do `action` to, with the permit to read them; `None`: not one.
+    pub(crate) async fn permit_list(
+        &self,
+        actor: &Actor,
+        action: Action,
+        group: &GroupId,
+        rows: &Rows,
+    ) -> Result<Option<(Permit, Scope)>, ControlError> {
+        let scope = self.scope(actor, action, rows).await?;
+        Ok((scope != Scope::Nothing).then(|| (Permit::new(actor, group), scope)))
+    }
+
+    async fn authorise_needed(&self, actor: &Actor, needed: &Needed) -> Result<(), ControlError> {
+        let coming = Coming { labels: needed.labels.as_ref(), boundaries: None };
+        let Err(refused) = self.authorise(actor, needed.action, &needed.object, coming).await else { return Ok(()) };
+        // Whoever may neither make it nor change it does not learn by the refusal whether it is there.
+        if let Some(update) = needed.or_update {
+            self.authorise(actor, update, &needed.object, coming).await?;
+        }
+        Err(refused)
     }
 
     /// Whether `actor` may do `action` to `object`.

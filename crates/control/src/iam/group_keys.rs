@@ -4,6 +4,7 @@
 use model::GroupId;
 use serde_json::Value;
 use store::SecretHash;
+use store::access::GroupAccess;
 use store::iam::group_keys::{GroupKey, NewGroupKey};
 
 use super::action::Action;
@@ -106,7 +107,7 @@ impl Control {
 }
 
 fn new_key(
-    group: &GroupId,
+    group: &GroupAccess,
     name: String,
     document: Option<String>,
     expires_at: Option<i64>,

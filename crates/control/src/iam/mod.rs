@@ -2,7 +2,8 @@
 //!
 //! `login`, `tokens` and `group_keys` turn what a request brings into an [`Actor`], for whom `rules` compiles what its
 //! roles, boundaries and token leave it. `authorise` decides whether an actor may do an `action` to an `object`, and
-//! alone makes a [`Permit`], without which no function here touches a group; lists take its scope into their SQL.
+//! alone makes a [`Permit`], which holds what the store asks for before it touches a group (`store::access`); lists take
+//! its scope into their SQL.
 //! `login_options` and `sign_on` are the ways in beside name and password, `built_in_login` switches that one off.
 //! `users`, `roles` and `policies` keep what all this is made from; `decisions` explains and simulates it.
 //! `provisioning` is what an identity provider does to users and roles by SCIM.
@@ -31,6 +32,7 @@ mod users;
 
 pub use action::Action;
 pub use actor::{Actor, ActorKind};
+pub(crate) use authorise::Needed;
 pub use authorise::{Forbidden, Permit};
 pub use built_in_login::BuiltInLogin;
 pub use decisions::{Difference, PolicyChange, Question, Simulation};

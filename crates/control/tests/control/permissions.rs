@@ -124,6 +124,7 @@ async fn an_administrator_of_one_service_has_its_routes_and_no_other_s() {
         plane.put(key(Kind::Route, &format!("r-{id}")), body).await.unwrap();
     }
     plane.put(key(Kind::Route, "free"), route("/free")).await.unwrap();
+    plane.put(key(Kind::Consumer, "jack"), json!({ "username": "jack" })).await.unwrap();
     let id = user(&plane, "ann").await;
     let statement = json!([{ "effect": "allow", "actions": ["gateway:<.*>PublishedService"],
         "resources": ["arn:api7:gateway:gatewaygroup/default/publishedservice/own"] }]);
@@ -133,6 +134,10 @@ async fn an_administrator_of_one_service_has_its_routes_and_no_other_s() {
     for (kind, expected) in [(Kind::Service, vec!["own"]), (Kind::Route, vec!["r-own"])] {
         let listed = plane.list_resources(&ann, &g, &ResourceFilter::new(kind)).await.unwrap();
         assert_eq!(listed.list.iter().map(|one| one.key.id.as_str()).collect::<Vec<_>>(), expected);
+    }
+    for group in [&g, &"none".parse().unwrap()] {
+        let listed = plane.list_resources(&ann, group, &ResourceFilter::new(Kind::Consumer)).await.unwrap();
+        assert_eq!(listed.total, 0, "it may see none of {group}, and does not learn whether it is there");
     }
     let put = async |id: &str, service: &str, uri: &str| {
         let body = json!({ "service_id": service, "uri": uri });
@@ -166,6 +171,7 @@ async fn an_administrator_of_one_service_has_its_routes_and_no_other_s() {
     ];
     assert!(is_refused(&plane.batch(&ann, &g, batch, None).await), "one forbidden operation of a batch");
     assert!(plane.exists(key(Kind::Route, "r-new")).await, "nothing of a refused batch is done");
+    assert!(is_refused(&plane.batch(&ann, &g, Vec::new(), None).await), "asking for nothing permits nothing");
 }
 
 #[tokio::test]

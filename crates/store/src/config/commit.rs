@@ -26,7 +26,7 @@ impl Config<'_> {
     /// [`StoreError::NotFound`] when there is no such group. [`StoreError::Unavailable`]: read the head
     /// before trying again, for the answer may have been lost after the commit.
     pub async fn commit(&self, commit: Commit) -> Result<Revision, StoreError> {
-        let head = Head { group: commit.group.clone(), revision: commit.parent.saturating_add(1) };
+        let head = Head { group: GroupId::clone(&commit.group), revision: commit.parent.saturating_add(1) };
         let mut tx = self.store.db().write().await?;
         // First of all: it locks the group's row, so commits to one group stand in line from here on.
         let wrapped = advance_head(&mut tx, &commit, head.revision).await?;
@@ -54,7 +54,9 @@ async fn advance_head(tx: &mut Tx, commit: &Commit, next: Revision) -> Result<Ve
     }
     let head = Query::new("SELECT revision FROM gateway_groups WHERE id = $1", args![&commit.group]);
     match tx.fetch_optional(head).await? {
-        Some(row) => Err(StoreError::Conflict { group: commit.group.clone(), head: row.unsigned("revision")? }),
+        Some(row) => {
+            Err(StoreError::Conflict { group: GroupId::clone(&commit.group), head: row.unsigned("revision")? })
+        }
         None => Err(StoreError::not_found("gateway group", &commit.group)),
     }
 }

@@ -7,6 +7,7 @@ use model::{GroupId, ResourceKey, Revision};
 
 use super::rows::{key_parts, read_key};
 use super::{Config, LoggedChange, RevisionRow};
+use crate::access::GroupAccess;
 use crate::db::{Query, Row, args};
 use crate::error::StoreError;
 use crate::seal::{Place, Sealer};
@@ -19,7 +20,7 @@ impl Config<'_> {
     /// [`StoreError::Unavailable`].
     pub async fn revisions_after(
         &self,
-        group: &GroupId,
+        group: &GroupAccess,
         after: Revision,
         limit: u32,
     ) -> Result<Vec<RevisionRow>, StoreError> {

@@ -9,10 +9,11 @@ mod read;
 mod rows;
 
 use model::change::{Body, Change};
-use model::{Digest, GroupId, Kind, LabelSelector, Labels, ResourceId, ResourceKey, Revision};
+use model::{Digest, Kind, LabelSelector, Labels, ResourceId, ResourceKey, Revision};
 
 pub use expiry::Expiry;
 
+use crate::access::GroupAccess;
 use crate::audit::AuditEntry;
 use crate::page::{Order, Page};
 use crate::store::Store;
@@ -37,7 +38,7 @@ pub struct HeadRow {
 #[derive(Debug, Clone)]
 pub struct Commit {
     /// The group.
-    pub group: GroupId,
+    pub group: GroupAccess,
     /// The head against which the changes were checked.
     pub parent: Revision,
     /// In this order.

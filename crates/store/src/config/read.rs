@@ -7,6 +7,7 @@ use model::{GroupId, Kind, Labels, ResourceKey};
 
 use super::rows::{path, read_head, read_resource};
 use super::{Config, HeadRow, ParentFilter, ResourceFilter, StoredResource};
+use crate::access::GroupAccess;
 use crate::db::label_table::LabelTable;
 use crate::db::{Query, Row, Select, args, contains};
 use crate::error::StoreError;
@@ -19,7 +20,7 @@ impl Config<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn head(&self, group: &GroupId) -> Result<HeadRow, StoreError> {
+    pub async fn head(&self, group: &GroupAccess) -> Result<HeadRow, StoreError> {
         let row = self.store.db().fetch_optional(head_query(group)).await?;
         read_head(&row.ok_or_else(|| StoreError::not_found("gateway group", group))?)
     }
@@ -28,7 +29,7 @@ impl Config<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Corrupt`], [`StoreError::Unavailable`].
-    pub async fn load(&self, group: &GroupId) -> Result<(HeadRow, Vec<StoredResource>), StoreError> {
+    pub async fn load(&self, group: &GroupAccess) -> Result<(HeadRow, Vec<StoredResource>), StoreError> {
         let mut tx = self.store.db().read().await?;
         let row = tx.fetch_optional(head_query(group)).await?;
         let row = row.ok_or_else(|| StoreError::not_found("gateway group", group))?;
@@ -43,7 +44,7 @@ impl Config<'_> {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
-    pub async fn get(&self, group: &GroupId, key: &ResourceKey) -> Result<Option<StoredResource>, StoreError> {
+    pub async fn get(&self, group: &GroupAccess, key: &ResourceKey) -> Result<Option<StoredResource>, StoreError> {
         let query = Query::new(
             "SELECT t.*, g.data_key FROM resources AS t JOIN gateway_groups AS g ON g.id = t.group_id \
              WHERE t.group_id = $1 AND t.path = $2",
@@ -70,7 +71,7 @@ impl Config<'_> {
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
     pub async fn list(
         &self,
-        group: &GroupId,
+        group: &GroupAccess,
         filter: &ResourceFilter,
         scope: &Scope,
     ) -> Result<Listed<StoredResource>, StoreError> {

@@ -119,6 +119,12 @@ impl From<&model::GroupId> for Arg {
     }
 }
 
+impl From<&crate::access::GroupAccess> for Arg {
+    fn from(value: &crate::access::GroupAccess) -> Self {
+        Arg::from(value.as_str())
+    }
+}
+
 impl From<&model::InstanceId> for Arg {
     fn from(value: &model::InstanceId) -> Self {
         Arg::from(value.as_str())

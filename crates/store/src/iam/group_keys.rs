@@ -2,6 +2,7 @@
 
 use model::GroupId;
 
+use crate::access::GroupAccess;
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Query, Row, args};
@@ -17,7 +18,7 @@ pub struct NewGroupKey {
     /// Unique.
     pub id: String,
     /// The one group it is good for.
-    pub group: GroupId,
+    pub group: GroupAccess,
     /// Unique in the group.
     pub name: String,
     /// Of its text.
@@ -86,7 +87,7 @@ impl GroupKeys<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn list(&self, group: &GroupId) -> Result<Vec<GroupKey>, StoreError> {
+    pub async fn list(&self, group: &GroupAccess) -> Result<Vec<GroupKey>, StoreError> {
         let query = Query::new("SELECT * FROM group_keys WHERE group_id = $1 ORDER BY name", args![group]);
         self.store.db().fetch_all(query).await?.iter().map(read).collect()
     }
@@ -104,7 +105,7 @@ impl GroupKeys<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn delete(&self, group: &GroupId, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
+    pub async fn delete(&self, group: &GroupAccess, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         let query = Query::new("DELETE FROM group_keys WHERE group_id = $1 AND id = $2", args![group, id]);
         if tx.execute(query).await? == 0 {

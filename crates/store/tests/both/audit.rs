@@ -146,7 +146,7 @@ pub(crate) async fn swapped_rows_are_named(f: Fixture) {
     let other = f.replica().await;
     create_group(&other, "g").await;
     for _ in 0..3 {
-        other.audit().record(&AuditEntry { group: Some(group("g")), ..full("Other") }).await.unwrap();
+        other.audit().record(&AuditEntry { group: Some(group_id("g")), ..full("Other") }).await.unwrap();
     }
     let moved = "UPDATE audit_log SET previous_hash = (SELECT hash FROM audit_log WHERE scope = 'g' AND sequence = 3) \
          WHERE scope = '' AND sequence = 4";
@@ -209,7 +209,7 @@ pub(crate) async fn concurrent_writers_leave_whole_chains(f: Fixture) {
         writers.spawn(async move {
             for round in 0..10 {
                 let scope = ["g", "h", ""][(n + round) % 3];
-                let entry = AuditEntry { group: (!scope.is_empty()).then(|| group(scope)), ..full("Write") };
+                let entry = AuditEntry { group: (!scope.is_empty()).then(|| group_id(scope)), ..full("Write") };
                 store.audit().record(&entry).await.unwrap();
                 if n < 2 {
                     commit_on_head(&store, &group("g"), vec![put(model::Kind::Route, &format!("r{n}"), "{}")])
@@ -297,7 +297,7 @@ pub(crate) async fn streamed_by_one_replica_at_a_time(f: Fixture) {
     assert!(!two.audit().hold_stream("two", 60_000).await.unwrap());
     assert_eq!(one.audit().next_batch(10).await.unwrap(), None, "what was before is not sent");
     create_group(&f.store, "g").await;
-    for scope in [Some(group("g")), None, None, None] {
+    for scope in [Some(group_id("g")), None, None, None] {
         one.audit().record(&AuditEntry { group: scope, ..full("Later") }).await.unwrap();
     }
     assert_eq!(one.audit().stream_state().await.unwrap().unwrap().waiting, 5);

@@ -38,7 +38,7 @@ pub(crate) async fn a_stale_parent_is_refused(f: Fixture) {
     commit(&f.store, &g, 0, vec![put(Kind::Route, "a", "{}")]).await.unwrap();
     for parent in [0, 2, 1 << 40] {
         let error = commit(&f.store, &g, parent, vec![put(Kind::Route, "b", "{}")]).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Conflict { head: 1, group } if *group == g), "{error:?}");
+        assert!(matches!(&error, StoreError::Conflict { head: 1, group } if *group == *g), "{error:?}");
     }
     assert_eq!(assert_log_is_whole(&f.store, &g).await, 1);
     assert_eq!(f.store.config().get(&g, &key(Kind::Route, "b")).await.unwrap(), None);
@@ -148,7 +148,7 @@ pub(crate) async fn heads_are_told_to_all_replicas(f: Fixture) {
     let all = async {
         for parent in 0..commits {
             commit(&f.store, &g, parent, vec![put(Kind::Route, "r", "{}")]).await.unwrap();
-            let head = Head { group: g.clone(), revision: parent + 1 };
+            let head = Head { group: group_id("g"), revision: parent + 1 };
             for receiver in [&mut here, &mut there] {
                 while receiver.recv().await.unwrap() != head {}
             }
@@ -161,7 +161,7 @@ pub(crate) async fn audited_in_the_same_transaction(f: Fixture) {
     let g = create_group(&f.store, "g").await;
     commit(&f.store, &g, 0, vec![put(Kind::Route, "r", "{}")]).await.unwrap();
     commit(&f.store, &g, 0, vec![put(Kind::Route, "r", "{}")]).await.unwrap_err();
-    let filter = AuditFilter { group: Some(g.clone()), ..AuditFilter::default() };
+    let filter = AuditFilter { group: Some(group_id("g")), ..AuditFilter::default() };
     let rows = f.store.audit().list(&filter, Direction::Descending, None).await.unwrap().list;
     let told: Vec<_> = rows.iter().map(|row| (row.entry.action.as_str(), row.revision)).collect();
     assert_eq!(told, [("PutResource", Some(1))]);
@@ -170,19 +170,21 @@ pub(crate) async fn audited_in_the_same_transaction(f: Fixture) {
 pub(crate) async fn what_is_to_go_is_told_in_time_and_forgotten(f: Fixture) {
     let g = create_group(&f.store, "g").await;
     let expiry = |id: &str, revision, expires_at| store::config::Expiry {
-        group: g.clone(),
         key: model::ResourceKey::below("jack".parse().unwrap(), Kind::Credential, id.parse().unwrap()),
         revision,
         expires_at,
     };
     let config = f.store.config();
     for noted in [expiry("late", 2, 30), expiry("a", 1, 10), expiry("a", 3, 20)] {
-        config.set_expiry(&noted).await.unwrap();
+        config.set_expiry(&g, &noted).await.unwrap();
     }
     assert_eq!(config.due(19).await.unwrap(), []);
-    assert_eq!(config.due(30).await.unwrap(), [expiry("a", 3, 20), expiry("late", 2, 30)]);
-    config.forget_expiry(&expiry("a", 1, 10)).await.unwrap();
+    assert_eq!(
+        config.due(30).await.unwrap(),
+        [(group_id("g"), expiry("a", 3, 20)), (group_id("g"), expiry("late", 2, 30))]
+    );
+    config.forget_expiry(&g, &expiry("a", 1, 10)).await.unwrap();
     assert_eq!(config.due(20).await.unwrap().len(), 1, "it was noted anew");
-    config.forget_expiry(&expiry("a", 3, 20)).await.unwrap();
+    config.forget_expiry(&g, &expiry("a", 3, 20)).await.unwrap();
     assert_eq!(config.due(20).await.unwrap(), []);
 }

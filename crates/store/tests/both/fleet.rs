@@ -25,7 +25,7 @@ pub(crate) async fn a_join_token_is_used_no_more_than_it_allows(f: Fixture) {
     for task in tasks {
         match task.await.unwrap() {
             TokenUse::Accepted(token) => {
-                assert_eq!(token.group, group("g"));
+                assert_eq!(token.group, group_id("g"));
                 accepted += 1;
             }
             refused => assert_eq!(refused, TokenUse::UsedUp),
@@ -52,7 +52,7 @@ pub(crate) async fn a_join_token_ends(f: Fixture) {
 fn joining(id: &str, in_group: &str, at: i64) -> Joining {
     Joining {
         id: id.parse().unwrap(),
-        group: group(in_group),
+        group: group_id(in_group),
         hostname: format!("Host-{id}"),
         version: "0.1.0".into(),
         address: "10.0.0.1".into(),
@@ -66,7 +66,7 @@ fn heartbeat(id: &str, at: i64, applied: Option<(u64, Digest)>) -> Heartbeat {
         hostname: format!("host-{id}"),
         version: "0.2.0".into(),
         id: id.parse().unwrap(),
-        group: group("g"),
+        group: group_id("g"),
         at,
         applied,
         nack: None,
@@ -96,7 +96,7 @@ pub(crate) async fn instances_tell_how_they_are(f: Fixture) {
         heartbeat("drift", 990, Some((1, Digest::default()))),
         Heartbeat { nack: Some(nack.clone()), ..heartbeat("refused", 990, Some((1, digest))) },
         heartbeat("stranger", 990, None),
-        Heartbeat { group: group("h"), ..heartbeat("good", 990, None) },
+        Heartbeat { group: group_id("h"), ..heartbeat("good", 990, None) },
     ];
     let refused = f.store.instances().heartbeat(&heartbeats).await.unwrap();
     assert_eq!(refused, ["good".parse().unwrap(), "stranger".parse::<InstanceId>().unwrap()]);
@@ -115,7 +115,7 @@ pub(crate) async fn instances_tell_how_they_are(f: Fixture) {
     let counts = f.store.instances().count_by_status(Some(&g), &Scope::Everything, NOW).await.unwrap();
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [1, 3, 1, 1]);
     let counts = f.store.instances().count_by_group(&Scope::Everything).await.unwrap();
-    assert_eq!(counts, [(g, 6), (group("h"), 1)].into());
+    assert_eq!(counts, [(group_id("g"), 6), (group_id("h"), 1)].into());
     let ids = async |filter: InstanceFilter| {
         let listed = f.store.instances().list(&filter, &Scope::Everything, NOW).await.unwrap();
         listed.list.into_iter().map(|instance| instance.id.to_string()).collect::<Vec<_>>()

@@ -113,5 +113,8 @@ pub(crate) async fn counted_by_group(f: Fixture) {
     let (a, b) = (create_group(&f.store, "a").await, create_group(&f.store, "b").await);
     commit(&f.store, &a, 0, vec![put(Kind::Ssl, "1", "{}"), put(Kind::Ssl, "2", "{}")]).await.unwrap();
     commit(&f.store, &b, 0, vec![put(Kind::Route, "1", "{}")]).await.unwrap();
-    assert_eq!(f.store.config().count_by_group(Kind::Ssl, &Scope::Everything).await.unwrap(), [(a, 2)].into());
+    assert_eq!(
+        f.store.config().count_by_group(Kind::Ssl, &Scope::Everything).await.unwrap(),
+        [(group_id("a"), 2)].into()
+    );
 }

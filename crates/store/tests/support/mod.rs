@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use model::change::Body;
 use model::{Change, GroupId, GroupState, Kind, ResourceId, ResourceKey, Revision};
+use store::access::{GroupAccess, SystemReason};
 use store::config::{Commit, HeadRow};
 use store::groups::NewGroup;
 use store::{AuditEntry, MasterKey, Store, StoreError};
@@ -37,8 +38,13 @@ pub(crate) fn sqlite_url(directory: &tempfile::TempDir) -> String {
     format!("sqlite://{}", directory.path().join("flotilla.db").display())
 }
 
-pub(crate) fn group(id: &str) -> GroupId {
+pub(crate) fn group_id(id: &str) -> GroupId {
     id.parse().unwrap()
+}
+
+/// Tests have no actors whose permission could be asked.
+pub(crate) fn group(id: &str) -> GroupAccess {
+    GroupAccess::system(group_id(id), SystemReason::Deciding)
 }
 
 pub(crate) fn entry(action: &str) -> AuditEntry {
@@ -47,7 +53,7 @@ pub(crate) fn entry(action: &str) -> AuditEntry {
 
 pub(crate) fn new_group(id: &str, labels: &[(&str, &str)]) -> NewGroup {
     NewGroup {
-        id: group(id),
+        id: group_id(id),
         name: format!("name of {id}"),
         description: "für Zahlungen".into(),
         labels: labels.iter().map(|(label, value)| ((*label).into(), (*value).into())).collect(),
@@ -59,7 +65,7 @@ pub(crate) fn new_group(id: &str, labels: &[(&str, &str)]) -> NewGroup {
     }
 }
 
-pub(crate) async fn create_group(store: &Store, id: &str) -> GroupId {
+pub(crate) async fn create_group(store: &Store, id: &str) -> GroupAccess {
     store.groups().create(&new_group(id, &[]), &entry("CreateGatewayGroup")).await.unwrap();
     group(id)
 }
@@ -83,7 +89,7 @@ pub(crate) fn put(kind: Kind, id: &str, json: &str) -> Change {
 /// Commits with the digest that the control plane would compute.
 pub(crate) async fn commit(
     store: &Store,
-    group: &GroupId,
+    group: &GroupAccess,
     parent: Revision,
     changes: Vec<Change>,
 ) -> Result<Revision, StoreError> {
@@ -96,7 +102,7 @@ pub(crate) async fn commit(
         digest: state.digest(),
         signature: parent.to_be_bytes().to_vec(),
         author: "user:test".into(),
-        audit: AuditEntry { group: Some(group.clone()), ..entry("PutResource") },
+        audit: AuditEntry { group: Some(GroupId::clone(group)), ..entry("PutResource") },
     };
     store.config().commit(commit).await
 }
@@ -104,7 +110,7 @@ pub(crate) async fn commit(
 /// Commits on whatever the head is, again and again until it is accepted.
 pub(crate) async fn commit_on_head(
     store: &Store,
-    group: &GroupId,
+    group: &GroupAccess,
     changes: Vec<Change>,
 ) -> Result<Revision, StoreError> {
     loop {
@@ -116,11 +122,11 @@ pub(crate) async fn commit_on_head(
     }
 }
 
-pub(crate) async fn state_at_head(store: &Store, group: &GroupId) -> (HeadRow, GroupState) {
+pub(crate) async fn state_at_head(store: &Store, group: &GroupAccess) -> (HeadRow, GroupState) {
     try_state_at_head(store, group).await.unwrap()
 }
 
-async fn try_state_at_head(store: &Store, group: &GroupId) -> Result<(HeadRow, GroupState), StoreError> {
+async fn try_state_at_head(store: &Store, group: &GroupAccess) -> Result<(HeadRow, GroupState), StoreError> {
     let (head, resources) = store.config().load(group).await?;
     let mut state = GroupState::default();
     state.apply_all(&resources.into_iter().map(|r| Change::Put(r.key, r.body)).collect::<Vec<_>>());
@@ -129,7 +135,7 @@ async fn try_state_at_head(store: &Store, group: &GroupId) -> Result<(HeadRow, G
 
 /// The log from 1 to the head has no gap, each change says rightly what stood before it, and replaying it
 /// gives the digest of every revision and at the end the very resources that stand.
-pub(crate) async fn assert_log_is_whole(store: &Store, group: &GroupId) -> Revision {
+pub(crate) async fn assert_log_is_whole(store: &Store, group: &GroupAccess) -> Revision {
     let (head, state) = state_at_head(store, group).await;
     let log = store.config().revisions_after(group, 0, u32::MAX).await.unwrap();
     let numbers: Vec<Revision> = log.iter().map(|row| row.revision).collect();
