@@ -186,7 +186,7 @@ mod tests {
         let stays: Vec<_> = (0..10).map(route).collect();
         let mut goes = Vec::new();
         for id in 0..1_000 {
-            let route = if id < 10 { stays[id].clone() } else { route(id) };
+            let route = stays.get(id).cloned().unwrap_or_else(|| route(id));
             goes.push(Arc::downgrade(&route));
             exchange.route = Some(route);
             count(&exchange, settings);
