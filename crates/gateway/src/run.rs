@@ -75,7 +75,7 @@ pub async fn run(
         admin::serve(address, metrics_page).await?;
     }
     let config_stop = CancellationToken::new();
-    let mut config = ConfigThread::start(config, slot, &view, (config_stop.clone(), give_back))?;
+    let mut config = ConfigThread::start(config, slot, &view, config_stop.clone(), give_back)?;
     tokio::select! {
         () = view.plans.ready() => {}
         ended = config.ended() => return ended,
@@ -114,7 +114,8 @@ impl ConfigThread {
         settings: ConfigSettings,
         slot: PlanSlot,
         view: &View,
-        (stop, give_back): (CancellationToken, fn()),
+        stop: CancellationToken,
+        give_back: fn(),
     ) -> io::Result<Self> {
         let (done, outcome) = oneshot::channel();
         let status = view.status.clone();

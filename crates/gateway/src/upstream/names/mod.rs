@@ -82,15 +82,7 @@ impl Name {
     /// The next of the name's addresses, when there is nothing to wait for.
     pub(crate) fn ready(self: &Rc<Self>) -> Option<IpAddr> {
         let now = Instant::now();
-        self.asked.set(now);
-        let (wait, is_due) = {
-            let standing = self.standing.borrow();
-            (standing.wait(now), standing.is_due(now))
-        };
-        if is_due {
-            self.look(now);
-        }
-        if wait == Some(Duration::ZERO) { self.next(now) } else { None }
+        if self.ask(now) == Some(Duration::ZERO) { self.next(now) } else { None }
     }
 
     /// The next of the name's addresses.
@@ -99,17 +91,25 @@ impl Name {
     /// when the lookup before has failed.
     pub(crate) async fn address(self: &Rc<Self>) -> Result<IpAddr, Unresolved> {
         let now = Instant::now();
-        self.asked.set(now);
-        let wait = self.standing.borrow().wait(now);
-        if self.standing.borrow().is_due(now) {
-            self.look(now);
-        }
-        match wait {
+        match self.ask(now) {
             Some(Duration::ZERO) => {}
             Some(limit) => self.looked(limit.saturating_sub(self.looking_for(now))).await,
             None => self.looked.notified().await,
         }
         self.next(Instant::now()).ok_or_else(|| Unresolved(self.host.clone()))
+    }
+
+    /// Starts a lookup where one is due, and tells how long to wait for it: `None` for its end.
+    fn ask(self: &Rc<Self>, now: Instant) -> Option<Duration> {
+        self.asked.set(now);
+        let (wait, is_due) = {
+            let standing = self.standing.borrow();
+            (standing.wait(now), standing.is_due(now))
+        };
+        if is_due {
+            self.look(now);
+        }
+        wait
     }
 
     fn next(&self, now: Instant) -> Option<IpAddr> {
