@@ -1,6 +1,6 @@
 //! A company's worth of groups, services, users and policies on PostgreSQL: what lists, searches, logins and decisions take.
 //!
-//! Every user has policies of its own, each of four statements: fixed groups, a label, a regular expression, a denial. The
+//! Every user has policies of its own, each of some statements: fixed groups, labels, regular expressions, denials. The
 //! lists are asked for by such users, so that each is filtered by all their policies.
 
 use std::hint::black_box;
@@ -80,6 +80,12 @@ fn questions(groups: &[String]) -> Vec<(&'static str, String)> {
         ("instances, a page", "/api/instances?page=1&page_size=50".to_owned()),
         ("services of a group", format!("/apisix/admin/services?gateway_group_id={group}")),
         ("services by search", format!("/apisix/admin/services?gateway_group_id={group}&search=service-3")),
+        ("users, a page", "/api/users?page=1&page_size=50".to_owned()),
+        ("users by search", "/api/users?search=user-7&page=1&page_size=50".to_owned()),
+        ("roles, a page", "/api/roles?page=1&page_size=50".to_owned()),
+        ("policies, a page", "/api/permission_policies?page=1&page_size=50".to_owned()),
+        ("policies by search", "/api/permission_policies?search=user-7&page=1&page_size=50".to_owned()),
+        ("audit log, a page", "/api/audit_logs?page=1&page_size=50".to_owned()),
     ]
 }
 
@@ -127,13 +133,15 @@ fn make_user(control: &mut ControlPlane, name: &str, number: usize, groups: &[St
 fn document(group: &str, policy: usize) -> Value {
     let group = format!("arn:api7:gateway:gatewaygroup/{group}");
     let regex = format!("arn:api7:gateway:gatewaygroup/<[^/]*>/publishedservice/s{}<[a-z]+>", policy % 10);
+    let people = format!("arn:api7:iam:<(user|role|permissionpolicy|organization)>/<.*[*{:x}]>", policy % 16);
     json!({ "statement": [
         { "effect": "allow", "resources": [group, format!("{group}/publishedservice/<.*>")], "actions": ["<.*>"] },
         { "effect": "allow", "resources": [regex], "actions": ["gateway:GetPublishedService", "<.*>Update<.*>"] },
         { "effect": "allow", "resources": ["<.*>"], "actions": ["gateway:<.*>PublishedService"],
           "conditions": { "service_label": { "type": "MatchLabel",
               "options": { "key": "team", "operator": "exact_match", "value": format!("t{policy}") } } } },
-        { "effect": "deny", "resources": ["arn:api7:iam:<.*>"], "actions": ["iam:<.*>"] },
+        { "effect": "allow", "resources": [people], "actions": ["iam:Get<.*>"] },
+        { "effect": "deny", "resources": ["arn:api7:iam:<.*>"], "actions": ["iam:<(Create|Update|Delete).*>"] },
     ] })
 }
 

@@ -23,7 +23,7 @@ pub use condition::{Condition, ConditionKey, LabelMatch, LabelTest, Test};
 pub use document::{Effect, MAX_DOCUMENT_BYTES, MAX_STATEMENTS, PolicyDocument, Statement};
 pub use explain::{Explanation, FailedCondition, Missing, NearMiss, Shortfall, StatementRef, Via};
 pub use pattern::{MAX_PATTERN_BYTES, Pattern};
-pub use scope::{ListTarget, Predicate, RowArn, Scope};
+pub use scope::{LabelValue, ListTarget, Predicate, RowArn, Scope};
 pub use target::Target;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What of a list its reader may see, as SQL: lists are filtered where they are read, so that pages and totals are right.
 
 use model::Kind;
-use model::policy::{ConditionKey, LabelTest, Predicate, Scope};
+use model::policy::{ConditionKey, LabelValue, Predicate, Scope};
 
 use crate::db::label_table::{self, LabelTable};
 use crate::db::{Arg, Select};
@@ -153,45 +153,82 @@ fn write(rows: &Rows, predicate: &Predicate, text: &mut String, args: &mut Vec<A
             text.push_str(&format!("({}) REGEXP ?", rows.arn));
             args.push(regex.into());
         }
-        Predicate::Label { key, label, test } => write_label(rows, *key, label, test, text, args),
+        Predicate::Label { key, label, value } => write_label(rows, *key, label, value, text, args),
         Predicate::BoundedBy(policies) => write_boundaries(policies, text, args),
     }
 }
 
+/// In pairs of pairs, since SQLite bounds the depth of an expression.
 fn write_joined(rows: &Rows, parts: &[Predicate], by: &str, text: &mut String, args: &mut Vec<Arg>) {
-    for (number, part) in parts.iter().enumerate() {
-        text.push_str(if number == 0 { "(" } else { by });
-        write(rows, part, text, args);
+    match parts {
+        [] => text.push_str("1 = 0"),
+        [part] => write(rows, part, text, args),
+        parts => {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            text.push('(');
+            write_joined(rows, left, by, text, args);
+            text.push_str(by);
+            write_joined(rows, right, by, text, args);
+            text.push(')');
+        }
     }
-    text.push_str(if parts.is_empty() { "1 = 0" } else { ")" });
 }
 
+/// One value is compared, more are sent together: both databases bound the number of arguments.
 fn write_in(what: &str, values: &[String], text: &mut String, args: &mut Vec<Arg>) {
-    text.push_str(&format!("{what} IN ({})", vec!["?"; values.len()].join(", ")));
-    args.extend(values.iter().map(Arg::from));
+    let values: Vec<&String> = values.iter().filter(|value| is_storable(value)).collect();
+    match values[..] {
+        [] => text.push_str("1 = 0"),
+        [value] => {
+            text.push_str(&format!("{what} = ?"));
+            args.push(value.into());
+        }
+        _ => {
+            text.push_str(&format!("{what} IN (SELECT e.key FROM json_each(?) AS e)"));
+            args.push(Arg::Keys(values.into_iter().cloned().collect()));
+        }
+    }
 }
 
 /// Not LIKE, for which SQLite takes capitals and small letters as the same.
 fn write_prefix(what: &str, prefix: &str, text: &mut String, args: &mut Vec<Arg>) {
+    if !is_storable(prefix) {
+        return text.push_str("1 = 0");
+    }
     text.push_str(&format!("SUBSTR({what}, 1, {}) = ?", prefix.chars().count()));
     args.push(prefix.into());
 }
 
-fn write_label(rows: &Rows, key: ConditionKey, label: &str, test: &LabelTest, text: &mut String, args: &mut Vec<Arg>) {
-    let Some((_, labels)) = rows.labels.iter().find(|(own, _)| *own == key) else {
-        text.push_str("1 = 0");
-        return;
-    };
-    let (condition, value) = match test {
-        LabelTest::Equals(value) => ("l.label = ? AND l.value = ?", Some(value)),
-        LabelTest::Contains(part) if !part.is_empty() => {
-            ("l.label = ? AND REPLACE(l.value, ?, '') <> l.value", Some(part))
-        }
-        LabelTest::Contains(_) | LabelTest::Present => ("l.label = ?", None),
-    };
-    text.push_str(&labels.having(condition));
+fn write_label(
+    rows: &Rows,
+    key: ConditionKey,
+    label: &str,
+    value: &LabelValue,
+    text: &mut String,
+    args: &mut Vec<Arg>,
+) {
+    let labels = rows.labels.iter().find(|(own, _)| *own == key).filter(|_| is_storable(label));
+    let Some((_, labels)) = labels else { return text.push_str("1 = 0") };
+    let mut condition = "l.label = ?".to_owned();
     args.push(label.into());
-    args.extend(value.map(Arg::from));
+    match value {
+        LabelValue::OneOf(values) => {
+            condition.push_str(" AND ");
+            write_in("l.value", values, &mut condition, args);
+        }
+        LabelValue::Contains(part) if !is_storable(part) => condition.push_str(" AND 1 = 0"),
+        LabelValue::Contains(part) if !part.is_empty() => {
+            condition.push_str(" AND REPLACE(l.value, ?, '') <> l.value");
+            args.push(part.into());
+        }
+        LabelValue::Contains(_) | LabelValue::Any => {}
+    }
+    text.push_str(&labels.having(&condition));
+}
+
+/// Whether a row may have the text at all: PostgreSQL keeps none with a NUL, and takes none to compare with.
+fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 fn write_boundaries(policies: &[String], text: &mut String, args: &mut Vec<Arg>) {

@@ -139,8 +139,24 @@ impl Control {
         if actor.access().is_unlimited() {
             return Ok(Scope::Everything);
         }
-        self.scope_of(actor, action, rows).await
+        let scope = self.scope_of(actor, action, rows).await?;
+        if scope.questions() > MAX_QUESTIONS {
+            return Err(too_many_conditions(&scope));
+        }
+        Ok(scope)
     }
+}
+
+/// Lists are filtered by at most so many conditions: ten times as many kept a database busy for longer than a statement may take.
+/// Ids count as one, and so do values of a label, however many they are.
+const MAX_QUESTIONS: usize = 1_000;
+
+fn too_many_conditions(scope: &Scope) -> ControlError {
+    ControlError::Conflict(format!(
+        "the list cannot be filtered by the caller's permission policies: they name {} different conditions, {MAX_QUESTIONS} \
+         are the most; join statements that name the same labels or resources",
+        scope.questions()
+    ))
 }
 
 pub(super) fn forbidden(actor: &Actor, action: Action, object: &Object) -> Forbidden {

@@ -241,6 +241,33 @@ async fn a_viewer_sees_everything_and_changes_nothing() {
     assert!(is_refused(&plane.delete_resource(&ann, &default_group(), key(Kind::Service, "s"), None).await));
 }
 
+/// What the largest policy may say is decided; and a list that it would filter by too much says so rather than keep the
+/// database from answering others.
+#[tokio::test]
+async fn a_policy_of_ten_thousand_statements_is_decided_or_refused() {
+    let plane = Plane::start().await;
+    let other = group(&plane, "other", &[]).await;
+    let id = user(&plane, "ann").await;
+    let statement = |resource: String| json!({ "effect": "allow", "actions": ["<.*>"], "resources": [resource] });
+    let on = |id: &str| statement(format!("arn:api7:gateway:gatewaygroup/{id}"));
+    let mut ids: Vec<_> = (1..10_000).map(|n| on(&format!("g{n}"))).collect();
+    ids.push(on(other.as_str()));
+    grant(&plane, &id, "ten thousand ids", ids.into()).await;
+    let ann = act(&plane, "ann").await;
+    let seen = plane.list_groups(&ann, &GroupFilter::default()).await.unwrap();
+    assert_eq!((seen.total, &seen.list[0].id), (1, &other));
+    assert!(is_refused(&plane.get_group(&ann, &default_group()).await));
+
+    let mut beginnings: Vec<_> = (1..10_000).map(|n| on(&format!("{n}-<.*>"))).collect();
+    beginnings.push(on(other.as_str()));
+    grant(&plane, &id, "ten thousand beginnings", beginnings.into()).await;
+    let ann = act(&plane, "ann").await;
+    plane.get_group(&ann, &other).await.unwrap();
+    let refused = plane.list_groups(&ann, &GroupFilter::default()).await.unwrap_err();
+    assert!(matches!(refused, ControlError::Conflict(_)), "{refused}");
+    assert!(refused.to_string().contains("10000 different conditions, 1000 are the most"), "{refused}");
+}
+
 #[tokio::test]
 async fn who_goes_is_out_at_once() {
     let plane = Plane::start().await;

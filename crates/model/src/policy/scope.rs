@@ -125,17 +125,54 @@ pub enum Predicate {
         /// Anchored at both ends; about the complete ARN.
         regex: String,
     },
-    /// A label of the row is so.
+    /// The row has such a label.
     Label {
         /// Whose label.
         key: ConditionKey,
         /// The label's key.
         label: String,
-        /// What its value must be; a row without the label fails.
-        test: LabelTest,
+        /// What its value must be.
+        value: LabelValue,
     },
     /// The row is a user who has each of these policies as a boundary.
     BoundedBy(Vec<String>),
+}
+
+impl Scope {
+    /// How many questions are asked of a row: what a list costs its store grows with them.
+    pub fn questions(&self) -> usize {
+        match self {
+            Scope::Everything | Scope::Nothing => 0,
+            Scope::Where(predicate) => predicate.questions(),
+        }
+    }
+}
+
+impl Predicate {
+    fn questions(&self) -> usize {
+        match self {
+            Predicate::All(parts) | Predicate::Any(parts) => parts.iter().map(Predicate::questions).sum(),
+            Predicate::Not(part) => part.questions(),
+            Predicate::BoundedBy(policies) => policies.len(),
+            Predicate::IdIn(_)
+            | Predicate::IdStartsWith(_)
+            | Predicate::ArnIn { .. }
+            | Predicate::ArnStartsWith { .. }
+            | Predicate::ArnMatches { .. }
+            | Predicate::Label { .. } => 1,
+        }
+    }
+}
+
+/// What the value of a row's label must be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabelValue {
+    /// One of these; sorted, never empty.
+    OneOf(Vec<String>),
+    /// Has this part, case-sensitive.
+    Contains(String),
+    /// Whatever it is.
+    Any,
 }
 
 pub(super) fn of(access: &Access, actions: &[&str], target: &ListTarget<'_>) -> Scope {
@@ -162,7 +199,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The rows of which a statement with this effect speaks: statements with the same conditions become one.
+    /// The rows of which a statement with this effect speaks: statements with the same conditions become one, and so do
+    /// those that differ in one label's value.
     fn spoken_of(&self, policies: &[&Policy], effect: Effect) -> Predicate {
         let mut by_conditions: BTreeMap<Vec<Predicate>, Reach> = BTreeMap::new();
         let statements = policies.iter().flat_map(|policy| policy.document.statements());
@@ -171,8 +209,9 @@ impl Rows<'_> {
                 self.reach(statement, by_conditions.entry(conditions).or_default());
             }
         }
-        formula::any(by_conditions.into_iter().map(|(mut conditions, reach)| {
-            conditions.push(reach.into_predicate());
+        let choices = by_conditions.into_iter().map(|(conditions, reach)| (conditions, reach.into_predicate()));
+        formula::any(merge::by_value(choices.collect()).into_iter().map(|(mut conditions, reach)| {
+            conditions.push(reach);
             formula::all(conditions)
         }))
     }
@@ -204,13 +243,23 @@ impl Rows<'_> {
     }
 }
 
+impl LabelValue {
+    fn of(test: &LabelTest) -> Self {
+        match test {
+            LabelTest::Equals(value) => LabelValue::OneOf(vec![value.clone()]),
+            LabelTest::Contains(part) => LabelValue::Contains(part.clone()),
+            LabelTest::Present => LabelValue::Any,
+        }
+    }
+}
+
 fn by_row(condition: &Condition) -> Vec<Predicate> {
     match &condition.test {
         Test::Labels(matches) => {
             let label = |one: &super::LabelMatch| Predicate::Label {
                 key: condition.key,
                 label: one.label.clone(),
-                test: one.test.clone(),
+                value: LabelValue::of(&one.test),
             };
             matches.iter().map(label).collect()
         }

@@ -97,6 +97,8 @@ pub(super) fn hash(previous: &ChainHash, values: &[Arg]) -> ChainHash {
             Arg::Int(Some(number)) => update(&mut context, number.to_string().as_bytes()),
             Arg::Bytes(Some(bytes)) => update(&mut context, bytes),
             Arg::Text(None) | Arg::Int(None) | Arg::Bytes(None) => context.update(&[0]),
+            // No column holds them.
+            Arg::Keys(keys) => keys.iter().for_each(|key| update(&mut context, key.as_bytes())),
         }
     }
     let mut hash = ChainHash::default();

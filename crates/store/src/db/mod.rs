@@ -19,7 +19,7 @@ pub(crate) use query::{Arg, Query, args, insert};
 pub(crate) use select::{Select, contains};
 
 use crate::error::StoreError;
-use query::{MAX_PREPARED_ARGS, prepare};
+use query::{MAX_PREPARED_ARGS, keys, prepare};
 
 /// No statement may hold its caller longer.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(15);

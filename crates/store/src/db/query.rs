@@ -1,7 +1,10 @@
 //! A statement with its arguments, not yet bound to a database.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use sqlx::types::Json;
 
 /// An argument. Each variant may be NULL, since PostgreSQL wants a type for it.
 #[derive(Debug, Clone)]
@@ -9,6 +12,8 @@ pub(crate) enum Arg {
     Text(Option<String>),
     Int(Option<i64>),
     Bytes(Option<Vec<u8>>),
+    /// Any number of texts, as the keys of a JSON object: `SELECT e.key FROM json_each(?) AS e`.
+    Keys(Vec<String>),
 }
 
 /// SQL text with `$1`, `$2`, ... and what to put there. The text is always ours; whatever comes
@@ -24,10 +29,13 @@ impl Query {
         Self { text: text.into(), args }
     }
 
-    /// PostgreSQL calls by `~` what SQLite calls by `REGEXP`; nothing else differs in our texts.
+    /// PostgreSQL calls by `~` what SQLite calls by `REGEXP`, and `jsonb_each` is its function for what we send; nothing
+    /// else differs in our texts.
     pub(super) fn for_postgres(mut self) -> Self {
-        if self.text.contains(" REGEXP ") {
-            self.text = self.text.replace(" REGEXP ", " ~ ").into();
+        for (ours, theirs) in [(" REGEXP ", " ~ "), (" json_each(", " jsonb_each(")] {
+            if self.text.contains(ours) {
+                self.text = self.text.replace(ours, theirs).into();
+            }
         }
         self
     }
@@ -49,6 +57,7 @@ macro_rules! prepare {
             $crate::db::Arg::Text(value) => query.bind(value),
             $crate::db::Arg::Int(value) => query.bind(value),
             $crate::db::Arg::Bytes(value) => query.bind(value),
+            $crate::db::Arg::Keys(keys) => query.bind($crate::db::keys(keys)),
         })
     }};
 }
@@ -87,6 +96,11 @@ fn tuples(width: usize, count: usize) -> String {
         text.push(')');
     }
     text
+}
+
+/// What an [`Arg::Keys`] is bound as: text in SQLite, `jsonb` in PostgreSQL.
+pub(super) fn keys(keys: Vec<String>) -> Json<BTreeMap<String, ()>> {
+    Json(keys.into_iter().map(|key| (key, ())).collect())
 }
 
 impl From<&str> for Arg {

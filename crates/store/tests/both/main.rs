@@ -65,7 +65,7 @@ on_both! {
         a_removed_option_takes_its_users_along, a_sign_in_ends_once, a_disabled_option_has_no_sessions;
     provisioning: a_token_is_replaced_and_ends, users_are_kept_and_found, a_change_is_made_to_what_was_read,
         roles_have_members;
-    visible: groups_as_policies_say, resources_by_their_service, what_is_attached_stays,
+    visible: groups_as_policies_say, groups_as_the_largest_policies_say, resources_by_their_service, what_is_attached_stays,
         many_users_have_what_each_of_them_has;
     audit: every_field_is_kept_and_chained, every_changed_column_is_named, removed_rows_are_named,
         swapped_rows_are_named, inserted_rows_are_named, a_changed_head_is_named, concurrent_writers_leave_whole_chains,

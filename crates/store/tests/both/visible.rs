@@ -33,6 +33,12 @@ fn statements() -> Vec<Value> {
         group("a%"),
         group("a_1"),
         group("<.>-1"),
+        group("<[\\x00a]>-1"),
+        group("a\0"),
+        group("a\0<.*>"),
+        where_label(json!({ "key": "env", "operator": "exact_match", "value": "prod\0" })),
+        where_label(json!({ "key": "env", "operator": "contains_string", "value": "\0" })),
+        where_label(json!({ "key": "\0", "operator": "present" })),
         where_label(json!({ "key": "env", "operator": "exact_match", "value": "prod" })),
         where_label(json!({ "key": "env", "operator": "contains_string", "value": "ro" })),
         where_label(json!({ "key": "env", "operator": "contains_string", "value": "RO" })),
@@ -100,6 +106,58 @@ pub(crate) async fn groups_as_policies_say(f: Fixture) {
     }
     let none = f.store.groups().list(&GroupFilter::default(), &Scope::Nothing).await.unwrap();
     assert_eq!((none.total, none.list.len()), (0, 0));
+}
+
+/// Policies of as many statements as there may be, by what their statements say. They speak of the groups `g14-x`, `g21-x`, ...
+fn largest_policies() -> Vec<(&'static str, Vec<Value>)> {
+    let statement = |resource: String, options: Value| {
+        let mut statement = json!({ "effect": "allow", "actions": ["gateway:Get<.*>"],
+            "resources": [format!("arn:api7:gateway:gatewaygroup/{resource}")] });
+        if !options.is_null() {
+            statement["conditions"] = json!({ "gateway_group_label": { "type": "MatchLabel", "options": options } });
+        }
+        statement
+    };
+    let label = |key: &str, operator: &str, value: String| json!({ "key": key, "operator": operator, "value": value });
+    let all = || "<.*>".to_owned();
+    let numbers = || (2..model::policy::MAX_STATEMENTS + 2).map(|n| n * 7);
+    // As many conditions as control lets through.
+    let some = |questions: usize| numbers().take(1_000 / questions);
+    let env = |n: usize| label("env", "exact_match", format!("v{n}"));
+    let line = || label("line", "exact_match", "l0".into());
+    let presence = |n: usize| json!({ "key": format!("k{n}"), "operator": "present" });
+    vec![
+        ("ids", numbers().map(|n| statement(format!("g{n}-x"), Value::Null)).collect()),
+        ("beginnings", some(1).map(|n| statement(format!("g{n}-<.*>"), Value::Null)).collect()),
+        ("a value", numbers().map(|n| statement(all(), env(n))).collect()),
+        (
+            "a value's part",
+            some(1).map(|n| statement(all(), label("env", "contains_string", format!("v{n}")))).collect(),
+        ),
+        ("presence", some(1).map(|n| statement(all(), presence(n))).collect()),
+        ("two labels", numbers().map(|n| statement(all(), json!([env(n), line()]))).collect()),
+        ("id and label", some(2).map(|n| statement(format!("g{n}-x"), env(n))).collect()),
+    ]
+}
+
+/// No database's limit on arguments or the depth of an expression is met, and what is listed is right.
+pub(crate) async fn groups_as_the_largest_policies_say(f: Fixture) {
+    for n in [7, 70, 700] {
+        let own = format!("k{n}");
+        let (env, line) = (format!("v{n}"), format!("l{}", n % 70));
+        let labels = [("env", env.as_str()), (own.as_str(), "x"), ("line", line.as_str())];
+        f.store.groups().create(&new_group(&format!("g{n}-x"), &labels), &entry("CreateGatewayGroup")).await.unwrap();
+    }
+    let target =
+        ListTarget::new().rows(RowArn::new(arn::GATEWAY_GROUPS)).labelled_by_row(ConditionKey::GatewayGroupLabel);
+    for (sort, statements) in largest_policies() {
+        let scope = access(&statements).scope(&["gateway:GetGatewayGroup"], &target);
+        let page = GroupFilter { page: Some(Page::new(1, 10)), ..GroupFilter::default() };
+        let listed = f.store.groups().list(&page, &scope).await.map_err(|error| format!("{sort}: {error}")).unwrap();
+        let mut found: Vec<&str> = listed.list.iter().map(|group| group.id.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!((listed.total, found), (2, vec!["g70-x", "g700-x"]), "{sort}");
+    }
 }
 
 pub(crate) async fn resources_by_their_service(f: Fixture) {

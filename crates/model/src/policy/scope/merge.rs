@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Predicate;
 use super::formula;
 use super::narrow::Narrowed;
+use super::{LabelValue, Predicate};
 use crate::policy::pattern::{MAX_PATTERN_WEIGHT, Pattern, regex_of_any};
 
 /// The rows that some patterns match.
@@ -72,6 +72,37 @@ impl Arns {
         parts.extend(self.prefixes.into_iter().map(|prefix| Predicate::ArnStartsWith { arn, prefix }));
         parts.extend(alternations(self.regexes).map(|regex| Predicate::ArnMatches { arn, regex }));
         parts
+    }
+}
+
+/// The conditions of statements and what they reach under them.
+type Choices = Vec<(Vec<Predicate>, Predicate)>;
+
+/// Makes one of those that differ in nothing but the value of one label.
+pub(super) fn by_value(choices: Choices) -> Choices {
+    let most = choices.iter().map(|(conditions, _)| conditions.len()).max().unwrap_or_default();
+    (0..most).fold(choices, |choices, place| joined_at(place, choices))
+}
+
+fn joined_at(place: usize, choices: Choices) -> Choices {
+    let mut joined: BTreeMap<(Vec<Predicate>, Predicate), BTreeSet<String>> = BTreeMap::new();
+    for (mut conditions, reach) in choices {
+        let values = values_at(place, &mut conditions).map(std::mem::take).unwrap_or_default();
+        joined.entry((conditions, reach)).or_default().extend(values);
+    }
+    let put_back = |((mut conditions, reach), values): ((Vec<Predicate>, Predicate), BTreeSet<String>)| {
+        if let Some(place) = values_at(place, &mut conditions) {
+            place.extend(values);
+        }
+        (conditions, reach)
+    };
+    joined.into_iter().map(put_back).collect()
+}
+
+fn values_at(place: usize, conditions: &mut [Predicate]) -> Option<&mut Vec<String>> {
+    match conditions.get_mut(place) {
+        Some(Predicate::Label { value: LabelValue::OneOf(values), .. }) => Some(values),
+        _ => None,
     }
 }
 

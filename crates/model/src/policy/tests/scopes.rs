@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{access, attached, labels, policy};
 use crate::label::Labels;
-use crate::policy::{Access, Cap, ConditionKey, LabelMatch, ListTarget, Predicate, RowArn, Scope, Target, arn};
+use crate::policy::{Access, Cap, ConditionKey, LabelValue, ListTarget, Predicate, RowArn, Scope, Target, arn};
 
 const GET: &[&str] = &["x:Get", "x:GetOld"];
 const IDS: [&str; 7] = ["a", "b", "ab", "ba", "abc", "x-1", "a.b"];
@@ -107,12 +107,20 @@ fn holds(predicate: &Predicate, list: List, row: &Row) -> bool {
         Predicate::ArnIn { arn, values } => values.contains(&row.arns[*arn]),
         Predicate::ArnStartsWith { arn, prefix } => row.arns[*arn].starts_with(prefix),
         Predicate::ArnMatches { arn, regex } => Regex::new(regex).expect("a regex").is_match(&row.arns[*arn]),
-        Predicate::Label { key, label, test } => {
+        Predicate::Label { key, label, value } => {
             let is_of_group = *key == ConditionKey::GatewayGroupLabel && !matches!(list, List::Groups);
             let has = if is_of_group { &row.group } else { &row.own };
-            LabelMatch { label: label.clone(), test: test.clone() }.holds(has)
+            has.iter().any(|(name, has)| name == label && is_wanted(value, has))
         }
         Predicate::BoundedBy(policies) => policies.iter().all(|policy| row.boundaries.contains(policy)),
+    }
+}
+
+fn is_wanted(value: &LabelValue, has: &String) -> bool {
+    match value {
+        LabelValue::OneOf(values) => values.contains(has),
+        LabelValue::Contains(part) => has.contains(part),
+        LabelValue::Any => true,
     }
 }
 
@@ -340,4 +348,28 @@ fn many_regular_expressions_become_few() {
         panic!("a choice")
     };
     assert!((2..10).contains(&parts.len()), "{}", parts.len());
+}
+
+#[test]
+fn statements_that_differ_in_a_label_s_value_become_one() {
+    let with = |pairs: &[(&str, &str)]| {
+        let mut statement = allow(&["<.*>"]);
+        let options: Vec<_> =
+            pairs.iter().map(|(key, value)| json!({ "key": key, "operator": "exact_match", "value": value })).collect();
+        statement["conditions"] = json!({ "gateway_group_label": { "type": "MatchLabel", "options": options } });
+        statement
+    };
+    let label = |label: &str, values: &[&str]| Predicate::Label {
+        key: ConditionKey::GatewayGroupLabel,
+        label: label.into(),
+        value: LabelValue::OneOf(values.iter().map(|value| (*value).to_owned()).collect()),
+    };
+    let one = scope(List::Groups, json!([with(&[("env", "b")]), with(&[("env", "a")]), with(&[("env", "a")])]));
+    assert_eq!(one, Scope::Where(label("env", &["a", "b"])));
+    let lines = ["x", "y"].map(|line| ["dev", "test"].map(|env| with(&[("env", env), ("line", line)]))).concat();
+    let every = scope(List::Groups, lines.into());
+    assert_eq!(every, Scope::Where(Predicate::All(vec![label("env", &["dev", "test"]), label("line", &["x", "y"])])));
+    let apart = scope(List::Groups, json!([with(&[("env", "a"), ("line", "x")]), with(&[("env", "b")])]));
+    let both = Predicate::All(vec![label("env", &["a"]), label("line", &["x"])]);
+    assert_eq!(apart, Scope::Where(Predicate::Any(vec![both, label("env", &["b"])])));
 }
