@@ -30,6 +30,7 @@ mod public_api;
 mod real_ip;
 mod redirect;
 mod referer_restriction;
+mod regex_pair;
 mod replacement;
 mod request_id;
 mod request_validation;
