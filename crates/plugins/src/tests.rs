@@ -102,7 +102,9 @@ fn credentials_and_metadata_have_schemas_of_their_own() {
     assert_eq!(registry().check_consumer("key-auth", &json!({ "key": "k" })), Ok(()));
     let wrong = json!({ "limit_header": 1 });
     assert_eq!(registry().check_metadata("limit-count", &wrong).expect_err("a fault").pointer, "/limit_header");
-    assert!(registry().check_metadata("key-auth", &json!({})).is_err());
+    assert_eq!(registry().check_metadata("key-auth", &json!({ "note": "nobody reads it" })), Ok(()));
+    let none = registry().check_metadata("key-auth", &json!([])).expect_err("a fault").message;
+    assert!(none.ends_with("wrong type: expected object, got table"), "{none}");
     let limit = json!({ "count": 1, "time_window": 0 });
     assert!(registry().check_consumer("limit-count", &limit).is_err(), "configured as on a route");
 }
@@ -197,7 +199,7 @@ fn attributes() -> Value {
         "limit-count": {
             "count": null, "time_window": null, "window_type": "fixed", "key": "remote_addr", "key_type": "var",
             "rejected_code": 503, "rejected_msg": null, "policy": "local", "allow_degradation": false,
-            "show_limit_quota_header": true, "group": null, "rules": null, "sync_interval": null,
+            "show_limit_quota_header": true, "group": null, "rules": null, "sync_interval": -1,
         },
         "limit-req": {
             "rate": null, "burst": null, "key": null, "key_type": "var", "rejected_code": 503, "rejected_msg": null,
