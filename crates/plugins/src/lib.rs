@@ -36,6 +36,8 @@ mod request_id;
 mod request_validation;
 mod response_rewrite;
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod testing;
 mod traffic_split;
 mod ua_restriction;
