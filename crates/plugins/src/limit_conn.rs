@@ -193,10 +193,13 @@ impl Plugin for Compiled {
     }
 }
 
+/// The rules that hold for a request, each with its key and how far it counts.
+type Limits<'r> = SmallVec<[(&'r Rule, u64, Concurrency); 1]>;
+
 impl Compiled {
     /// What is counted for this request, and how far. None when one of the limits cannot be read, or where none applies: what
     /// a client sends must not switch a limit off.
-    fn limits(&self, exchange: &Exchange) -> Option<SmallVec<[(&Rule, u64, Concurrency); 1]>> {
+    fn limits(&self, exchange: &Exchange) -> Option<Limits<'_>> {
         let mut limits = SmallVec::new();
         for rule in &self.rules {
             let key = match self.has_rules {
