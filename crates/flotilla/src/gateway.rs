@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use gateway::config::{ConfigSettings, InstanceFacts};
 use gateway::run::Serving;
-use gateway::{AccessLog, Limits, Settings};
+use gateway::{AccessLog, Limits, Networks, Settings};
 
 use crate::allocator;
 use crate::dns::DnsArguments;
@@ -55,6 +55,10 @@ pub(crate) struct GatewayArguments {
     /// How long a client's connection may be idle, or slow with a request's head.
     #[arg(long, env = "FLOTILLA_CLIENT_IDLE", default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
     client_idle: Duration,
+    /// Addresses and networks of proxies before this one, parted by commas, whose X-Forwarded-Proto, -Host, -Port and Forwarded
+    /// are believed; what others say there is replaced by what is so of the connection.
+    #[arg(long, env = "FLOTILLA_TRUSTED_ADDRESSES", value_name = "CIDR,...")]
+    trusted_addresses: Option<Networks>,
     #[command(flatten)]
     dns: DnsArguments,
 }
@@ -78,6 +82,7 @@ impl GatewayArguments {
             workers: if self.workers == 0 { defaults.workers } else { self.workers },
             access_log: self.access_log.clone(),
             limits: Limits { client_idle: self.client_idle, ..Limits::default() },
+            trusted: self.trusted_addresses.clone().unwrap_or_default(),
             drain: self.drain,
             dns: self.dns.settings(),
             give_back: allocator::give_back,

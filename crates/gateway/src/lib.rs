@@ -22,5 +22,5 @@ mod worker;
 
 pub use instance::{Bound, Running};
 pub use plan_slot::{PlanSlot, Plans};
-pub use settings::{AccessLog, AddressFamilies, Dns, Limits, Settings};
+pub use settings::{AccessLog, AddressFamilies, Dns, Limits, Networks, Settings};
 pub use worker::counters::{Counters, Totals};

@@ -1,8 +1,12 @@
 //! What an instance is told when it starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// Settings of a gateway instance's data plane. Every field has a default that serves.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Limits on what a client can take.
     pub limits: Limits,
+    /// Clients whose `X-Forwarded-Proto`, `-Host`, `-Port` and `Forwarded` are believed.
+    pub trusted: Networks,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
     /// How the names of nodes are looked up.
@@ -28,6 +34,32 @@ pub struct Settings {
     /// Gives memory that the calling thread does not need back to the system: what the allocator knows to do for its own thread
     /// only. Each thread calls it now and then while it has nothing better to do.
     pub give_back: fn(),
+}
+
+/// Networks of addresses.
+#[derive(Debug, Clone, Default)]
+pub struct Networks(Arc<[IpNet]>);
+
+impl Networks {
+    /// Whether the address is in one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl FromStr for Networks {
+    type Err = String;
+
+    /// Addresses and networks, parted by commas.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let networks = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        networks.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    text.parse().or_else(|_| address()).map_err(|_| format!("{text} is no IP address and no network (10.0.0.0/8)"))
 }
 
 /// How the names of nodes are looked up. The times to live are those of the records, within bounds.
@@ -104,6 +136,7 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             access_log: AccessLog::Off,
             limits: Limits::default(),
+            trusted: Networks::default(),
             drain: Duration::from_secs(30),
             dns: Dns::default(),
             give_back: || (),
@@ -137,5 +170,27 @@ impl Default for Limits {
             streams: 128,
             client_body: Duration::from_secs(60),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_read_from_a_list() {
+        let networks: Networks = "10.0.0.0/8, 192.0.2.1,,2001:db8::/32".parse().expect("a list");
+        for (address, is_in) in [
+            ("10.1.2.3", true),
+            ("192.0.2.1", true),
+            ("192.0.2.2", false),
+            ("2001:db8::1", true),
+            ("2001:db9::1", false),
+        ] {
+            assert_eq!(networks.contains(address.parse().expect("an address")), is_in, "{address}");
+        }
+        assert!(!Networks::default().contains(IpAddr::from([127, 0, 0, 1])));
+        let fault = "10.0.0.0/8,nowhere".parse::<Networks>().expect_err("a fault");
+        assert!(fault.starts_with("nowhere is no IP address"), "{fault}");
     }
 }

@@ -175,10 +175,10 @@ fn check(operator: Operator, value: &Value) -> Result<(), String> {
 
 fn check_regex(value: &Value) -> Result<(), String> {
     let Some(pattern) = value.as_str() else { return Err("value must be a regular expression".to_owned()) };
-    compile_regex(pattern).map(drop)
+    crate::regex::Regex::new(pattern).map(drop)
 }
 
-/// Compiles a regular expression of a user, for the same engine that will run it.
+/// Compiles a regular expression that may not backtrack.
 ///
 /// # Errors
 /// What is wrong; for look-around and back references, that this engine (linear in time, so that no input

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use model::Fault;
+use model::regex::Regex;
 use model::vars::{self, Comparison, Expr, Operator};
-use regex::Regex;
 use serde_json::Value;
 
 use crate::{Exchange, Var};
@@ -128,8 +128,7 @@ fn number(value: &Value) -> f64 {
 }
 
 fn regex(value: &Value, flags: &str) -> Result<Regex, Fault> {
-    let pattern = format!("{flags}{}", text(value));
-    Regex::new(&pattern).map_err(|error| Fault::new("", format!("value must be a regular expression: {error}")))
+    Regex::new(&format!("{flags}{}", text(value))).map_err(|reason| Fault::new("", reason))
 }
 
 fn network(value: &Value) -> Result<IpNet, Fault> {
@@ -168,7 +167,8 @@ impl Test {
             Test::GreaterOrEqual(bound) => as_number().is_some_and(|number| number >= *bound),
             Test::Less(bound) => as_number().is_some_and(|number| number < *bound),
             Test::LessOrEqual(bound) => as_number().is_some_and(|number| number <= *bound),
-            Test::Matches(regex) => value.is_some_and(|text| regex.is_match(text)),
+            // What cannot be decided does not match, as in APISIX.
+            Test::Matches(regex) => value.is_some_and(|text| regex.is_match(text) == Ok(true)),
             Test::In(operands) => operands.iter().any(|operand| operand.is(value)),
             Test::Has(wanted) => value.is_some_and(|text| list_has(text, wanted)),
             Test::IpMatch(nets) => {

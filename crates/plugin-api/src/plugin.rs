@@ -58,6 +58,11 @@ pub trait PluginType: Send + Sync {
         &[]
     }
 
+    /// Says a fault that the schema found in other words, where APISIX does.
+    fn reword(&self, _conf: &Value, fault: Fault) -> Fault {
+        fault
+    }
+
     /// Checks a configuration beyond its schema and compiles it. The control plane has checked the schema
     /// (see `Registry::check`); defaults are filled in here, for the stored form is what the user wrote.
     ///

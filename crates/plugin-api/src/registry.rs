@@ -1,10 +1,10 @@
 //! The plugins of this build by name.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use model::Fault;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::PluginType;
 use crate::defaults;
@@ -49,7 +49,8 @@ impl Registry {
     pub fn check(&self, name: &str, conf: &Value) -> Result<(), Fault> {
         let listed = self.listed(name)?;
         let schema = listed.schema.get_or_init(|| Schema::compile(listed.plugin.schema()));
-        schema.check(conf).and_then(|()| check_meta(conf)).map_err(|fault| in_plugin(name, fault))
+        let checked = schema.check(conf).map_err(|fault| listed.plugin.reword(conf, fault));
+        checked.and_then(|()| check_meta(conf)).map_err(|fault| in_plugin(name, fault))
     }
 
     /// Checks a plugin's part of a consumer or credential. A plugin without such a part is configured there
@@ -66,15 +67,14 @@ impl Registry {
         schema.check(conf).map_err(|fault| in_plugin(name, fault))
     }
 
-    /// Checks a plugin's metadata.
+    /// Checks a plugin's metadata. That of a plugin which reads none is stored as it is, if it is an object.
     ///
     /// # Errors
-    /// As [`Registry::check`]; also when the plugin takes no metadata.
+    /// As [`Registry::check`].
     pub fn check_metadata(&self, name: &str, metadata: &Value) -> Result<(), Fault> {
         let listed = self.listed(name)?;
-        let Some(schema) = listed.plugin.metadata_schema() else {
-            return Err(Fault::new("", format!("plugin {name} has no metadata")));
-        };
+        static ANY: LazyLock<Value> = LazyLock::new(|| json!({ "type": "object" }));
+        let schema = listed.plugin.metadata_schema().unwrap_or(&ANY);
         let schema = listed.metadata_schema.get_or_init(|| Schema::compile(schema));
         schema.check(metadata).map_err(|fault| in_plugin(name, fault))
     }

@@ -1,8 +1,13 @@
-//! Texts with variables: `/v2$uri`, `${remote_addr}-$http_x_tenant`.
+//! Texts with variables: `/v2$uri`, `${remote_addr}-$http_x_tenant`, `${arg_size ?? 10}`.
+//!
+//! Source: `resolve_var` of APISIX's `core/utils.lua`
+
+use std::borrow::Cow;
 
 use crate::{Exchange, Var};
 
-/// A text whose `$name` and `${name}` are replaced by variables. `\$` stands for a dollar sign.
+/// A text whose `$name` and `${name}` are replaced by variables, and `${name ?? default}` by the default where the variable
+/// has no value. `\$` stands for a dollar sign.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -12,6 +17,7 @@ pub struct Template {
 enum Part {
     Text(Box<str>),
     Var(Var),
+    VarOr(Var, Box<str>),
 }
 
 impl Template {
@@ -32,7 +38,7 @@ impl Template {
             match name(after) {
                 Some((name, remaining)) => {
                     push_text(&mut parts, &mut plain);
-                    parts.push(Part::Var(Var::parse(name)));
+                    parts.push(Part::variable(name));
                     rest = remaining;
                 }
                 None => {
@@ -51,19 +57,22 @@ impl Template {
         self.render_counted(exchange).0
     }
 
-    /// As [`Template::render`], and how many variables had a value (`limit-count` falls back when none has).
+    /// As [`Template::render`], and how many variables had a value or a default (`limit-count` falls back when none has).
     pub fn render_counted(&self, exchange: &Exchange) -> (String, usize) {
         let mut out = String::new();
         let mut set = 0;
         for part in &self.parts {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Var(var) => {
-                    if let Some(value) = var.get(exchange) {
-                        out.push_str(&value);
-                        set += 1;
-                    }
+            let value = match part {
+                Part::Text(text) => {
+                    out.push_str(text);
+                    continue;
                 }
+                Part::Var(var) => var.get(exchange),
+                Part::VarOr(var, default) => Some(var.get(exchange).unwrap_or(Cow::Borrowed(default))),
+            };
+            if let Some(value) = value {
+                out.push_str(&value);
+                set += 1;
             }
         }
         (out, set)
@@ -75,6 +84,18 @@ impl Template {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
             _ => None,
+        }
+    }
+}
+
+impl Part {
+    fn variable(text: &str) -> Self {
+        match text.split_once("??") {
+            Some((name, default)) => {
+                let default = default.split("??").next().unwrap_or_default();
+                Part::VarOr(Var::parse(name.trim()), default.trim().into())
+            }
+            None => Part::Var(Var::parse(text.trim())),
         }
     }
 }
@@ -108,6 +129,17 @@ mod tests {
         assert_eq!(parse(r"a\$b"), [text("a$b")]);
         assert_eq!(parse("100$ $"), [text("100$ $")]);
         assert_eq!(parse("${"), [text("${")]);
+        assert_eq!(parse("${ arg_a ?? b c }d"), [Part::VarOr(Var::parse("arg_a"), "b c".into()), text("d")]);
+        assert_eq!(parse("${ arg_a }"), [Part::Var(Var::parse("arg_a"))]);
         assert_eq!(Template::parse("plain").as_constant(), Some("plain"));
+        assert_eq!(Template::parse("${a??b}").as_constant(), None);
+    }
+
+    #[test]
+    fn a_default_takes_the_place_of_a_missing_value_and_counts_as_one() {
+        let template = Template::parse("${arg_a ?? none}/$arg_b/${arg_c ?? }");
+        let rendered = |target: &str| template.render_counted(&crate::testing::exchange(target));
+        assert_eq!(rendered("/"), ("none//".to_owned(), 2));
+        assert_eq!(rendered("/?a=1&b=2&c=3"), ("1/2/3".to_owned(), 3));
     }
 }

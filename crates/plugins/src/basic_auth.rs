@@ -106,6 +106,7 @@ impl Plugin for Compiled {
     }
 }
 
+/// As they were sent, or else without white space, which APISIX drops from both.
 fn find(exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
     const WRONG: &str = "Invalid user authorization";
     let header = exchange.headers.get(AUTHORIZATION).ok_or("Missing authorization in request")?;
@@ -113,11 +114,20 @@ fn find(exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
     // The first colon ends the name; a password may have more of them (RFC 7617, section 2).
     let colon = pair.iter().position(|byte| *byte == b':').ok_or("Invalid authorization in request")?;
     let (name, password) = pair.split_at_checked(colon).ok_or(WRONG)?;
-    let name = std::str::from_utf8(name).map_err(|_| WRONG)?;
-    let entry = exchange.consumers.find("basic-auth", name).ok_or(WRONG)?;
-    let expected = entry.conf.get("password").and_then(Value::as_str).ok_or(WRONG)?;
-    let given = password.get(1..).unwrap_or_default();
-    verify_slices_are_equal(given, expected.as_bytes()).map(|()| entry.clone()).map_err(|_| WRONG)
+    let password = password.get(1..).unwrap_or_default();
+    let found = entry_of(exchange, name, password);
+    let found = found.or_else(|| entry_of(exchange, &without_space(name), &without_space(password)));
+    found.cloned().ok_or(WRONG)
+}
+
+fn entry_of<'e>(exchange: &'e Exchange, name: &[u8], password: &[u8]) -> Option<&'e ConsumerEntry> {
+    let entry = exchange.consumers.find("basic-auth", std::str::from_utf8(name).ok()?)?;
+    let expected = entry.conf.get("password").and_then(Value::as_str)?;
+    verify_slices_are_equal(password, expected.as_bytes()).ok().map(|()| entry)
+}
+
+fn without_space(text: &[u8]) -> Vec<u8> {
+    text.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'\x0b').collect()
 }
 
 /// `name:password` of `Basic bmFtZTpwYXNzd29yZA==`.
@@ -141,9 +151,10 @@ mod tests {
     fn run(conf: &str, authorization: Option<&str>) -> (Exchange, Option<Reply>) {
         let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
         let mut exchange = testing::exchange("/", &headers);
-        let consumers = ["foo", "anonymous"].iter().fold(Consumers::default(), |consumers, name| {
+        let known = [("foo", "b:ar"), ("anonymous", "b:ar"), ("my name", "a b")];
+        let consumers = known.iter().fold(Consumers::default(), |consumers, (name, password)| {
             let info = ConsumerInfo { username: format!("{name}_user").into(), ..ConsumerInfo::default() };
-            consumers.with_credential(&BasicAuth, info, json!({ "username": name, "password": "b:ar" }))
+            consumers.with_credential(&BasicAuth, info, json!({ "username": name, "password": password }))
         });
         exchange.consumers = Rc::new(consumers);
         let reply = reply_of(compile(&BasicAuth, conf).rewrite(&mut exchange));
@@ -165,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn white_space_is_dropped_where_it_does_not_count() {
+        for pair in [" foo\t:b:ar\n", "f oo:b: a r", "foo:b:ar"] {
+            assert_eq!(run("{}", Some(&basic(pair))).0.header("x-consumer-username"), Some("foo_user"), "{pair:?}");
+        }
+        let (exchange, _) = run("{}", Some(&basic("my name:a b")));
+        assert_eq!(exchange.header("x-consumer-username"), Some("my name_user"), "as it was stored");
+        assert!(run("{}", Some(&basic("my name:ab"))).1.is_some());
+    }
+
+    #[test]
     fn refusals_have_the_words_of_apisix() {
         let cases = [
             (None, "Missing authorization in request"),
@@ -174,7 +195,7 @@ mod tests {
             (Some(basic("foo")), "Invalid authorization in request"),
             (Some(basic("nobody:b:ar")), "Invalid user authorization"),
             (Some(basic("foo:b")), "Invalid user authorization"),
-            (Some(basic("foo:b:ar ")), "Invalid user authorization"),
+            (Some(basic("foo:b:ar x")), "Invalid user authorization"),
             (Some(basic("foo:")), "Invalid user authorization"),
         ];
         for (authorization, message) in cases {

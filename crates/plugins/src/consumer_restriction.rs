@@ -162,16 +162,15 @@ impl Plugin for Compiled {
 }
 
 impl Conf {
-    /// The blacklist first; whoever stands on the whitelist passes with every method; for all others the rules by
-    /// method decide, where there are any, over the whitelist.
+    /// The blacklist first; whoever stands on the whitelist passes with every method, and where there is one nobody else
+    /// does. Without a whitelist the rules by method decide.
     fn admits(&self, subject: &str, method: &str) -> bool {
         if self.blacklist.contains(subject) {
             return false;
         }
         match &self.whitelist {
-            Some(whitelist) if whitelist.contains(subject) => true,
-            Some(_) if self.allowed_by_methods.is_empty() => false,
-            _ => self.admits_method(subject, method),
+            Some(whitelist) => whitelist.contains(subject),
+            None => self.admits_method(subject, method),
         }
     }
 
@@ -204,6 +203,7 @@ mod tests {
         let forbidden = || refused(403, "The consumer_name is forbidden.");
         let by_method = r#"{"allowed_by_methods": [{"user": "jack", "methods": ["POST"]}]}"#;
         let mixed = r#"{"whitelist": ["ann"], "allowed_by_methods": [{"user": "jack", "methods": ["POST"]}]}"#;
+        let others = r#"{"whitelist": ["eve"], "allowed_by_methods": [{"user": "jack", "methods": ["POST"]}]}"#;
         let banned = r#"{"blacklist": ["jack"], "allowed_by_methods": [{"user": "jack", "methods": ["POST"]}]}"#;
         let own = r#"{"blacklist": ["jack"], "rejected_code": 401, "rejected_msg": "go away"}"#;
         let cases = [
@@ -216,8 +216,9 @@ mod tests {
             (by_method, Some("jack"), Method::GET, forbidden()),
             (by_method, Some("ann"), Method::GET, None),
             (mixed, Some("ann"), Method::DELETE, None),
-            (mixed, Some("jack"), Method::POST, None),
+            (mixed, Some("jack"), Method::POST, forbidden()),
             (mixed, Some("jack"), Method::GET, forbidden()),
+            (others, Some("ann"), Method::GET, forbidden()),
             (banned, Some("jack"), Method::POST, forbidden()),
             (
                 r#"{"whitelist": ["jack"]}"#,

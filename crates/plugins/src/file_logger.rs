@@ -48,21 +48,27 @@ impl PluginType for FileLogger {
     }
 
     fn metadata_schema(&self) -> Option<&'static Value> {
-        static SCHEMA: LazyLock<Value> = LazyLock::new(log::metadata_schema);
+        static SCHEMA: LazyLock<Value> = LazyLock::new(|| log::metadata_schema("path", json!({ "type": "string" })));
         Some(&SCHEMA)
     }
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
         let of_group = || input.metadata.and_then(|metadata| metadata.get("path")?.as_str().map(str::to_owned));
-        let path = conf.path.or_else(of_group).ok_or_else(|| Fault::new("/path", "property \"path\" is required"))?;
         let matches = conf.matches.as_ref().map(Condition::compile).transpose();
+        let missing = "property \"path\" is not set in either the plugin conf or the metadata";
+        let path = conf.path.or_else(of_group).ok_or_else(|| Fault::new("/path", missing));
         Ok(Arc::new(Compiled {
-            path: Path::new(&path).into(),
-            matches: matches.map_err(|fault| fault.under("/match"))?,
+            matches: matches.map_err(in_match)?,
+            path: Path::new(&path?).into(),
             recorder: Recorder::new(conf.entry, input)?,
         }))
     }
+}
+
+fn in_match(fault: Fault) -> Fault {
+    let message = format!("failed to validate the 'match' expression: {}", fault.message);
+    Fault { message, ..fault }.under("/match")
 }
 
 struct Compiled {
@@ -130,6 +136,24 @@ mod tests {
         let format = json!({ "log_format": { "tenant": "$http_x_tenant", "in": { "uri": "$uri" }, "fixed": 1 } });
         let expected = json!({ "tenant": "blue", "in": { "uri": "/a" }, "fixed": 1, "route_id": "r1" });
         assert_eq!(logged(format, "/a?b=c").await, [expected]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_apisix_words() {
+        let cases = [
+            (json!({}), "property \"path\" is not set in either the plugin conf or the metadata"),
+            (
+                json!({ "path": "a", "match": [["status", "?", 1]] }),
+                "failed to validate the 'match' expression: invalid operator '?'",
+            ),
+            (json!({ "path": 1 }), "property \"path\" validation failed: wrong type: expected string, got number"),
+        ];
+        for (conf, reason) in cases {
+            assert_eq!(testing::refusal_of(&FileLogger, &conf), reason, "{conf}");
+        }
+        let (conf, metadata) = (json!({}), json!({ "path": "logs/a" }));
+        let input = CompileInput { metadata: Some(&metadata), ..plugin_api::testing::input(&conf) };
+        assert!(FileLogger.compile(&input).is_ok(), "the metadata's path");
     }
 
     #[tokio::test]

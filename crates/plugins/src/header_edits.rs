@@ -5,12 +5,14 @@ use http::header::{HeaderName, HeaderValue};
 use model::Fault;
 use plugin_api::{Exchange, Template};
 use serde_json::{Map, Value, json};
+use smallvec::SmallVec;
 
 /// Edits of headers, names resolved and values read.
 #[derive(Default)]
 pub(crate) struct HeaderEdits {
     add: Vec<(HeaderName, Content)>,
-    set: Vec<(HeaderName, Content)>,
+    /// With all lines of each header.
+    set: Vec<(HeaderName, Vec<Content>)>,
     remove: Vec<HeaderName>,
 }
 
@@ -35,32 +37,33 @@ enum Part {
     Capture(usize),
 }
 
-/// The schema of `headers`; `add` differs between the two plugins.
-pub(crate) fn schema(add: Value) -> Value {
-    let values = json!({
-        "type": "object",
-        "minProperties": 1,
-        "patternProperties": { "^[^:]+$": { "oneOf": [{ "type": "string" }, { "type": "number" }] } },
-    });
+/// The schema of headers by name, each with a text or a number.
+pub(crate) fn values() -> Value {
+    by_name(json!({ "oneOf": [{ "type": "string" }, { "type": "number" }] }))
+}
+
+/// The schema of headers by name, each with a text, a number, or a list of them: a line each.
+pub(crate) fn lines() -> Value {
+    let one = json!({ "oneOf": [{ "type": "string" }, { "type": "number" }] });
+    let several = json!({ "type": "array", "minItems": 1, "items": one });
+    by_name(json!({ "oneOf": [{ "type": "string" }, { "type": "number" }, several] }))
+}
+
+fn by_name(content: Value) -> Value {
+    json!({ "type": "object", "minProperties": 1, "patternProperties": { "^[^:]+$": content } })
+}
+
+/// The schemas of `add`, `set` and `remove`; the first two differ between the two plugins.
+pub(crate) fn actions(add: Value, set: Value) -> Value {
+    let remove = json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^[^:]+$" } });
+    json!({ "add": add, "set": set, "remove": remove })
+}
+
+/// The schema of `headers`: by action, or the older flat form.
+pub(crate) fn schema(by_action: Value) -> Value {
     json!({
         "description": "headers to add, set and remove, in this order; the older flat form sets",
-        "anyOf": [
-            {
-                "type": "object",
-                "minProperties": 1,
-                "additionalProperties": false,
-                "properties": {
-                    "add": add,
-                    "set": values,
-                    "remove": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": { "type": "string", "pattern": "^[^:]+$" },
-                    },
-                },
-            },
-            values,
-        ],
+        "anyOf": [by_action, values()],
     })
 }
 
@@ -69,23 +72,26 @@ impl HeaderEdits {
     pub(crate) fn parse(headers: Option<&Value>) -> Result<Self, Fault> {
         let Some(Value::Object(map)) = headers else { return Ok(Self::default()) };
         if !is_by_action(map) {
-            return Ok(Self { set: contents(headers, "/headers")?, ..Self::default() });
+            let other = map.iter().find(|(_, value)| !value.is_string() && !value.is_number());
+            if let Some((key, _)) = other {
+                return Err(Fault::new(format!("/headers/{key}"), "invalid type as header value"));
+            }
+            return Ok(Self { set: replacements(headers, "/headers")?, ..Self::default() });
         }
         let names = map.get("remove").and_then(Value::as_array).into_iter().flatten().enumerate();
         let remove = names.map(|(n, text)| name(text.as_str().unwrap_or_default(), &format!("/headers/remove/{n}")));
         Ok(Self {
             add: contents(map.get("add"), "/headers/add")?,
-            set: contents(map.get("set"), "/headers/set")?,
+            set: replacements(map.get("set"), "/headers/set")?,
             remove: remove.collect::<Result<_, _>>()?,
         })
     }
 
     /// Whether any value has a `$1`.
     pub(crate) fn use_captures(&self) -> bool {
-        self.add.iter().chain(&self.set).any(|(_, content)| match content {
-            Content::Constant(_) => false,
-            Content::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Capture(_))),
-        })
+        let added = self.add.iter().map(|(_, content)| content);
+        let mut all = added.chain(self.set.iter().flat_map(|(_, contents)| contents));
+        all.any(Content::uses_captures)
     }
 
     /// Edits one side's headers, in APISIX's order: add, set, remove. Setting to the empty text removes.
@@ -95,11 +101,15 @@ impl HeaderEdits {
                 side.headers(exchange).append(name, value);
             }
         }
-        for (name, content) in &self.set {
-            // What cannot stand in a header takes the old value away too: it was to be replaced.
-            match content.fill(exchange, captures).filter(|value| !value.is_empty()) {
-                Some(value) => drop(side.headers(exchange).insert(name, value)),
-                None => drop(side.headers(exchange).remove(name)),
+        for (name, contents) in &self.set {
+            // What cannot stand in a header takes the old value away too: it was to be replaced. Values are made before, for
+            // they may be of the old one.
+            let fill = |content: &Content| content.fill(exchange, captures).filter(|value| !value.is_empty());
+            let values: SmallVec<[HeaderValue; 1]> = contents.iter().filter_map(fill).collect();
+            let headers = side.headers(exchange);
+            headers.remove(name);
+            for value in values {
+                headers.append(name, value);
             }
         }
         for name in &self.remove {
@@ -128,6 +138,13 @@ impl Content {
         let Some(constant) = constant else { return Ok(Self::Parts(parts)) };
         let value = HeaderValue::from_bytes(constant.as_bytes());
         value.map(Self::Constant).map_err(|_| Fault::new(pointer, "invalid value character in header"))
+    }
+
+    fn uses_captures(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Capture(_))),
+        }
     }
 
     /// The value; `None` when what variables gave cannot stand in a header.
@@ -184,13 +201,33 @@ fn is_by_action(map: &Map<String, Value>) -> bool {
 fn contents(value: Option<&Value>, pointer: &str) -> Result<Vec<(HeaderName, Content)>, Fault> {
     match value {
         Some(Value::Object(map)) => {
-            map.iter().map(|(key, value)| pair(key, &text(value), &format!("{pointer}/{key}"))).collect()
+            let lines = map.iter().flat_map(|(key, value)| each_line(value).map(move |line| (key, line)));
+            lines.map(|(key, line)| pair(key, &text(line), &format!("{pointer}/{key}"))).collect()
         }
         Some(Value::Array(items)) => {
             let parse = |(n, item): (usize, &Value)| line(item, &format!("{pointer}/{n}"));
             items.iter().enumerate().map(parse).collect()
         }
         _ => Ok(Vec::new()),
+    }
+}
+
+/// What takes a header's place, by name.
+fn replacements(value: Option<&Value>, pointer: &str) -> Result<Vec<(HeaderName, Vec<Content>)>, Fault> {
+    let fields = value.and_then(Value::as_object).into_iter().flatten();
+    let replacement = |(key, value): (&String, &Value)| {
+        let pointer = format!("{pointer}/{key}");
+        let contents = each_line(value).map(|line| Content::parse(&text(line), &pointer));
+        Ok((name(key, &pointer)?, contents.collect::<Result<_, _>>()?))
+    };
+    fields.map(replacement).collect()
+}
+
+/// The lines that a header gets: one, or those of a list.
+fn each_line(value: &Value) -> std::slice::Iter<'_, Value> {
+    match value {
+        Value::Array(lines) => lines.iter(),
+        one => std::slice::from_ref(one).iter(),
     }
 }
 
@@ -266,11 +303,26 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_a_line_each() {
+        let actions =
+            json!({ "add": { "x-old": ["$remote_addr", "", 3] }, "set": { "x-gone": ["a-$http_x_gone", "", "b"] } });
+        let exchange = edited(actions, &[]);
+        let lines = |name: &str| {
+            exchange.headers.get_all(name).iter().map(|value| value.to_str().expect("text")).collect::<Vec<_>>()
+        };
+        assert_eq!(lines("x-old"), ["1", "192.0.2.7", "", "3"]);
+        assert_eq!(lines("x-gone"), ["a-1", "b"]);
+        let captures = HeaderEdits::parse(Some(&json!({ "set": { "a": ["b", "$1"] } }))).expect("edits");
+        assert!(captures.use_captures());
+    }
+
+    #[test]
     fn what_is_no_header_is_named() {
         let pointer = |headers: Value| HeaderEdits::parse(Some(&headers)).err().expect("a fault").pointer;
         assert_eq!(pointer(json!({ "set": { "a b": "1" } })), "/headers/set/a b");
         assert_eq!(pointer(json!({ "set": { "a": "\n" } })), "/headers/set/a");
         assert_eq!(pointer(json!({ "add": ["a: 1", "b"] })), "/headers/add/1");
         assert_eq!(pointer(json!({ "remove": ["a", "\u{e9}"] })), "/headers/remove/1");
+        assert_eq!(pointer(json!({ "x-a": true })), "/headers/x-a");
     }
 }

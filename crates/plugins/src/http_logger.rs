@@ -108,7 +108,8 @@ impl PluginType for HttpLogger {
     }
 
     fn metadata_schema(&self) -> Option<&'static Value> {
-        static SCHEMA: LazyLock<Value> = LazyLock::new(log::metadata_schema);
+        static SCHEMA: LazyLock<Value> =
+            LazyLock::new(|| log::metadata_schema("max_pending_entries", json!({ "type": "integer", "minimum": 1 })));
         Some(&SCHEMA)
     }
 
@@ -122,6 +123,7 @@ impl PluginType for HttpLogger {
         hasher.write(input.owner.as_bytes());
         hasher.write(&model::json::canonical(input.conf));
         let seconds = Duration::from_secs;
+        let most = input.metadata.and_then(|metadata| metadata.get("max_pending_entries")?.as_u64());
         let server = Server {
             key: hasher.finish(),
             uri: conf.uri,
@@ -136,6 +138,7 @@ impl PluginType for HttpLogger {
                 retries: conf.max_retry_count,
                 retry_delay: seconds(conf.retry_delay),
             },
+            most_pending: most.and_then(|most| usize::try_from(most).ok()),
         };
         Ok(Arc::new(Compiled { sink: Arc::new(server), recorder: Recorder::new(conf.entry, input)? }))
     }
@@ -172,6 +175,8 @@ struct Server {
     verify: bool,
     concat: Concat,
     rules: BatchRules,
+    /// `max_pending_entries` of the metadata.
+    most_pending: Option<usize>,
 }
 
 impl Sink for Server {
@@ -181,6 +186,10 @@ impl Sink for Server {
 
     fn rules(&self) -> BatchRules {
         self.rules
+    }
+
+    fn most_pending(&self) -> Option<usize> {
+        self.most_pending
     }
 
     fn send(&self, entries: Vec<Bytes>) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
@@ -203,11 +212,11 @@ impl Sink for Server {
 }
 
 impl Server {
-    /// One entry as it is, several as a list, or a line each.
+    /// A list, or a line each; an entry as it is where a batch has only one.
     fn body(&self, entries: &[Bytes]) -> Vec<u8> {
         match (self.concat, entries) {
             (Concat::NewLine, entries) => entries.join(&b'\n'),
-            (Concat::Json, [only]) => only.to_vec(),
+            (Concat::Json, [only]) if self.rules.size == 1 => only.to_vec(),
             (Concat::Json, entries) => [&b"["[..], &entries.join(&b','), b"]"].concat(),
         }
     }
@@ -289,6 +298,39 @@ mod tests {
             request.ends_with("{\"uri\":\"/0\",\"route_id\":\"r1\"}\n{\"uri\":\"/1\",\"route_id\":\"r1\"}"),
             "{request}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_a_list_however_few_are_in_it() {
+        let (uri, mut requests) = server(&[200, 200]).await;
+        let format = json!({ "uri": "$uri" });
+        log(&json!({ "uri": uri, "log_format": format, "inactive_timeout": 1 }), 1);
+        let request = next(&mut requests).await;
+        assert!(request.ends_with(r#"[{"uri":"/0","route_id":"r1"}]"#), "{request}");
+        log(&json!({ "uri": uri, "log_format": format, "batch_max_size": 1 }), 1);
+        let request = next(&mut requests).await;
+        assert!(request.ends_with("\r\n\r\n{\"uri\":\"/0\",\"route_id\":\"r1\"}"), "{request}");
+    }
+
+    /// Alone in its process (nextest), for all entries of the instance count together.
+    #[tokio::test]
+    async fn entries_beyond_those_that_may_wait_are_dropped() {
+        let (uri, mut requests) = server(&[200]).await;
+        let conf = json!({ "uri": uri, "log_format": { "uri": "$uri" }, "name": "pending" });
+        let metadata = json!({ "max_pending_entries": 2 });
+        let plugin = |metadata| HttpLogger.compile(&CompileInput { metadata, ..plugin_api::testing::input(&conf) });
+        let limited = plugin(Some(&metadata)).expect("compiles");
+        let before = courier::dropped();
+        for number in 0..5 {
+            limited.log(&mut testing::exchange(&format!("/{number}"), &[]));
+        }
+        assert_eq!(courier::dropped() - before, 2, "it is more than two that are too many, as in APISIX");
+        courier::flush(Duration::from_secs(10)).await;
+        let request = next(&mut requests).await;
+        assert!(request.contains("\"/2\"") && !request.contains("\"/3\""), "{request}");
+        // What has arrived waits no more.
+        limited.log(&mut testing::exchange("/6", &[]));
+        assert_eq!(courier::dropped() - before, 2);
     }
 
     #[tokio::test]

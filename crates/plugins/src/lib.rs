@@ -30,10 +30,13 @@ mod public_api;
 mod real_ip;
 mod redirect;
 mod referer_restriction;
+mod regex_pair;
 mod replacement;
 mod request_id;
 mod request_validation;
 mod response_rewrite;
+#[cfg(test)]
+mod schema_tests;
 #[cfg(test)]
 mod testing;
 mod traffic_split;

@@ -15,6 +15,7 @@ use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smallvec::SmallVec;
 
 use crate::limit_count::counters;
 use crate::limit_count::rule::{Amount, Key, KeyType};
@@ -181,34 +182,45 @@ impl Plugin for Compiled {
     }
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let Some(limits) = self.limits(exchange) else { return self.without_limits(exchange) };
         let mut delay = 0.0;
-        let mut is_limited = false;
-        for rule in &self.rules {
-            let Some((key, limit)) = self.due(rule, exchange) else { continue };
-            is_limited = true;
+        for (rule, key, limit) in limits {
             let Some(more) = TABLE.enter(key, limit) else { return Flow::reply(self.refusal.clone()) };
             exchange.kept.put(rule, Entered { key, since: Instant::now() });
             delay += more;
-        }
-        if !is_limited && !self.allow_degradation {
-            tracing::error!(uri = %exchange.uri, "limit-conn: no limit can be read from this request");
-            return Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR));
         }
         if delay < SHORTEST_DELAY { Flow::CONTINUE } else { held_back(delay) }
     }
 }
 
+/// The rules that hold for a request, each with its key and how far it counts.
+type Limits<'r> = SmallVec<[(&'r Rule, u64, Concurrency); 1]>;
+
 impl Compiled {
-    /// What is counted for this request, and how far; `None` when a variable gives no number, or a rule's key nothing.
-    fn due(&self, rule: &Rule, exchange: &Exchange) -> Option<(u64, Concurrency)> {
-        let (most, _) = rule.most.resolve(exchange)?;
-        let (burst, _) = rule.burst.resolve(exchange)?;
-        let key = match self.has_rules {
-            true => rule.key.hashed_if_any(rule.seed, exchange)?,
-            false => rule.key.hashed(rule.seed, exchange),
-        };
-        let (default_delay, only_default_delay) = (self.default_delay, self.only_default_delay);
-        Some((key, Concurrency { most, burst, default_delay, only_default_delay }))
+    /// What is counted for this request, and how far. None when one of the limits cannot be read, or where none applies: what
+    /// a client sends must not switch a limit off.
+    fn limits(&self, exchange: &Exchange) -> Option<Limits<'_>> {
+        let mut limits = SmallVec::new();
+        for rule in &self.rules {
+            let key = match self.has_rules {
+                true => rule.key.hashed_if_any(rule.seed, exchange),
+                false => Some(rule.key.hashed(rule.seed, exchange)),
+            };
+            let Some(key) = key else { continue };
+            let (most, _) = rule.most.resolve(exchange).ok()?;
+            let (burst, _) = rule.burst.resolve(exchange).ok()?;
+            let (default_delay, only_default_delay) = (self.default_delay, self.only_default_delay);
+            limits.push((rule, key, Concurrency { most, burst, default_delay, only_default_delay }));
+        }
+        Some(limits).filter(|limits| !limits.is_empty())
+    }
+
+    fn without_limits<'a>(&self, exchange: &Exchange) -> Flow<'a> {
+        if self.allow_degradation {
+            return Flow::CONTINUE;
+        }
+        tracing::error!(uri = %exchange.uri, "limit-conn: no limit can be read from this request");
+        Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
 
@@ -268,6 +280,9 @@ mod tests {
         drop(ann);
         assert_eq!(enter_with(&plugin, &tenant).1, "-");
         assert_eq!(enter(&plugin).1, "500", "no rule fits");
+        let wrong = [("x-user", "bea"), ("x-tenant", "blue"), ("x-most", "many")];
+        assert_eq!(enter_with(&plugin, &wrong).1, "500", "a client cannot switch off a rule that applies");
+        assert_eq!(enter_with(&plugin, &wrong[..1]).1, "-", "nor was any of its rules counted");
         let mut lenient = conf;
         lenient["allow_degradation"] = true.into();
         assert_eq!(enter(&compile(&LimitConn, &lenient.to_string())).1, "-");

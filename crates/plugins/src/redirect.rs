@@ -10,12 +10,14 @@ use std::sync::{Arc, LazyLock};
 use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use model::Fault;
+use model::regex::Undecided;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, Template, instance};
-use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::regex_pair::RegexPair;
 
 /// What stays as it is in a path: nginx's `ngx.escape_uri` leaves these, and the slash.
 const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
@@ -91,7 +93,7 @@ impl PluginType for Redirect {
         let status = status.map_err(|_| Fault::new("/ret_code", "must be a status code from 200 to 999"))?;
         let to = match (&conf.uri, conf.regex_uri.as_slice()) {
             (Some(uri), _) => To::Template(Template::parse(uri)),
-            (None, [pattern, replacement]) => To::Rewritten(regex(pattern, replacement)?, dollars(replacement)),
+            (None, [pattern, replacement]) => To::Rewritten(pair(pattern, replacement)?),
             _ => To::Https,
         };
         let is_off = matches!(to, To::Https) && !conf.http_to_https;
@@ -100,20 +102,15 @@ impl PluginType for Redirect {
     }
 }
 
-fn regex(pattern: &str, replacement: &str) -> Result<Regex, Fault> {
-    Regex::new(pattern)
-        .map_err(|error| Fault::new("/regex_uri/0", format!("invalid regex_uri({pattern}, {replacement}): {error}")))
-}
-
-/// `$1` as the regex crate wants it: `${1}`, or what follows would belong to the name.
-fn dollars(replacement: &str) -> String {
-    static GROUP: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$(\d+)").ok());
-    GROUP.as_ref().map_or_else(|| replacement.to_owned(), |group| group.replace_all(replacement, "$${$1}").into_owned())
+fn pair(pattern: &str, replacement: &str) -> Result<RegexPair, Fault> {
+    RegexPair::compile(pattern, replacement).map_err(|(at, reason)| {
+        Fault::new(format!("/regex_uri/{at}"), format!("invalid regex_uri ({pattern}, {replacement}), err:{reason}"))
+    })
 }
 
 enum To {
     Template(Template),
-    Rewritten(Regex, String),
+    Rewritten(RegexPair),
     Https,
 }
 
@@ -131,28 +128,33 @@ impl Plugin for Compiled {
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        let failed = || Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR));
         match self.location(exchange) {
-            Some((status, location)) => match HeaderValue::try_from(location) {
+            Ok(Some((status, location))) => match HeaderValue::try_from(location) {
                 Ok(location) => Flow::reply(Reply::page(status).with_header(LOCATION, location)),
-                Err(_) => Flow::reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR)),
+                Err(_) => failed(),
             },
-            None => Flow::CONTINUE,
+            Ok(None) => Flow::CONTINUE,
+            Err(Undecided) => {
+                tracing::error!(uri = %exchange.uri, "redirect: {Undecided}");
+                failed()
+            }
         }
     }
 }
 
 impl Compiled {
-    fn location(&self, exchange: &Exchange) -> Option<(StatusCode, String)> {
+    fn location(&self, exchange: &Exchange) -> Result<Option<(StatusCode, String)>, Undecided> {
         let location = match &self.to {
-            To::Https => return self.https(exchange),
+            To::Https => return Ok(self.https(exchange)),
             To::Template(template) => template.render(exchange),
-            To::Rewritten(pattern, replacement) => {
-                let path = exchange.path();
-                pattern.is_match(path).then(|| pattern.replace(path, replacement.as_str()).into_owned())?
-            }
+            To::Rewritten(pair) => match pair.apply(exchange.path())? {
+                Some(rewritten) => rewritten.text,
+                None => return Ok(None),
+            },
         };
         let location = if self.encode { encoded(&location) } else { location };
-        Some((self.status, self.with_query(location, exchange)))
+        Ok(Some((self.status, self.with_query(location, exchange))))
     }
 
     /// The same over HTTPS. A request that changes something keeps its method (RFC 9110, section 15.4.9).
@@ -211,6 +213,9 @@ mod tests {
         for (conf, target, status, expected) in cases {
             assert_eq!(location(conf, target), Some((status, expected.to_owned())), "{conf}");
         }
+        let around = r#"{"regex_uri": ["^/(?!api/)(.)(\\1*)", "/$2-"]}"#;
+        assert_eq!(location(around, "/aaab"), Some((302, "/aa-b".to_owned())));
+        assert_eq!(location(around, "/api/x"), None);
         assert_eq!(location(r#"{"regex_uri": ["^/t/(.*)", "/$1"]}"#, "/other"), None);
         assert_eq!(location(r#"{"http_to_https": false}"#, "/other"), None);
     }
@@ -232,7 +237,12 @@ mod tests {
     fn what_does_not_fit_together_is_refused() {
         let both = json!({ "http_to_https": true, "append_query_string": true });
         assert!(refusal_of(&Redirect, &both).starts_with("only one of `http_to_https`"));
-        assert!(refusal_of(&Redirect, &json!({ "regex_uri": ["(", "/"] })).starts_with("invalid regex_uri((, /)"));
+        assert!(
+            refusal_of(&Redirect, &json!({ "regex_uri": ["(", "/"] })).starts_with("invalid regex_uri ((, /), err:")
+        );
+        assert!(
+            refusal_of(&Redirect, &json!({ "regex_uri": ["a", "$b"] })).starts_with("invalid regex_uri (a, $b), err:")
+        );
         assert!(refusal_of(&Redirect, &json!({ "uri": "/a", "regex_uri": ["a", "b"] })).contains("only one schema"));
     }
 }

@@ -1,6 +1,7 @@
 //! What takes the place of a match, as nginx's `ngx.re.sub` reads it: `$1`, `${1}`, `$$`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// A text with places for groups.
 #[derive(Debug, PartialEq)]
@@ -49,19 +50,25 @@ impl Replacement {
         }
     }
 
-    /// `text` with its first match replaced, or all; as it is when there is none.
-    pub(crate) fn replace<'t>(&self, regex: &regex::bytes::Regex, text: &'t [u8], all: bool) -> Cow<'t, [u8]> {
+    /// `text` with these matches replaced, of which `group` gives the groups, the whole match as number 0; as it is when
+    /// there are none.
+    pub(crate) fn replace<'t, M>(
+        &self,
+        text: &'t [u8],
+        matches: impl IntoIterator<Item = M>,
+        group: impl Fn(&M, usize) -> Option<Range<usize>>,
+    ) -> Cow<'t, [u8]> {
         let mut out = Vec::new();
         let mut copied = 0;
-        let mut matches = regex.captures_iter(text).take(if all { usize::MAX } else { 1 }).peekable();
+        let mut matches = matches.into_iter().peekable();
         if matches.peek().is_none() {
             return Cow::Borrowed(text);
         }
-        for captures in matches {
-            let whole = captures.get_match();
-            out.extend_from_slice(text.get(copied..whole.start()).unwrap_or_default());
-            self.expand(|group| captures.get(group).map(|found| found.as_bytes()), &mut out);
-            copied = whole.end();
+        for found in matches {
+            let whole = group(&found, 0).unwrap_or(copied..copied);
+            out.extend_from_slice(text.get(copied..whole.start).unwrap_or_default());
+            self.expand(|number| text.get(group(&found, number)?), &mut out);
+            copied = whole.end;
         }
         out.extend_from_slice(text.get(copied..).unwrap_or_default());
         Cow::Owned(out)
@@ -96,7 +103,9 @@ mod tests {
     fn replaced(pattern: &str, replacement: &str, text: &str, all: bool) -> String {
         let regex = Regex::new(pattern).expect("a pattern");
         let replacement = Replacement::parse(replacement).expect("a replacement");
-        String::from_utf8(replacement.replace(&regex, text.as_bytes(), all).into_owned()).expect("text")
+        let matches = regex.captures_iter(text.as_bytes()).take(if all { usize::MAX } else { 1 });
+        let replaced = replacement.replace(text.as_bytes(), matches, |found, group| Some(found.get(group)?.range()));
+        String::from_utf8(replaced.into_owned()).expect("text")
     }
 
     #[test]
@@ -127,7 +136,8 @@ mod tests {
         fn it_never_panics_and_keeps_a_text_without_match(text in "\\PC{0,20}", body in prop::collection::vec(any::<u8>(), 0..40)) {
             let regex = Regex::new("(?-u)(\\xff)?ab(c*)").expect("a pattern");
             if let Ok(replacement) = Replacement::parse(&text) {
-                let changed = replacement.replace(&regex, &body, true);
+                let group = |found: &regex::bytes::Captures<'_>, group: usize| Some(found.get(group)?.range());
+                let changed = replacement.replace(&body, regex.captures_iter(&body), group);
                 if !regex.is_match(&body) {
                     prop_assert_eq!(&*changed, &*body);
                 }

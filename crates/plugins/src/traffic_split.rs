@@ -100,6 +100,7 @@ impl PluginType for TrafficSplit {
                                     "minItems": 1, "maxItems": 20,
                                 },
                             },
+                            "additionalProperties": false,
                         },
                     },
                 },
@@ -296,5 +297,8 @@ mod tests {
         let upstream = json!({ "rules": [{ "weighted_upstreams": [{ "upstream": { "nodes": 5 } }] }] });
         assert!(!refusal_of(&TrafficSplit, &upstream).is_empty());
         assert_eq!(refusal_of(&TrafficSplit, &json!({ "x": 1 })), "additional properties forbidden, found x");
+        let in_rule =
+            "property \"rules\" validation failed: failed to validate item 1: additional properties forbidden, found x";
+        assert_eq!(refusal_of(&TrafficSplit, &json!({ "rules": [{ "x": 1 }] })), in_rule);
     }
 }

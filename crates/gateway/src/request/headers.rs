@@ -13,9 +13,9 @@ use crate::worker::connection::Connection;
 
 static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(super) static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 static HTTP: HeaderValue = HeaderValue::from_static("http");
 static HTTPS: HeaderValue = HeaderValue::from_static("https");
 
@@ -28,6 +28,8 @@ enum Fate {
     Passes,
     /// It concerns the client's connection only.
     Stays,
+    /// It passes; where there is none we say it.
+    IsFilledIn,
     /// We say it ourselves.
     IsOurs,
 }
@@ -37,20 +39,46 @@ impl Fate {
         let name = name.as_str();
         match name.as_bytes().first() {
             Some(b'h') if name == "host" => Fate::IsOurs,
-            Some(b'x') if is_ours(name) => Fate::IsOurs,
+            Some(b'x') => Fate::of_extension(name),
             _ if is_hop_by_hop(name) => Fate::Stays,
+            _ => Fate::Passes,
+        }
+    }
+
+    fn of_extension(name: &str) -> Self {
+        match name.strip_prefix("x-forwarded-") {
+            Some("for") => Fate::IsOurs,
+            Some("proto" | "host" | "port") => Fate::IsFilledIn,
+            None if name == "x-real-ip" => Fate::IsOurs,
             _ => Fate::Passes,
         }
     }
 }
 
-fn is_ours(name: &str) -> bool {
-    let forwarded = name.strip_prefix("x-forwarded-");
-    forwarded.map_or(name == "x-real-ip", |what| matches!(what, "for" | "proto" | "host" | "port"))
+/// Which of the headers that we add were there.
+#[derive(Default)]
+struct Said {
+    forwarded_for: bool,
+    proto: bool,
+    host: bool,
+    port: bool,
 }
 
-/// Calls `visit` with the headers that a node gets. What a client says of itself in `X-Forwarded-*` is not passed on
-/// as truth: only `X-Forwarded-For` keeps it, with the connection's address at its end.
+impl Said {
+    fn note(&mut self, name: &HeaderName) {
+        self.proto |= *name == X_FORWARDED_PROTO;
+        self.host |= *name == X_FORWARDED_HOST;
+        self.port |= *name == X_FORWARDED_PORT;
+    }
+}
+
+/// The scheme of the client's connection.
+pub(super) fn scheme(exchange: &Exchange) -> &'static HeaderValue {
+    if exchange.client.tls.is_some() { &HTTPS } else { &HTTP }
+}
+
+/// Calls `visit` with the headers that a node gets. What `X-Forwarded-Proto`, `-Host` and `-Port` say here is a plugin's word or
+/// that of a trusted client (see [`super::forwarded`]); `X-Forwarded-For` gets the connection's address at its end.
 pub(super) fn each_for_upstream(
     exchange: &Exchange,
     connection: &Connection,
@@ -58,22 +86,30 @@ pub(super) fn each_for_upstream(
     mut visit: impl FnMut(&HeaderName, &HeaderValue),
 ) {
     let options = named_by_connection(&exchange.headers);
-    let (mut client_host, mut is_forwarded) = (None, false);
+    let (mut client_host, mut said) = (None, Said::default());
     for (name, value) in &exchange.headers {
         match Fate::of(name) {
             Fate::Passes if !options.contains(name) => visit(name, value),
             Fate::IsOurs if *name == HOST => client_host = client_host.or(Some(value)),
-            Fate::IsOurs => is_forwarded |= *name == X_FORWARDED_FOR,
+            Fate::IsOurs => said.forwarded_for |= *name == X_FORWARDED_FOR,
+            Fate::IsFilledIn => {
+                said.note(name);
+                visit(name, value);
+            }
             Fate::Passes | Fate::Stays => {}
         }
     }
     let found = (!Rc::ptr_eq(&exchange.client, &connection.facts.client)).then(|| client_address(exchange, connection));
     let address = found.as_ref().unwrap_or(&connection.facts.client_address);
     visit(&X_REAL_IP, address);
-    let joined = is_forwarded.then(|| forwarded_for(&exchange.headers, address));
+    let joined = said.forwarded_for.then(|| forwarded_for(&exchange.headers, address));
     visit(&X_FORWARDED_FOR, joined.as_ref().unwrap_or(address));
-    visit(&X_FORWARDED_PROTO, if exchange.client.tls.is_some() { &HTTPS } else { &HTTP });
-    visit(&X_FORWARDED_PORT, &connection.facts.local_port);
+    if !said.proto {
+        visit(&X_FORWARDED_PROTO, scheme(exchange));
+    }
+    if !said.port {
+        visit(&X_FORWARDED_PORT, &connection.facts.local_port);
+    }
     let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
     let host = rewritten.as_ref().or(match &upstream.host_header {
         HostHeader::Client => client_host,
@@ -82,7 +118,7 @@ pub(super) fn each_for_upstream(
     });
     // A client of HTTP/1.0 may give no Host; HTTP/1.1 to the node demands one.
     visit(&HOST, host.unwrap_or(&node.host_header));
-    if let Some(written) = client_host {
+    if let Some(written) = client_host.filter(|_| !said.host) {
         visit(&X_FORWARDED_HOST, forwarded_host(exchange, written).as_ref().unwrap_or(written));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! 1. `open`: the head becomes an [`Exchange`]; from here on every exit is logged.
 //! 2. `normalise`: host and path in one form, what is ambiguous refused. Before routing, so that nothing
-//!    matches one path and forwards another. Then `client_auth`: hosts may demand a client certificate.
+//!    matches one path and forwards another. Then `forwarded`: what a client says of the connection before ours is
+//!    believed of trusted addresses only; and `client_auth`: hosts may demand a client certificate.
 //! 3. `route`: by host, path, method, client, variables.
 //! 4. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
 //!    `rewrite`, which finds the consumer; then the consumer's own; then `access` of the merged chain.
@@ -16,6 +17,7 @@ mod body;
 mod choose;
 mod client_auth;
 mod forward;
+mod forwarded;
 mod headers;
 mod live;
 mod log;
@@ -102,6 +104,7 @@ async fn answer(mut live: Box<Live>, body: Incoming) -> Response<ResponseBody> {
 
 async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, Stop> {
     normalise::check(&mut live.exchange, live.worker.limits.head_bytes)?;
+    forwarded::check(&mut live.exchange, &live.connection.facts, &live.worker.trusted);
     client_auth::check(&live.exchange, live.plan.tls())?;
     // Before anything runs: the rule that is at fault may be the one that guards all routes.
     if live.plan.is_closed() {

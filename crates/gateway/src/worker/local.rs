@@ -17,7 +17,7 @@ use plugin_api::Exchange;
 use crate::access_log::AccessLogWriter;
 use crate::health::{HealthBook, Seen, Watched};
 use crate::plan_slot::Plans;
-use crate::settings::Limits;
+use crate::settings::{Limits, Networks, Settings};
 use crate::upstream::{Named, Names, Pool, Reach, Target};
 use crate::worker::counters::WorkerCounters;
 use crate::worker::drain::Drain;
@@ -44,6 +44,8 @@ pub(crate) struct Local {
     names: Names,
     pub(crate) access_log: Option<AccessLogWriter>,
     pub(crate) limits: Limits,
+    /// Clients that are believed what they say of the connection before ours.
+    pub(crate) trusted: Networks,
     pub(crate) drain: Drain,
     pub(crate) counters: Arc<WorkerCounters>,
     forgot: Cell<Instant>,
@@ -71,7 +73,7 @@ impl Local {
         plans: Plans,
         names: Names,
         access_log: Option<AccessLogWriter>,
-        limits: Limits,
+        settings: &Settings,
         counters: Arc<WorkerCounters>,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -83,7 +85,8 @@ impl Local {
             merged: RefCell::default(),
             names,
             access_log,
-            limits,
+            limits: settings.limits.clone(),
+            trusted: settings.trusted.clone(),
             drain: Drain::default(),
             counters,
             forgot: Cell::new(Instant::now()),

@@ -56,8 +56,8 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 
 async fn serve(start: Start) -> io::Result<()> {
     let access_log = AccessLogWriter::open(&start.settings.access_log)?;
-    let limits = start.settings.limits.clone();
-    let worker = Local::new(start.plans, Names::new(&start.settings.dns), access_log, limits, start.counters);
+    let names = Names::new(&start.settings.dns);
+    let worker = Local::new(start.plans, names, access_log, &start.settings, start.counters);
     tokio::task::spawn_local(wheel::drive());
     tokio::task::spawn_local(tidy(worker.clone(), start.settings.give_back));
     let mut accepting = Vec::new();

@@ -25,6 +25,7 @@ use model::Fault;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, Verdict};
 use serde::Deserialize;
 use serde_json::Value;
+use smallvec::SmallVec;
 
 use rule::{Due, Key, KeyType, Rule, RuleConf};
 
@@ -53,6 +54,7 @@ struct Conf {
     allow_degradation: bool,
     #[serde(default = "yes")]
     show_limit_quota_header: bool,
+    sync_interval: Option<f64>,
 }
 
 fn remote_addr() -> String {
@@ -88,8 +90,18 @@ impl PluginType for LimitCount {
         &["redis_password", "sentinel_password"]
     }
 
+    /// The schema's words do not say which fields are one too many.
+    fn reword(&self, conf: &Value, fault: Fault) -> Fault {
+        let is_choice = fault.message.contains("value should match only one schema");
+        if is_choice && conf.get("rules").is_some() { one_too_many(conf).err().unwrap_or(fault) } else { fault }
+    }
+
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
+        if !conf.rules.is_empty() {
+            one_too_many(input.conf)?;
+        }
+        check(&conf)?;
         let remote = match conf.policy.as_deref() {
             None | Some("local") => None,
             Some("redis") => Some(redis::Counters::new(conf.group.as_deref(), input)?),
@@ -98,9 +110,8 @@ impl PluginType for LimitCount {
                 return Err(Fault::new("/policy", message));
             }
         };
-        let headers = HeaderNames::of(input.metadata)?;
         Ok(Arc::new(Compiled {
-            rules: rules(&conf, input, &headers)?,
+            rules: rules(&conf, input)?,
             remote,
             has_rules: !conf.rules.is_empty(),
             window_type: match conf.window_type.as_deref() {
@@ -114,11 +125,44 @@ impl PluginType for LimitCount {
     }
 }
 
-fn rules(conf: &Conf, input: &CompileInput<'_>, headers: &HeaderNames) -> Result<Vec<Rule>, Fault> {
+/// A limit of its own beside `rules`.
+fn one_too_many(conf: &Value) -> Result<(), Fault> {
+    match ["count", "time_window"].into_iter().find(|field| conf.get(field).is_some()) {
+        Some(field) => {
+            let message = "count/time_window and rules cannot be specified at the same time";
+            Err(Fault::new(format!("/{field}"), message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What a schema cannot say.
+fn check(conf: &Conf) -> Result<(), Fault> {
+    if conf.group.is_some() && !conf.rules.is_empty() {
+        return Err(Fault::new("/group", "group and rules cannot be specified at the same time"));
+    }
+    let is_remote = conf.policy.as_deref().is_some_and(|policy| policy != "local");
+    let Some(interval) =
+        conf.sync_interval.filter(|interval| is_remote && *interval != f64::from(schema::NO_SYNC_INTERVAL))
+    else {
+        return Ok(());
+    };
+    if interval < 0.1 {
+        return Err(Fault::new("/sync_interval", "sync_interval should not be smaller than 0.1"));
+    }
+    let window = conf.time_window.as_ref().and_then(Value::as_f64);
+    if window.is_some_and(|window| interval >= window) {
+        return Err(Fault::new("/sync_interval", "sync_interval should be smaller than time_window"));
+    }
+    Ok(())
+}
+
+fn rules(conf: &Conf, input: &CompileInput<'_>) -> Result<Vec<Rule>, Fault> {
     let seed = counters::seed(conf.group.as_deref(), input);
+    let headers = HeaderNames::of(input.metadata)?;
     if conf.rules.is_empty() {
         let key = Key::new(conf.key_type, &conf.key);
-        return Ok(vec![Rule::new("", seed, &conf.count, &conf.time_window, key, headers.clone())?]);
+        return Ok(vec![Rule::new("", seed, &conf.count, &conf.time_window, key, headers)?]);
     }
     let mut rules = Vec::with_capacity(conf.rules.len());
     for (n, rule) in conf.rules.iter().enumerate() {
@@ -127,7 +171,7 @@ fn rules(conf: &Conf, input: &CompileInput<'_>, headers: &HeaderNames) -> Result
             return Err(Fault::new(pointer + "/key", format!("duplicate key '{}' in rules", rule.key)));
         }
         let prefix = rule.header_prefix.clone().unwrap_or_else(|| (n + 1).to_string());
-        let headers = headers.prefixed(&prefix).ok_or_else(|| {
+        let headers = HeaderNames::prefixed(input.metadata, &prefix).map_err(|_| {
             Fault::new(format!("{pointer}/header_prefix"), format!("{prefix:?} cannot stand in a header's name"))
         })?;
         let seed = counters::seed_of_rule(seed, &rule.key);
@@ -155,24 +199,26 @@ struct HeaderNames {
 
 impl HeaderNames {
     fn of(metadata: Option<&Value>) -> Result<Self, Fault> {
+        Self::named(metadata, str::to_owned)
+    }
+
+    /// The prefix goes before the first `RateLimit-`: `X-RateLimit-Limit` becomes `X-Tenant-RateLimit-Limit`. A name
+    /// without it stays as it is.
+    fn prefixed(metadata: Option<&Value>, prefix: &str) -> Result<Self, Fault> {
+        Self::named(metadata, |name| name.replacen("RateLimit-", &format!("{prefix}-RateLimit-"), 1))
+    }
+
+    fn named(metadata: Option<&Value>, change: impl Fn(&str) -> String) -> Result<Self, Fault> {
         let name = |field: &str, default: &'static str| {
             let given = metadata.and_then(|metadata| metadata.get(field)?.as_str()).unwrap_or(default);
-            HeaderName::try_from(given).map_err(|_| Fault::new("", format!("metadata {field} must be a header's name")))
+            let name = HeaderName::try_from(change(given));
+            name.map_err(|_| Fault::new("", format!("metadata {field} must be a header's name")))
         };
         Ok(Self {
             limit: name("limit_header", "X-RateLimit-Limit")?,
             remaining: name("remaining_header", "X-RateLimit-Remaining")?,
             reset: name("reset_header", "X-RateLimit-Reset")?,
         })
-    }
-
-    /// `X-RateLimit-Limit` as `X-Tenant-RateLimit-Limit`.
-    fn prefixed(&self, prefix: &str) -> Option<Self> {
-        let name = |name: &HeaderName| {
-            let rest = name.as_str().strip_prefix("x-").unwrap_or(name.as_str());
-            HeaderName::try_from(format!("x-{prefix}-{rest}")).ok()
-        };
-        Some(Self { limit: name(&self.limit)?, remaining: name(&self.remaining)?, reset: name(&self.reset)? })
     }
 
     fn tell(&self, exchange: &mut Exchange, due: &Due, decision: &Decision, window_type: WindowType) {
@@ -182,12 +228,12 @@ impl HeaderNames {
     }
 }
 
-/// Whole seconds, never less than are left; hundredths for sliding windows, as APISIX tells them.
+/// Whole seconds, never less than are left; full hundredths for sliding windows, as APISIX tells them.
 fn reset_header(reset_ms: u64, window_type: WindowType) -> HeaderValue {
     match window_type {
         WindowType::Fixed => HeaderValue::from(reset_ms.div_ceil(1000)),
         WindowType::Sliding => {
-            let hundredths = reset_ms.div_ceil(10);
+            let hundredths = reset_ms / 10;
             let text = (hundredths as f64 / 100.0).to_string();
             HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(hundredths / 100))
         }
@@ -215,26 +261,49 @@ impl Plugin for Compiled {
         if let Some(remote) = &self.remote {
             return Flow::Wait(Box::pin(self.count_remotely(remote, exchange)));
         }
-        let mut is_limited = false;
-        for rule in &self.rules {
-            let Some(due) = rule.due(exchange, self.has_rules) else { continue };
-            is_limited = true;
+        let Some(limits) = self.limits(exchange) else { return Flow::Done(self.without_limits(exchange)) };
+        for Limit { rule, due, .. } in limits {
             let decision = counters::hit(due.key, &due.as_rule(self.window_type));
             if let Some(refusal) = self.judge(rule, &due, decision, exchange) {
                 return Flow::reply(refusal);
             }
         }
-        self.end(is_limited, exchange).map_or(Flow::CONTINUE, Flow::reply)
+        Flow::CONTINUE
     }
 }
 
+/// A limit that holds for a request.
+struct Limit<'r> {
+    number: usize,
+    rule: &'r Rule,
+    due: Due,
+}
+
 impl Compiled {
+    /// The limits that hold for a request, all read before any is counted. None when one of them cannot be read, or where
+    /// none applies.
+    fn limits(&self, exchange: &Exchange) -> Option<SmallVec<[Limit<'_>; 1]>> {
+        let mut limits = SmallVec::new();
+        for (number, rule) in self.rules.iter().enumerate() {
+            if let Some(due) = rule.due(exchange, self.has_rules).ok()? {
+                limits.push(Limit { number, rule, due });
+            }
+        }
+        Some(limits).filter(|limits| !limits.is_empty())
+    }
+
+    fn without_limits(&self, exchange: &Exchange) -> Verdict {
+        if self.allow_degradation {
+            return Verdict::Continue;
+        }
+        tracing::error!(uri = %exchange.uri, "limit-count: no limit can be read from this request");
+        Verdict::Reply(Reply::page(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
     async fn count_remotely(&self, remote: &redis::Counters, exchange: &mut Exchange) -> Verdict {
-        let mut is_limited = false;
-        for (n, rule) in self.rules.iter().enumerate() {
-            let Some(due) = rule.due(exchange, self.has_rules) else { continue };
-            is_limited = true;
-            let key = format!("{n}:{}", rule.key_text(exchange));
+        let Some(limits) = self.limits(exchange) else { return self.without_limits(exchange) };
+        for Limit { number, rule, due } in limits {
+            let key = format!("{number}:{}", rule.key_text(exchange));
             match remote.hit(&key, &due.as_rule(self.window_type)).await {
                 Ok(decision) => {
                     if let Some(refusal) = self.judge(rule, &due, decision, exchange) {
@@ -243,7 +312,6 @@ impl Compiled {
                 }
                 Err(error) if self.allow_degradation => {
                     tracing::warn!(%error, "limit-count: not limited, for it cannot be counted");
-                    return Verdict::Continue;
                 }
                 Err(error) => {
                     tracing::error!(%error, "limit-count: cannot count");
@@ -252,7 +320,7 @@ impl Compiled {
                 }
             }
         }
-        self.end(is_limited, exchange).map_or(Verdict::Continue, Verdict::Reply)
+        Verdict::Continue
     }
 
     /// Tells the client how it stands; the answer when it may not go on.
@@ -261,15 +329,6 @@ impl Compiled {
             rule.headers.tell(exchange, due, &decision, self.window_type);
         }
         (!decision.allowed).then(|| self.rejection.clone())
-    }
-
-    /// The answer to a request that no limit could be read from.
-    fn end(&self, is_limited: bool, exchange: &Exchange) -> Option<Reply> {
-        if is_limited || self.allow_degradation {
-            return None;
-        }
-        tracing::error!(uri = %exchange.uri, "limit-count: no limit can be read from this request");
-        Some(Reply::page(StatusCode::INTERNAL_SERVER_ERROR))
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) struct Due {
     pub(super) limit_header: HeaderValue,
 }
 
+/// A variable gives no number that a limit can be.
+#[derive(Debug)]
+pub(crate) struct NoNumber;
+
 /// What is counted together.
 pub(crate) enum Key {
     /// `remote_addr`, which needs no text.
@@ -90,21 +94,24 @@ impl Rule {
         })
     }
 
-    /// The limit for this request; `None` when a variable gives no number, or when `needs_key` and the key's
-    /// variables give nothing. Else the client's address takes an empty key's place.
-    pub(super) fn due(&self, exchange: &Exchange, needs_key: bool) -> Option<Due> {
-        let (limit, limit_header) = self.count.resolve(exchange)?;
-        let (seconds, _) = self.time_window.resolve(exchange)?;
+    /// The limit for this request; none when `needs_key` and the key's variables give nothing, for then the rule does not
+    /// apply. Else the client's address takes an empty key's place.
+    ///
+    /// # Errors
+    /// When a variable gives no number: what a client sends must not switch a limit off.
+    pub(super) fn due(&self, exchange: &Exchange, needs_key: bool) -> Result<Option<Due>, NoNumber> {
         let mut hasher = counters::hashing().build_hasher();
         hasher.write_u64(self.seed);
         let has_key = self.key.write(exchange, &mut hasher);
         if !has_key {
             if needs_key {
-                return None;
+                return Ok(None);
             }
             write_address(exchange, &mut hasher);
         }
-        Some(Due { key: hasher.finish(), limit, window_ms: seconds.saturating_mul(1000), limit_header })
+        let (limit, limit_header) = self.count.resolve(exchange)?;
+        let (seconds, _) = self.time_window.resolve(exchange)?;
+        Ok(Some(Due { key: hasher.finish(), limit, window_ms: seconds.saturating_mul(1000), limit_header }))
     }
 
     /// What [`Rule::due`] counts together, as text that means the same on all instances.
@@ -215,13 +222,19 @@ impl Amount {
         }
     }
 
-    /// The number for this request, also as a header's value; `None` when the variable gives none.
-    pub(crate) fn resolve(&self, exchange: &Exchange) -> Option<(u64, HeaderValue)> {
+    /// The number for this request, also as a header's value.
+    ///
+    /// # Errors
+    /// When the variable gives none, or one that is out of bounds.
+    pub(crate) fn resolve(&self, exchange: &Exchange) -> Result<(u64, HeaderValue), NoNumber> {
         match self {
-            Self::Known(number, header) => Some((*number, header.clone())),
+            Self::Known(number, header) => Ok((*number, header.clone())),
             Self::Variable(template, least) => {
-                let number = template.render(exchange).trim().parse().ok()?;
-                (*least..=MOST).contains(&number).then(|| (number, HeaderValue::from(number)))
+                let number = template.render(exchange).trim().parse().map_err(|_| NoNumber)?;
+                if !(*least..=MOST).contains(&number) {
+                    return Err(NoNumber);
+                }
+                Ok((number, HeaderValue::from(number)))
             }
         }
     }

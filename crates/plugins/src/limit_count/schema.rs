@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 use plugin_api::schema::with_meta;
 use serde_json::{Value, json};
 
+/// What APISIX stores for "at once".
+pub(super) const NO_SYNC_INTERVAL: i32 = -1;
+
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     with_meta(json!({
         "type": "object",
@@ -38,7 +41,11 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
             },
             "allow_degradation": { "type": "boolean", "default": false },
             "show_limit_quota_header": { "type": "boolean", "default": true },
-            "sync_interval": { "type": "number", "description": "taken and not needed: each request is counted at once" },
+            "sync_interval": {
+                "type": "number",
+                "default": NO_SYNC_INTERVAL,
+                "description": "taken and not needed: each request is counted at once",
+            },
         },
         "oneOf": [{ "required": ["count", "time_window"] }, { "required": ["rules"] }],
         "if": { "properties": { "policy": { "enum": ["redis"] } }, "required": ["policy"] },

@@ -142,11 +142,44 @@ fn every_rule_that_fits_counts() {
 }
 
 #[test]
+fn a_client_cannot_switch_off_a_rule_that_applies() {
+    let mut conf = json!({ "rules": [
+        { "key": "$http_x_user", "count": 1, "time_window": 60 },
+        { "key": "$http_x_tenant", "count": "$http_x_quota", "time_window": "${http_x_window ?? 60}" },
+    ]});
+    let plugin = compile_for("switched", conf.clone(), None).expect("compiles");
+    let asked = |more: &[(&str, &str)]| {
+        let request: Vec<_> = [("x-user", "u"), ("x-tenant", "t")].iter().chain(more).copied().collect();
+        let mut exchange = testing::exchange("/", &request);
+        let reply = reply_of(plugin.access(&mut exchange));
+        (reply.map(|reply| reply.status.as_u16()), headers(&exchange).len())
+    };
+    for wrong in [&[][..], &[("x-quota", "many")], &[("x-quota", "0")], &[("x-quota", "5"), ("x-window", "-1")]] {
+        assert_eq!(asked(wrong), (Some(500), 0), "{wrong:?}");
+    }
+    assert_eq!(asked(&[("x-quota", "5")]), (None, 6), "nothing was counted before");
+    conf["allow_degradation"] = true.into();
+    let lenient = compile_for("switched", conf, None).expect("compiles");
+    assert!(passes(&lenient, &[("x-user", "u"), ("x-tenant", "t")]));
+}
+
+#[test]
+fn the_prefix_of_a_rule_goes_before_the_first_ratelimit() {
+    let metadata = json!({ "limit_header": "X-AI-RateLimit-Limit", "remaining_header": "X-Left", "reset_header": "ratelimit-reset" });
+    let conf = json!({ "rules": [{ "key": "$remote_addr", "count": 5, "time_window": 60 }] });
+    let mut exchange = testing::exchange("/", &[]);
+    let plugin = compile_for("prefixed", conf, Some(&metadata)).expect("compiles");
+    assert!(reply_of(plugin.access(&mut exchange)).is_none());
+    let names: Vec<_> = headers(&exchange).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["x-ai-1-ratelimit-limit", "x-left", "ratelimit-reset"]);
+}
+
+#[test]
 fn a_sliding_window_tells_hundredths() {
     let conf = json!({ "count": 1, "time_window": 3600, "window_type": "sliding" });
     let plugin = compile_for("sliding", conf, None).expect("compiles");
     assert!(passes(&plugin, &[]) && !passes(&plugin, &[]));
-    assert_eq!(reset_header(12_341, WindowType::Sliding), "12.35");
+    assert_eq!(reset_header(12_349, WindowType::Sliding), "12.34");
     assert_eq!(reset_header(12_000, WindowType::Sliding), "12");
     assert_eq!(reset_header(12_001, WindowType::Fixed), "13");
 }
@@ -170,9 +203,31 @@ fn wrong_configurations_are_named_by_field() {
 }
 
 #[test]
-fn count_and_rules_exclude_each_other() {
-    let check = |conf: Value| crate::registry().check("limit-count", &conf).expect_err("a fault").message;
-    let err = "failed to check the configuration of plugin limit-count err: ";
-    let both = json!({ "count": 1, "time_window": 1, "rules": [] });
-    assert_eq!(check(both), format!("{err}value should match only one schema, but matches both schemas 1 and 2"));
+fn what_excludes_each_other_and_what_is_out_of_bounds_is_told_in_apisix_words() {
+    let rules = || json!([{ "key": "$a", "count": 1, "time_window": 1 }]);
+    let redis = |interval: f64| {
+        let redis = json!({ "policy": "redis", "redis_host": "127.0.0.1" });
+        let mut conf = json!({ "count": 1, "time_window": 60, "sync_interval": interval });
+        conf.as_object_mut().expect("fields").extend(redis.as_object().cloned().expect("fields"));
+        conf
+    };
+    let both = "count/time_window and rules cannot be specified at the same time";
+    let cases = [
+        (json!({ "count": 1, "time_window": 1, "rules": rules() }), both),
+        (json!({ "time_window": 0, "rules": rules() }), both),
+        (json!({ "time_window": 1, "rules": rules() }), both),
+        (json!({ "group": "g", "rules": rules() }), "group and rules cannot be specified at the same time"),
+        (redis(0.05), "sync_interval should not be smaller than 0.1"),
+        (redis(-2.0), "sync_interval should not be smaller than 0.1"),
+        (redis(60.0), "sync_interval should be smaller than time_window"),
+        (json!({ "count": 1 }), "value should match only one schema, but matches none"),
+    ];
+    for (conf, reason) in cases {
+        assert_eq!(testing::refusal_of(&LimitCount, &conf), reason, "{conf}");
+    }
+    for interval in [-1.0, 0.1, 59.9] {
+        assert!(compile_for("synchronised", redis(interval), None).is_ok(), "{interval}");
+    }
+    let local = json!({ "count": 1, "time_window": 60, "sync_interval": 0 });
+    assert!(compile_for("local", local, None).is_ok(), "it means something with Redis only");
 }

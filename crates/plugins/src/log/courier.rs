@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ const SENDING: usize = 64;
 const TURN: Duration = Duration::from_millis(100);
 
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Entries that the courier has fetched and not yet brought or given up.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 /// Where batches go.
 pub(crate) trait Sink: Send + Sync {
@@ -29,6 +31,8 @@ pub(crate) trait Sink: Send + Sync {
     fn key(&self) -> u64;
     /// When a batch is full or old enough, and how often to try.
     fn rules(&self) -> BatchRules;
+    /// How many entries may wait, on their way all together; a further one is dropped.
+    fn most_pending(&self) -> Option<usize>;
     /// Sends a batch; whether it arrived.
     fn send(&self, entries: Vec<Bytes>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
 }
@@ -65,6 +69,16 @@ pub(crate) fn deliver(sink: &Arc<dyn Sink>, write: impl FnOnce(&mut Vec<u8>)) {
 /// Entries that were dropped: too many at once, or their sink was gone for too long.
 pub(crate) fn dropped() -> u64 {
     DROPPED.load(Ordering::Relaxed)
+}
+
+/// So many entries are fetched from a worker.
+pub(super) fn hold(count: usize) {
+    HELD.fetch_add(count, Ordering::Relaxed);
+}
+
+/// Entries that were fetched from workers and have not arrived.
+pub(super) fn held() -> usize {
+    HELD.load(Ordering::Relaxed)
 }
 
 /// Brings all that is on its way to its sink, but takes no longer than `limit`.
@@ -180,9 +194,14 @@ impl Courier {
     fn dispatch(&mut self, key: u64) {
         let Some(batch) = self.batches.remove(&key) else { return };
         // A sink that is away must not gather batches without end.
-        let Ok(place) = self.sending.clone().try_acquire_owned() else { return drop_entries(batch.entries.len()) };
+        let count = batch.entries.len();
+        let Ok(place) = self.sending.clone().try_acquire_owned() else {
+            HELD.fetch_sub(count, Ordering::Relaxed);
+            return drop_entries(count);
+        };
         tokio::spawn(async move {
             batch.send().await;
+            HELD.fetch_sub(count, Ordering::Relaxed);
             drop(place);
         });
     }

@@ -59,17 +59,10 @@ pub(crate) fn properties() -> Map<String, Value> {
     fields.as_object().cloned().unwrap_or_default()
 }
 
-/// The schema of the metadata of every such plugin.
-pub(crate) fn metadata_schema() -> Value {
-    json!({
-        "type": "object",
-        "properties": {
-            "log_format": { "type": "object" },
-            "log_format_extra": { "type": "object" },
-            "max_pending_entries": { "type": "integer", "minimum": 1 },
-            "path": { "type": "string", "minLength": 1 },
-        },
-    })
+/// The schema of such a plugin's metadata, with a property of its own.
+pub(crate) fn metadata_schema(name: &str, own: Value) -> Value {
+    let format = json!({ "type": "object" });
+    json!({ "type": "object", "properties": { "log_format": format, "log_format_extra": format, name: own } })
 }
 
 /// Makes entries of requests.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
-use super::courier::Sink;
+use super::courier::{self, Sink};
 
 /// Most entries of one worker between two visits.
 const ENTRIES: usize = 65_536;
@@ -22,7 +22,7 @@ thread_local! {
     static OWN: Arc<Place> = {
         let own = Arc::<Place>::default();
         locked(&PLACES).push(own.clone());
-        super::courier::start();
+        courier::start();
         own
     };
 }
@@ -37,6 +37,8 @@ pub(super) struct Gathered {
     pub(super) lines: HashMap<usize, (Arc<Path>, Lines), RandomState>,
     /// By the sink's key.
     pub(super) entries: HashMap<u64, (Arc<dyn Sink>, Entries), RandomState>,
+    entry_count: usize,
+    /// Lines and entries.
     count: usize,
     bytes: usize,
 }
@@ -71,9 +73,14 @@ impl Gathered {
     }
 
     /// # Errors
-    /// As [`Gathered::line`].
+    /// As [`Gathered::line`]; also when more wait than the sink has room for. What other workers have gathered since the
+    /// courier came by is not among them.
     pub(super) fn entry(&mut self, sink: &Arc<dyn Sink>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
+        if sink.most_pending().is_some_and(|most| courier::held() + self.entry_count > most) {
+            return Err(Full);
+        }
         self.room()?;
+        self.entry_count += 1;
         let (_, entries) = self.entries.entry(sink.key()).or_insert_with(|| (sink.clone(), Entries::default()));
         let before = entries.data.len();
         write(&mut entries.data);
@@ -113,10 +120,16 @@ pub(super) fn take() -> Vec<Gathered> {
     let mut places = locked(&PLACES);
     // Of a thread that has ended nothing more can come once its place was emptied.
     let ended: Vec<bool> = places.iter().map(|place| Arc::strong_count(place) == 1).collect();
-    let all = places.iter().map(|place| std::mem::take(&mut *locked(&place.0))).collect();
+    let all = places.iter().map(|place| fetched(&mut locked(&place.0))).collect();
     let mut ended = ended.into_iter();
     places.retain(|_| !ended.next().unwrap_or(false));
     all
+}
+
+/// What is fetched is held from the same moment, for those who count it.
+fn fetched(gathered: &mut Gathered) -> Gathered {
+    courier::hold(gathered.entry_count);
+    std::mem::take(gathered)
 }
 
 /// A thread that panicked has left whole entries behind, or at worst one that is cut short.

@@ -9,15 +9,17 @@ mod path;
 
 use std::sync::{Arc, LazyLock};
 
-use http::Method;
+use http::{Method, StatusCode};
 use model::Fault;
+use model::regex::Undecided;
 use plugin_api::schema::with_meta;
-use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType};
+use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::header_edits::{self, HeaderEdits, Side};
-use path::{PathTemplate, RegexPair, Source};
+use crate::regex_pair::RegexPair;
+use path::{PathTemplate, Source};
 
 const METHODS: [&str; 14] = [
     "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "MKCOL", "COPY", "MOVE", "PROPFIND", "LOCK", "UNLOCK", "PATCH",
@@ -50,11 +52,6 @@ impl PluginType for ProxyRewrite {
 
     fn schema(&self) -> &'static Value {
         static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-            let values = json!({
-                "type": "object",
-                "minProperties": 1,
-                "patternProperties": { "^[^:]+$": { "oneOf": [{ "type": "string" }, { "type": "number" }] } },
-            });
             with_meta(json!({
                 "type": "object",
                 "properties": {
@@ -62,7 +59,12 @@ impl PluginType for ProxyRewrite {
                     "regex_uri": { "type": "array", "minItems": 2, "items": { "type": "string" } },
                     "host": { "type": "string", "pattern": r"^[0-9a-zA-Z\-.]+(:\d{1,5})?$" },
                     "method": { "type": "string", "enum": METHODS },
-                    "headers": header_edits::schema(values),
+                    "headers": header_edits::schema(json!({
+                        "type": "object",
+                        "minProperties": 1,
+                        "additionalProperties": false,
+                        "properties": header_edits::actions(header_edits::lines(), header_edits::lines()),
+                    })),
                     "use_real_request_uri_unsafe": { "type": "boolean", "default": false },
                 },
                 "minProperties": 1,
@@ -114,7 +116,16 @@ impl Plugin for Compiled {
     }
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let captures = self.rewrite_path(exchange);
+        let captures = match self.rewrite_path(exchange) {
+            Ok(captures) => captures,
+            Err(Undecided) => {
+                tracing::error!(uri = %exchange.uri, "proxy-rewrite: {Undecided}");
+                return Flow::reply(Reply::error_msg(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "failed to substitute the uri",
+                ));
+            }
+        };
         if let Some(host) = &self.host {
             exchange.target.host = Some(host.clone());
         }
@@ -129,16 +140,18 @@ impl Plugin for Compiled {
 impl Compiled {
     /// Sets the target's path; gives what the regular expression captured, the whole match first, where
     /// headers ask for it. A path that nothing rewrites is forwarded as the client sent it.
-    fn rewrite_path(&self, exchange: &mut Exchange) -> Vec<String> {
+    fn rewrite_path(&self, exchange: &mut Exchange) -> Result<Vec<String>, Undecided> {
         let mut captured = Vec::new();
         let rewritten = match &self.uri {
             Some(template) => Some(template.render(exchange, self.source)),
             None => {
                 let from = self.source.path(exchange);
-                let found = self.regex_uri.iter().find_map(|pair| pair.apply(&from, self.headers.use_captures()));
-                found.map(|(rewritten, captures)| {
-                    captured = captures;
-                    self.source.target(&from, &rewritten, exchange)
+                let found = self.regex_uri.iter().find_map(|pair| pair.apply(&from).transpose()).transpose()?;
+                found.map(|rewritten| {
+                    if self.headers.use_captures() {
+                        captured = rewritten.captures(&from);
+                    }
+                    self.source.target(&from, &rewritten.text, exchange)
                 })
             }
         };
@@ -147,7 +160,7 @@ impl Compiled {
             (None, Source::AsSent) => exchange.target.path_and_query = Some(self.source.path(exchange).into_owned()),
             (None, Source::Normalised) => {}
         }
-        captured
+        Ok(captured)
     }
 }
 

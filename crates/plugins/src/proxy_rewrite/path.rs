@@ -4,9 +4,6 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use plugin_api::{Exchange, Template};
-use regex::Regex;
-
-use crate::replacement::Replacement;
 
 /// What nginx escapes in a path.
 const PATH: &AsciiSet = &CONTROLS
@@ -99,7 +96,7 @@ pub(super) struct PathTemplate {
 impl PathTemplate {
     /// A question mark in the text parts the query; one in a variable's value does not.
     pub(super) fn parse(text: &str) -> Self {
-        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        let (path, query) = parted(text);
         Self { path: Template::parse(path), query: query.map(Template::parse) }
     }
 
@@ -114,33 +111,16 @@ impl PathTemplate {
     }
 }
 
-/// A pair of `regex_uri`.
-pub(super) struct RegexPair {
-    regex: Regex,
-    replacement: Replacement,
-}
-
-impl RegexPair {
-    /// # Errors
-    /// Which of the two is wrong, and why.
-    pub(super) fn compile(pattern: &str, replacement: &str) -> Result<Self, (usize, String)> {
-        Ok(Self {
-            regex: model::vars::compile_regex(pattern).map_err(|reason| (0, reason))?,
-            replacement: Replacement::parse(replacement).map_err(|reason| (1, reason))?,
-        })
+/// What stands before and behind the first question mark that is none of `${name ?? default}`.
+fn parted(text: &str) -> (&str, Option<&str>) {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(['?', '$'])).map(|at| from + at) {
+        let (before, found) = text.split_at(at);
+        match (found.strip_prefix('?'), found.strip_prefix("${").and_then(|braced| braced.find('}'))) {
+            (Some(query), _) => return (before, Some(query)),
+            (None, Some(end)) => from = at + 2 + end,
+            (None, None) => from = at + 1,
+        }
     }
-
-    /// `path` with the first match replaced, and the groups of the match where they are wanted; `None` when
-    /// it does not match.
-    pub(super) fn apply(&self, path: &str, wants_captures: bool) -> Option<(String, Vec<String>)> {
-        let captures = self.regex.captures(path)?;
-        let whole = captures.get_match();
-        let mut out = Vec::with_capacity(path.len());
-        out.extend_from_slice(path.get(..whole.start())?.as_bytes());
-        self.replacement.expand(|group| captures.get(group).map(|found| found.as_str().as_bytes()), &mut out);
-        out.extend_from_slice(path.get(whole.end()..)?.as_bytes());
-        let group = |found: Option<regex::Match<'_>>| found.map_or_else(String::new, |found| found.as_str().to_owned());
-        let captured = if wants_captures { captures.iter().map(group).collect() } else { Vec::new() };
-        Some((String::from_utf8(out).ok()?, captured))
-    }
+    (text, None)
 }

@@ -62,9 +62,15 @@ impl PluginType for ResponseRewrite {
                 "type": "object",
                 "properties": {
                     "headers": header_edits::schema(json!({
-                        "type": "array",
-                        "minItems": 1,
-                        "items": { "type": "string", "pattern": "^[^:]+:[^:]+[^/]$" },
+                        "type": "object",
+                        "properties": header_edits::actions(
+                            json!({
+                                "type": "array",
+                                "minItems": 1,
+                                "items": { "type": "string", "pattern": "^[^:]+:[^:]+[^/]$" },
+                            }),
+                            header_edits::values(),
+                        ),
                     })),
                     "body": { "type": "string" },
                     "body_base64": { "type": "boolean", "default": false },

@@ -62,6 +62,26 @@ fn filters_replace_in_the_body() {
 }
 
 #[test]
+fn filters_may_look_around() {
+    let filtered = |regex: &str, scope: &str, options: &str, body: &'static [u8]| {
+        let conf = json!({ "filters": [{ "regex": regex, "scope": scope, "replace": "<$0>", "options": options }] });
+        let plugin = compile(&ResponseRewrite, &conf.to_string());
+        let mut exchange = answered(200);
+        plugin.header_filter(&mut exchange);
+        let mut chunk = Chunk { data: Bytes::from_static(body), last: true };
+        plugin.body_filter(&mut exchange, &mut chunk);
+        String::from_utf8_lossy(&chunk.data).into_owned()
+    };
+    assert_eq!(filtered("a(?!b)", "global", "jo", b"ab a A a"), "ab <a> A <a>");
+    assert_eq!(filtered("a(?!b)", "once", "ijo", b"ab A a"), "ab <A> a");
+    assert_eq!(filtered("(.)\\1 # twice", "global", "xjo", b"aab cc"), "<aa>b <cc>");
+    assert_eq!(filtered("(?=\u{e9})", "global", "jo", "\u{e9}\u{e9}x".as_bytes()), "<>\u{e9}<>\u{e9}x");
+    assert_eq!(filtered("a(?!b) # x", "once", "axjo", b"a a"), "<a> a");
+    assert_eq!(filtered("a(?!b)", "global", "jo", b"a\xff"), "a\u{fffd}", "what is no text is left alone");
+    assert_eq!(filtered("a", "global", "jo", b"a\xff"), "<a>\u{fffd}");
+}
+
+#[test]
 fn a_body_is_filtered_only_by_configurations_whose_vars_held() {
     let plugin = |status: u16, replace: &str| {
         let conf = json!({
@@ -106,11 +126,12 @@ fn wrong_configurations_are_named_by_field() {
     let filter = |regex: &str, replace: &str, options: &str| json!({ "filters": [{ "regex": regex, "replace": replace, "options": options }] });
     let cases = [
         (filter("(", "", "jo"), "/filters/0/regex"),
-        (filter("(?=a)", "", "jo"), "/filters/0/regex"),
+        (filter("(?=a", "", "jo"), "/filters/0/regex"),
         (filter("a", "$x", "jo"), "/filters/0/replace"),
         (filter("a", "", "q"), "/filters/0/options"),
         (json!({ "body": "", "body_base64": true }), "/body"),
         (json!({ "headers": { "add": ["a b: c"] } }), "/headers/add/0"),
+        (json!({ "headers": { "x-a": true } }), "/headers/x-a"),
     ];
     for (conf, pointer) in cases {
         let fault = ResponseRewrite.compile(&input(&conf)).err();

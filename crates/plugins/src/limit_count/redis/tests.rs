@@ -101,6 +101,39 @@ async fn without_its_server_it_refuses_or_lets_pass_as_configured_and_comes_back
 }
 
 #[tokio::test]
+async fn a_rule_that_cannot_be_counted_does_not_end_the_others() {
+    let redis = Redis::start(PASSWORD).expect("a server");
+    let mut connection = Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}", redis.port)).expect("a client");
+    let rules = json!([
+        { "key": "$http_x_tenant", "count": 1, "time_window": 60 },
+        { "key": "$remote_addr", "count": 1, "time_window": 60 },
+    ]);
+    let conf = |lenient: bool| {
+        let mut conf = json!({
+            "policy": "redis", "redis_host": "127.0.0.1", "redis_port": redis.port, "redis_password": PASSWORD,
+            "rejected_code": 429, "allow_degradation": lenient,
+        });
+        conf["rules"] = rules.clone();
+        conf
+    };
+    let tenant = [("x-tenant", "a")];
+    for (lenient, then) in [(true, Some(429)), (false, Some(500))] {
+        let conf = conf(lenient);
+        let plugin = LimitCount.compile(&CompileInput { owner: "rules", ..input(&conf) }).expect("compiles");
+        assert_eq!(hit(&plugin, &tenant).await.0, None);
+        // The counter of the first rule becomes something that cannot be counted.
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*:0:*").query(&mut connection).expect("keys");
+        assert!(!keys.is_empty());
+        for key in keys {
+            let mut spoil = redis::pipe();
+            spoil.del(&key).hset(&key, "no", "number").pexpire(&key, 60_000);
+            spoil.exec(&mut connection).expect("spoiled");
+        }
+        assert_eq!(hit(&plugin, &tenant).await.0, then, "with allow_degradation the second rule counts on");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_costs_no_more_than_the_timeout() {
     let redis = Redis::start(PASSWORD).expect("a server");
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("an address");
