@@ -14,6 +14,7 @@ mod grpc;
 mod headers;
 mod health;
 mod http2;
+mod http2_abuse;
 mod limits;
 mod logging;
 mod merging;
