@@ -13,6 +13,7 @@ mod framing;
 mod grpc;
 mod headers;
 mod health;
+mod health_fields;
 mod http2;
 mod http2_abuse;
 mod limits;
