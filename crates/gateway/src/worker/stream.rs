@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
     fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let fresh = buf.filled().get(before..).unwrap_or_default();
         match &mut self.guard {
-            Guard::Nobody => return Ok(()),
+            Guard::Nobody => Ok(()),
             Guard::Http1(guard) => {
                 if self.tally.goes_on.take() {
                     guard.resume();
