@@ -122,6 +122,9 @@ pub struct Limits {
     pub headers: usize,
     /// Most requests at once on one HTTP/2 connection.
     pub streams: u32,
+    /// Most frames on one HTTP/2 connection that ask for nothing (PING, SETTINGS, PRIORITY, RST_STREAM, unknown ones): one is
+    /// given back for every 16 bytes of answers that the client takes, and each second.
+    pub idle_frames: u32,
     /// Between two pieces of a request's body, and between two writes the client takes.
     pub client_body: Duration,
 }
@@ -168,6 +171,7 @@ impl Default for Limits {
             head_bytes: 64 * 1024,
             headers: 100,
             streams: 128,
+            idle_frames: 1000,
             client_body: Duration::from_secs(60),
         }
     }

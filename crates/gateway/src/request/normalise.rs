@@ -19,6 +19,9 @@ pub(crate) fn check(exchange: &mut Exchange, head_limit: usize) -> Result<(), Fa
     exchange.host.clear();
     let authority = authority(&exchange.uri, &exchange.headers, exchange.version)?;
     exchange.host.extend_from_slice(host_of(authority)?);
+    if exchange.version == Version::HTTP_2 {
+        refuse_contradiction(&exchange.uri, &exchange.headers)?;
+    }
     exchange.host.make_ascii_lowercase();
     adopt_authority(exchange);
     exchange.normalised_path = normalise_path(exchange.uri.path())?;
@@ -42,6 +45,31 @@ fn adopt_authority(exchange: &mut Exchange) {
     if let Some(Ok(host)) = authority {
         exchange.headers.insert(HOST, host);
     }
+}
+
+/// A Host header beside `:authority` must name the same place: who goes by the one must not see another request than who
+/// goes by the other (RFC 9113, section 8.3.1). nginx takes no Host header beside it at all, or none that differs.
+fn refuse_contradiction(uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
+    let (Some(authority), Some(host)) = (uri.authority(), headers.get(HOST)) else {
+        return Ok(());
+    };
+    let default = if uri.scheme_str() == Some("https") { &b"443"[..] } else { b"80" };
+    match is_same_place(authority.as_str().as_bytes(), host.as_bytes(), default)? {
+        true => Ok(()),
+        false => Err(Fault::BadRequest("the Host header contradicts :authority")),
+    }
+}
+
+fn is_same_place(one: &[u8], other: &[u8], default_port: &[u8]) -> Result<bool, Fault> {
+    if one == other {
+        return Ok(true);
+    }
+    let port = |authority: &[u8], host: &[u8]| match authority.get(host.len() + 1..) {
+        None | Some([]) => default_port.to_vec(),
+        Some(port) => port.to_vec(),
+    };
+    let (one_host, other_host) = (host_of(one)?, host_of(other)?);
+    Ok(one_host.eq_ignore_ascii_case(other_host) && port(one, one_host) == port(other, other_host))
 }
 
 /// A path as routes match it; `None` when it is refused.
@@ -196,6 +224,26 @@ mod tests {
         }
         for given in ["/..", "/a/../..", "/%00", "/%4", "/%zz"] {
             assert!(path(given).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_same_whatever_its_case_and_with_its_scheme_s_port() {
+        let same =
+            |one: &str, other: &str, port: &str| is_same_place(one.as_bytes(), other.as_bytes(), port.as_bytes()).ok();
+        for (one, other, port, wanted) in [
+            ("a.test", "A.Test", "80", Some(true)),
+            ("a.test:80", "a.test", "80", Some(true)),
+            ("a.test:", "a.test", "80", Some(true)),
+            ("a.test:443", "a.test", "443", Some(true)),
+            ("[::1]:80", "[::1]", "80", Some(true)),
+            ("a.test:443", "a.test", "80", Some(false)),
+            ("a.test:81", "a.test:82", "80", Some(false)),
+            ("a.test", "b.test", "80", Some(false)),
+            ("a.test", "", "80", Some(false)),
+            ("a.test", "a.test/b", "80", None),
+        ] {
+            assert_eq!(same(one, other, port), wanted, "{one} {other} {port}");
         }
     }
 

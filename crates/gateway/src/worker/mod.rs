@@ -4,6 +4,7 @@ pub(crate) mod connection;
 pub(crate) mod counters;
 mod drain;
 mod executor;
+mod frame_guard;
 mod head_guard;
 mod listener;
 pub(crate) mod local;
@@ -27,6 +28,8 @@ use crate::upstream::Names;
 use connection::ClientFacts;
 use counters::WorkerCounters;
 pub(crate) use executor::OnWorker;
+#[cfg(feature = "fuzzing")]
+pub(crate) use frame_guard::FrameGuard;
 #[cfg(feature = "fuzzing")]
 pub(crate) use head_guard::HeadGuard;
 pub(crate) use head_guard::chunk_size;

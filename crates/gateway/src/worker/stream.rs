@@ -1,16 +1,18 @@
 //! A client's byte stream as the engines read it: what was read ahead comes first, what the client takes is
-//! counted, and framing that breaks the rules never reaches the engine.
+//! counted, and framing that breaks the rules never reaches the engine, nor does a flood of idle frames.
 
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::head_guard::HeadGuard;
+use super::frame_guard::FrameGuard;
+use super::head_guard::{HeadGuard, Violation};
 
 /// What a client with prior knowledge of HTTP/2 sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -34,6 +36,17 @@ pub(crate) struct Tally {
     pub(crate) is_between_requests: Cell<bool>,
     /// The client's socket did not take what it was last given.
     pub(crate) write_waits: Cell<bool>,
+    /// Bytes that HTTP/2 has the engine write in answer to the client's PING and SETTINGS.
+    owed: Cell<u64>,
+    /// The head of HTTP/2 that has begun and not ended, by its number; 0 when there is none.
+    pub(crate) open_head: Cell<u64>,
+}
+
+impl Tally {
+    /// Bytes of answers to requests that the client has taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.written.get().saturating_sub(self.owed.get())
+    }
 }
 
 /// A client's stream.
@@ -42,23 +55,35 @@ pub(crate) struct ClientStream<S> {
     /// Read ahead and not yet given to the engine.
     ahead: Vec<u8>,
     tally: Rc<Tally>,
-    guard: Option<HeadGuard>,
+    guard: Guard,
     refused: bool,
+}
+
+/// Who reads along.
+enum Guard {
+    Nobody,
+    Http1(HeadGuard),
+    Http2(FrameGuard),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
     pub(crate) fn new(stream: S, tally: Rc<Tally>) -> Self {
-        Self { stream, ahead: Vec::new(), tally, guard: None, refused: false }
+        Self { stream, ahead: Vec::new(), tally, guard: Guard::Nobody, refused: false }
     }
 
     /// From now on the framing of HTTP/1 is checked.
     pub(crate) fn guard(&mut self) {
-        self.guard = Some(HeadGuard::new());
+        self.guard = Guard::Http1(HeadGuard::new());
+    }
+
+    /// From now on frames of HTTP/2 are counted, of which so many may ask for nothing.
+    pub(crate) fn guard_http2(&mut self, idle_frames: u32) {
+        self.guard = Guard::Http2(FrameGuard::new(idle_frames, Instant::now()));
     }
 
     /// What comes is not HTTP/1 any more. `read` came before it, and was given to the engine.
     pub(crate) fn leave_http(&mut self, read: &[u8]) {
-        self.guard = None;
+        self.guard = Guard::Nobody;
         self.ahead.splice(0..0, read.iter().copied());
     }
 
@@ -91,24 +116,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
         Ok(self.ahead.starts_with(PREFACE))
     }
 
-    /// Reads along with the engine; in the place of a bad line it gets one that it refuses.
-    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
-        let Some(guard) = &mut self.guard else {
-            return;
-        };
-        if self.tally.goes_on.take() {
-            guard.resume();
-        }
+    /// Reads along with the engine; an error ends the connection.
+    fn check(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         let fresh = buf.filled().get(before..).unwrap_or_default();
-        let Err(violation) = guard.feed(fresh) else {
-            self.tally.is_between_requests.set(guard.is_between_requests());
-            return;
-        };
+        match &mut self.guard {
+            Guard::Nobody => Ok(()),
+            Guard::Http1(guard) => {
+                if self.tally.goes_on.take() {
+                    guard.resume();
+                }
+                let Err(violation) = guard.feed(fresh) else {
+                    self.tally.is_between_requests.set(guard.is_between_requests());
+                    return Ok(());
+                };
+                let _ = self.refuse(&violation);
+                // In the place of the bad line the engine gets one that it refuses.
+                buf.set_filled(before + violation.at);
+                let room = buf.remaining().min(MALFORMED.len());
+                buf.put_slice(MALFORMED.get(..room).unwrap_or_default());
+                Ok(())
+            }
+            Guard::Http2(guard) => {
+                let fed = guard.feed(fresh, self.tally.taken(), Instant::now());
+                self.tally.owed.set(guard.owed());
+                self.tally.open_head.set(guard.open_head());
+                fed.map_err(|violation| self.refuse(&violation))
+            }
+        }
+    }
+
+    fn refuse(&mut self, violation: &Violation) -> io::Error {
         tracing::debug!(rule = violation.rule, "a request was refused");
         self.refused = true;
-        buf.set_filled(before + violation.at);
-        let room = buf.remaining().min(MALFORMED.len());
-        buf.put_slice(MALFORMED.get(..room).unwrap_or_default());
+        io::ErrorKind::InvalidData.into()
     }
 }
 
@@ -132,8 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<S> {
             }
         }
         self.tally.read.set(self.tally.read.get() + (buf.filled().len() - before) as u64);
-        self.check(buf, before);
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.check(buf, before))
     }
 }
 

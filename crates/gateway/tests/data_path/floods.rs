@@ -18,7 +18,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 const REQUESTS: usize = 400;
 /// At most; the first that shows it is enough.
 const ROUNDS: usize = 10;
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+/// What begins a connection of HTTP/2: the preface, and settings that set nothing.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// So many requests that are reset as soon as they are opened.
 pub(crate) fn resets(count: u32) -> Vec<u8> {

@@ -96,6 +96,28 @@ async fn unusual_requests_that_are_clear_pass() {
     gateway.stop().await;
 }
 
+/// The engine takes 16 KiB of extensions for a whole body, however they are spread.
+#[tokio::test]
+async fn extensions_of_chunks_have_a_bound() {
+    let echo = Echo::start().await;
+    let plugins = json!({ "probe-low": { "request_limit": 100_000 } });
+    let gateway = Gateway::start(vec![
+        put("route/streamed", json!({ "uri": "/streamed", "upstream": { "nodes": echo.nodes() } })),
+        put("route/whole", json!({ "uri": "/whole", "plugins": plugins, "upstream": { "nodes": echo.nodes() } })),
+    ]);
+    for path in ["/streamed", "/whole"] {
+        for (chunks, extension, status) in [(1, 15_000, 200), (1, 17_000, 400), (100, 150, 200), (100, 170, 400)] {
+            let chunk = format!("2;a={}\r\nhi\r\n", "b".repeat(extension - 3));
+            let head =
+                format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+            let answer = raw(gateway.http, format!("{head}{}0\r\n\r\n", chunk.repeat(chunks))).await;
+            let got = answer.get(..200).unwrap_or(&answer);
+            assert!(got.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {chunks} of {extension}: {got}");
+        }
+    }
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn methods_that_no_gateway_serves_are_refused() {
     let echo = Echo::start().await;

@@ -40,6 +40,24 @@ impl Server {
         Self { address }
     }
 
+    /// One that is spoken to by TLS, and agrees to HTTP/2 alone.
+    async fn encrypted(mut config: rustls::ServerConfig) -> Self {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Ok(stream) = acceptor.accept(stream).await else { continue };
+                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]), "gRPC is asked for in the handshake");
+                let service = service_fn(|request| async { Ok::<_, Infallible>(serve(request)) });
+                let served = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(served);
+            }
+        });
+        Self { address }
+    }
+
     fn nodes(&self) -> Value {
         json!({ self.address.to_string(): 1 })
     }
@@ -81,8 +99,12 @@ struct Call {
 }
 
 async fn call(sender: &mut SendRequest<Pieces>, times: usize) -> Call {
+    call_to(sender, "http://grpc.test/shop.Cart/Add", times).await
+}
+
+async fn call_to(sender: &mut SendRequest<Pieces>, uri: &str, times: usize) -> Call {
     let (messages, stream) = mpsc::channel(8);
-    let request = Request::post("http://grpc.test/shop.Cart/Add").version(Version::HTTP_2);
+    let request = Request::post(uri).version(Version::HTTP_2);
     let request = request.header("te", "trailers").header("content-type", "application/grpc").header("x-times", times);
     let request = request.body(StreamBody::new(ReceiverStream::new(stream))).expect("a request");
     let response = soon("the head", sender.send_request(request)).await.expect("an answer");
@@ -173,4 +195,62 @@ async fn a_node_that_is_away_or_speaks_http1_gives_502() {
         drop((call, sender));
         gateway.stop().await;
     }
+}
+
+#[tokio::test]
+async fn encrypted_nodes_are_believed_as_their_certificates_allow() {
+    use crate::tls_nodes::{authority, server_config, trust};
+    let (known, stranger) = (authority(), authority());
+    let _authorities = trust(&known);
+    let servers = [
+        ("good", Server::encrypted(server_config(&known, "localhost", 4000)).await, 200),
+        ("other-name", Server::encrypted(server_config(&known, "elsewhere.test", 4000)).await, 502),
+        ("stranger", Server::encrypted(server_config(&stranger, "localhost", 4000)).await, 502),
+    ];
+    let route = |id: &str, server: &Server, verify: bool| {
+        let nodes = json!({ format!("localhost:{}", server.address.port()): 1 });
+        let upstream = json!({ "scheme": "grpcs", "pass_host": "node", "nodes": nodes, "tls": { "verify": verify } });
+        put(&format!("route/{id}-{verify}"), json!({ "uri": format!("/{id}.{verify}/*"), "upstream": upstream }))
+    };
+    let routes = servers.iter().flat_map(|(id, server, _)| [route(id, server, true), route(id, server, false)]);
+    let gateway = Gateway::start(routes.collect());
+    let mut sender = connect(gateway.http).await;
+    for (id, _, verified) in &servers {
+        for (verify, status) in [(true, *verified), (false, 200)] {
+            let mut call = call_to(&mut sender, &format!("http://grpc.test/{id}.{verify}/Add"), 1).await;
+            assert_eq!(call.response.status(), status, "{id}, verified: {verify}");
+            if status == 200 {
+                call.send("one").await;
+                assert_eq!(call.next().await, "one", "{id}, verified: {verify}");
+                let (_, trailers) = call.end().await;
+                assert_eq!(trailers["grpc-status"], "0", "{id}, verified: {verify}");
+                let seen = trailers["x-seen"].to_str().expect("text");
+                assert!(seen.contains(" https://localhost"), "{seen}");
+            }
+        }
+    }
+    drop(sender);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn clients_call_over_tls() {
+    let server = Server::start().await;
+    let (trusted, ssl) = crate::tls::certificate("grpc", &["grpc.test"]);
+    let gateway = Gateway::start(vec![route("grpc", server.nodes()), ssl]);
+    let stream = crate::tls::tls_stream(gateway.https, "grpc.test", &trusted, &["h2"]).await.expect("a handshake");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("a connection");
+    tokio::spawn(connection);
+    let mut talk = call_to(&mut sender, "https://grpc.test/shop.Cart/Add", 1).await;
+    for message in ["a", "b"] {
+        talk.send(message).await;
+        assert_eq!(talk.next().await, message);
+    }
+    let (_, trailers) = talk.end().await;
+    assert_eq!(trailers["grpc-status"], "0");
+    // The node is spoken to as its own scheme says.
+    assert_eq!(trailers["x-seen"], "HTTP/2.0 trailers http://grpc.test/shop.Cart/Add");
+    drop(sender);
+    gateway.stop().await;
 }

@@ -33,6 +33,27 @@ async fn every_form_of_a_path_matches_and_passes_as_the_client_wrote_it() {
     gateway.stop().await;
 }
 
+/// What is decoded twice has climbed out of what was matched.
+#[tokio::test]
+async fn an_escaped_escape_is_decoded_once() {
+    let echo = Echo::start().await;
+    let gateway = gateway(&echo).await;
+    for target in ["/a/%252e%252e/admin", "/%252e%252e/admin", "/a%252f..%252fadmin", "/%2561dmin"] {
+        assert_eq!(get(gateway.http, target).await.status, 404, "{target}");
+    }
+    assert_eq!(echo.requests(), 0);
+    for (target, expected) in [
+        ("/users/%252e%252e", "/users/%252e%252e"),
+        ("/api/%252e%252e/admin", "/%252e%252e/admin"),
+        ("/api/a%252fb", "/a%252fb"),
+    ] {
+        let answer = get(gateway.http, target).await;
+        assert_eq!(answer.status, 200, "{target}");
+        assert_eq!(answer.json()["uri"], expected, "{target}");
+    }
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn what_is_left_of_a_stripped_path_never_climbs_out() {
     let echo = Echo::start().await;

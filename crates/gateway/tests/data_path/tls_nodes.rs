@@ -21,6 +21,11 @@ pub(crate) fn authority() -> Authority {
 
 /// A node with a certificate for `name` of this authority, good until this year.
 pub(crate) async fn node(authority: &Authority, name: &str, until: i32) -> SocketAddr {
+    tls_node(server_config(authority, name, until), b"node").await
+}
+
+/// How such a node shakes hands.
+pub(crate) fn server_config(authority: &Authority, name: &str, until: i32) -> rustls::ServerConfig {
     let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
     parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
     parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
@@ -30,18 +35,23 @@ pub(crate) async fn node(authority: &Authority, name: &str, until: i32) -> Socke
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let config = config.expect("versions").with_no_client_auth();
-    let config = config.with_single_cert(vec![own.der().clone()], key).expect("a certificate");
-    tls_node(config, b"node").await
+    config.with_single_cert(vec![own.der().clone()], key).expect("a certificate")
+}
+
+/// From now on the authorities that the system knows are this one.
+pub(crate) fn trust(authority: &Authority) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("authorities.pem");
+    std::fs::write(&file, authority.pem()).expect("written");
+    // SAFETY: each test is a process of its own, and no thread of it reads the environment yet.
+    unsafe { std::env::set_var("SSL_CERT_FILE", &file) };
+    directory
 }
 
 #[tokio::test]
 async fn a_node_is_believed_when_its_certificate_is_of_an_authority_for_its_name_and_in_time() {
     let (known, stranger) = (authority(), authority());
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("authorities.pem");
-    std::fs::write(&file, known.pem()).expect("written");
-    // SAFETY: each test is a process of its own, and no thread of it reads the environment yet.
-    unsafe { std::env::set_var("SSL_CERT_FILE", &file) };
+    let _authorities = trust(&known);
     let nodes = [
         ("good", node(&known, "localhost", 4000).await, 200),
         ("other-name", node(&known, "elsewhere.test", 4000).await, 502),

@@ -139,3 +139,41 @@ async fn an_expired_certificate_is_served_and_refused_by_clients_that_look() {
     assert!(stream.is_ok(), "other names do not feel it");
     gateway.stop().await;
 }
+
+/// A client of TLS 1.2 says by its cipher suites which kind of key it can check, one of TLS 1.3 by its signatures.
+#[tokio::test]
+async fn clients_get_the_certificate_whose_key_they_can_check() {
+    let echo = Echo::start().await;
+    let certified = |algorithm| {
+        let key = KeyPair::generate_for(algorithm).expect("a key");
+        let own = CertificateParams::new(vec![NAME.to_owned()]).expect("parameters").self_signed(&key);
+        (own.expect("a certificate"), key.serialize_pem())
+    };
+    let (rsa, rsa_key) = certified(&rcgen::PKCS_RSA_SHA256);
+    let (ec, ec_key) = certified(&rcgen::PKCS_ECDSA_P256_SHA256);
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let pairs = [((&rsa, &rsa_key), (&ec, &ec_key)), ((&ec, &ec_key), (&rsa, &rsa_key))];
+    for ((first, first_key), (second, second_key)) in pairs {
+        let ssl = json!({
+            "snis": [NAME], "cert": first.pem(), "key": first_key, "certs": [second.pem()], "keys": [second_key],
+        });
+        let gateway = Gateway::start(vec![route.clone(), put("ssl/both", ssl)]);
+        for (kind, own, other) in [("_RSA_", &rsa, &ec), ("_ECDSA_", &ec, &rsa)] {
+            let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+            provider.cipher_suites.retain(|suite| format!("{:?}", suite.suite()).contains(kind));
+            assert!(!provider.cipher_suites.is_empty());
+            let shopper = |trusted: &CertificateDer<'static>| {
+                let mut roots = RootCertStore::empty();
+                roots.add(trusted.clone()).expect("a root");
+                let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()));
+                let config = config.with_protocol_versions(&[TLS12]).expect("versions");
+                Shopper { config: Arc::new(config.with_root_certificates(roots).with_no_client_auth()) }
+            };
+            let (_, version, answer) = soon("an answer", shopper(own.der()).ask(&gateway)).await.expect(kind);
+            assert_eq!(version, rustls::ProtocolVersion::TLSv1_2);
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{kind}: {answer}");
+            assert!(soon("an end", shopper(other.der()).ask(&gateway)).await.is_err(), "{kind}: not the other one");
+        }
+        gateway.stop().await;
+    }
+}

@@ -29,6 +29,12 @@ use patience::Patience;
 pub(crate) use tunnel::Tunnel;
 use watched::{Engine, Left, Watched};
 
+/// Requests of HTTP/2 that lie reset before the engine has taken them up; one more ends the connection. A flood resets its
+/// requests in the packet that opens them, whoever changes his mind is slower.
+const PENDING_RESETS: usize = 20;
+/// Requests of a connection of HTTP/2 that the engine may have reset because they broke the rules, in all.
+const FAULTY_REQUESTS: usize = 1024;
+
 /// What is known of a client's connection.
 pub(crate) struct ClientFacts {
     pub(crate) client: Rc<Client>,
@@ -209,7 +215,7 @@ impl Opened {
         None
     }
 
-    async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, stream: ClientStream<S>) {
+    async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(self, mut stream: ClientStream<S>) {
         let service = {
             let (worker, facts) = (self.worker.clone(), self.facts.clone());
             let (patience, tally) = (self.patience.clone(), self.tally.clone());
@@ -218,8 +224,10 @@ impl Opened {
             })
         };
         let limits = &self.worker.limits;
+        stream.guard_http2(limits.idle_frames);
         let mut engine = http2::Builder::new(OnWorker);
         engine.enable_connect_protocol();
+        engine.max_pending_accept_reset_streams(PENDING_RESETS).max_local_error_reset_streams(FAULTY_REQUESTS);
         engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
         let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
         Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;

@@ -15,6 +15,7 @@ use super::patience::{Passed, Patience};
 use crate::worker::OnWorker;
 use crate::worker::local::Local;
 use crate::worker::stream::Tally;
+use crate::worker::wheel::Timer;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,6 +76,9 @@ pub(super) struct Watched<'e, E> {
     pub(super) tally: Rc<Tally>,
     /// Bytes that the client had taken when its time began.
     seen: u64,
+    /// A head of HTTP/2 that has begun, by its number, and the time it has. Beside it other requests may be under way,
+    /// for which the client has to do nothing.
+    head: Option<(u64, Timer)>,
     /// Our place among those that are woken when draining begins.
     place: Option<usize>,
     closing: bool,
@@ -82,7 +86,7 @@ pub(super) struct Watched<'e, E> {
 
 impl<'e, E> Watched<'e, E> {
     pub(super) fn new(engine: Pin<&'e mut E>, worker: Rc<Local>, patience: Rc<Patience>, tally: Rc<Tally>) -> Self {
-        Self { engine, worker, patience, tally, seen: 0, place: None, closing: false }
+        Self { engine, worker, patience, tally, seen: 0, head: None, place: None, closing: false }
     }
 }
 
@@ -116,12 +120,16 @@ impl<E: Engine> Watched<'_, E> {
         }
     }
 
-    /// Bytes that the client took give it new time. An idle one is told that the connection ends, any other is cut off.
+    /// Bytes of answers that the client took give it new time. An idle one is told that the connection ends, any other,
+    /// and one in the middle of a head of HTTP/2, is cut off.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<Left> {
-        let written = self.tally.written.get();
-        if written != self.seen {
-            self.seen = written;
+        let taken = self.tally.taken();
+        if taken > self.seen {
+            self.seen = taken;
             self.patience.renew(&self.worker.limits);
+        }
+        if self.poll_head(context).is_ready() {
+            return Poll::Ready(Left::Ended);
         }
         while let Passed::Some = ready!(self.patience.poll_passed(&self.worker.limits, context)) {
             if E::CAN_REST && !self.closing && self.has_nothing_on_the_way() {
@@ -133,6 +141,18 @@ impl<E: Engine> Watched<'_, E> {
         }
         self.patience.renew(&self.worker.limits);
         self.close(context)
+    }
+
+    /// Ready when a head of HTTP/2 takes longer than the idle time.
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let open = self.tally.open_head.get();
+        if self.head.as_ref().map_or(0, |(head, _)| *head) != open {
+            self.head = (open != 0).then(|| (open, Timer::new()));
+            if let Some((_, timer)) = &self.head {
+                timer.arm(self.worker.limits.client_idle);
+            }
+        }
+        self.head.as_ref().map_or(Poll::Pending, |(_, timer)| timer.poll_fired(context))
     }
 
     /// Neither a part of a request, nor of a response.
