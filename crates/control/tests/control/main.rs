@@ -9,4 +9,5 @@ mod identity;
 mod permissions;
 mod postgres;
 mod replicas;
+mod super_admins;
 mod support;

@@ -150,6 +150,8 @@ fn table() -> Vec<(&'static str, &'static str, Target<'static>, bool)> {
         ("all-but-licence", "iam:UpdateLicense", organization(), false),
         ("team-leader", "iam:UpdateUserRole", user("alice"), true),
         ("team-leader", "iam:UpdateUserRole", user("carol"), false),
+        ("team-leader", "iam:UpdateUserRole", of_team(role("r"), ConditionKey::RoleLabel), true),
+        ("team-leader", "iam:UpdateUserRole", role("r"), false),
         ("team-leader", "iam:GetRole", of_team(role("r"), ConditionKey::RoleLabel), true),
         ("team-leader", "iam:GetRole", role("r"), false),
         ("bounded-inviter", "iam:InviteUser", user("*"), false),
