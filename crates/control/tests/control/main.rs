@@ -4,6 +4,7 @@
 mod audit;
 mod batches;
 mod configuration;
+mod decisions;
 mod fleet;
 mod identity;
 mod permissions;
