@@ -274,10 +274,7 @@ impl Control {
     async fn boundaries(&self, object: &Object, coming: Coming<'_>) -> Result<Option<Vec<String>>, ControlError> {
         match (object, coming.boundaries) {
             (Object::User(_), Some(boundaries)) => Ok(Some(boundaries.to_vec())),
-            (Object::User(Some(id)), None) => {
-                let policies = self.within(self.inner.store.policies().boundaries_of(id)).await?;
-                Ok(Some(policies.into_iter().map(|policy| policy.id).collect()))
-            }
+            (Object::User(Some(id)), None) => self.within(self.inner.store.policies().boundary_ids(id)).await.map(Some),
             (Object::User(None), None) => Ok(Some(Vec::new())),
             _ => Ok(None),
         }

@@ -190,7 +190,8 @@ impl Control {
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn boundaries_of(&self, actor: &Actor, id: &str) -> Result<Vec<Policy>, ControlError> {
         self.get_user(actor, id).await?;
-        self.within(self.inner.store.policies().boundaries_of(id)).await
+        let scope = self.scope(actor, Action::GetPermissionPolicy, &Rows::Policies).await?;
+        self.within(self.inner.store.policies().boundaries_of(id, &scope)).await
     }
 
     /// Replaces a user's boundaries: policies of which at least one must allow whatever it does.
