@@ -8,6 +8,17 @@ use super::actor::Actor;
 use crate::control::Control;
 use crate::error::ControlError;
 
+/// The condition keys whose labels something carries: no others are ever in [`Facts`].
+pub(super) const LABELLED: [ConditionKey; 7] = [
+    ConditionKey::GatewayGroupLabel,
+    ConditionKey::ServiceLabel,
+    ConditionKey::ConsumerLabel,
+    ConditionKey::CertificateLabel,
+    ConditionKey::UserLabel,
+    ConditionKey::RoleLabel,
+    ConditionKey::PermissionPolicyLabel,
+];
+
 /// One thing that an action is done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {

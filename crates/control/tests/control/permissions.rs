@@ -310,6 +310,46 @@ async fn a_wrong_policy_is_refused_with_every_fault_and_an_odd_one_warned_of() {
     assert_eq!(saved.warnings.len(), 1, "{:?}", saved.warnings);
 }
 
+/// A condition on what nothing carries labels for never holds, so that a denial by it denies nothing.
+#[tokio::test]
+async fn a_condition_on_labels_that_nothing_carries_is_warned_of() {
+    let plane = Plane::start().await;
+    let warnings = async |key: &str| {
+        let mut statement = everything_where("env", "test");
+        let condition = statement[0]["conditions"]["gateway_group_label"].clone();
+        statement[0]["conditions"] = json!({ key: condition });
+        let spec =
+            PolicySpec { name: key.into(), document: json!({ "statement": statement }), ..PolicySpec::default() };
+        plane.create_policy(&root(), spec).await.unwrap().warnings
+    };
+    let nothing = [
+        "secret_provider_label",
+        "ca_certificate_label",
+        "sni_label",
+        "contact_point_label",
+        "alert_policy_label",
+        "developer_label",
+        "api_product_label",
+    ];
+    for key in nothing {
+        let warnings = warnings(key).await;
+        let told = format!("/statement/0/conditions/{key}: never holds");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&told), "{warnings:?}");
+    }
+    let carried = [
+        "gateway_group_label",
+        "service_label",
+        "consumer_label",
+        "certificate_label",
+        "user_label",
+        "role_label",
+        "permission_policy_label",
+    ];
+    for key in carried {
+        assert_eq!(warnings(key).await, [""; 0], "{key}");
+    }
+}
+
 #[tokio::test]
 async fn a_user_has_the_rights_of_all_its_roles() {
     let plane = Plane::start().await;

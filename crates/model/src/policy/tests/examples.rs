@@ -46,7 +46,7 @@ fn example(name: &str) -> Arc<Policy> {
     let value: Value = serde_json::from_str(&text).expect(name);
     let document = PolicyDocument::parse(&value["policy_document"]).expect(name);
     assert_eq!(document.to_value(), value["policy_document"], "{name} is not in canonical spelling");
-    assert_eq!(document.warnings(ACTIONS), [""; 0], "{name}");
+    assert_eq!(document.warnings(ACTIONS, &ConditionKey::all().collect::<Vec<_>>()), [""; 0], "{name}");
     assert!(value["desc"].as_str().is_some_and(|text| !text.is_empty()), "{name} tells nothing");
     Arc::new(Policy { id: name.into(), name: value["name"].as_str().expect("a name").into(), document })
 }
