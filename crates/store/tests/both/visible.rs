@@ -216,17 +216,18 @@ pub(crate) async fn many_users_have_what_each_of_them_has(f: Fixture) {
 }
 
 pub(crate) async fn roles_are_replaced_as_they_were_read(f: Fixture) {
+    use std::collections::BTreeSet;
     let users = f.store.users();
     let new = NewUser { id: "u".into(), username: "u".into(), username_key: "u".into(), ..NewUser::default() };
     users.create(&NewUser { roles: vec!["viewer_id".into()], ..new }, &entry("a")).await.unwrap();
     assert_eq!(users.first_admin().await.unwrap(), None);
-    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
-    let replace = async |before: &[&str], after: &[&str]| {
-        users.replace_roles("u", &set(before), &set(after), &entry("UpdateUserRole")).await
+    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+    let replace = async |before: BTreeSet<String>, after: BTreeSet<String>| {
+        users.replace_roles("u", &before, &after, &entry("UpdateUserRole")).await
     };
     let both = ["super_admin_id", "viewer_id"];
-    for stale in [&[][..], &["super_admin_id"], &both] {
-        let refused = replace(stale, &[]).await;
+    for stale in [set(&[]), set(&["super_admin_id"]), set(&both)] {
+        let refused = replace(stale, set(&[])).await;
         assert!(matches!(refused, Err(StoreError::Changed { .. })), "{refused:?}");
     }
     let has = async || {
@@ -234,9 +235,9 @@ pub(crate) async fn roles_are_replaced_as_they_were_read(f: Fixture) {
         roles.into_iter().map(|role| role.id).collect::<Vec<_>>()
     };
     assert_eq!(has().await, ["viewer_id"]);
-    replace(&["viewer_id"], &both).await.unwrap();
+    replace(set(&["viewer_id"]), set(&both)).await.unwrap();
     assert_eq!(has().await, both);
-    assert!(matches!(replace(&both, &["none"]).await, Err(StoreError::NotFound { .. })));
+    assert!(matches!(replace(set(&both), set(&["none"])).await, Err(StoreError::NotFound { .. })));
     assert_eq!(has().await, both, "a refused change leaves all as it was");
     let nobody = users.replace_roles("nobody", &set(&[]), &set(&["viewer_id"]), &entry("a")).await;
     assert!(matches!(nobody, Err(StoreError::NotFound { .. })), "{nobody:?}");
