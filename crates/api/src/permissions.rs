@@ -56,7 +56,7 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("PUT", "/api/password", Anybody),
         ("GET", "/api/version", Anybody),
         ("GET", "/api/license", Anybody),
-        ("PUT", "/api/license", Anybody),
+        ("PUT", "/api/license", one(UpdateLicense, ORGANIZATION)),
         ("GET", "/api/schema/core", Anybody),
         ("GET", "/api/plugins", Anybody),
         ("GET", "/apisix/admin/plugins/list", Anybody),

@@ -413,3 +413,19 @@ async fn a_team_leader_gives_its_own_team_s_roles_alone() {
     assign(&bob, &[&other]).await.unwrap();
     assign(&alice, &[]).await.unwrap();
 }
+
+/// Nothing needs one, but it is the organization's: not everybody's to put, and on record.
+#[tokio::test]
+async fn a_licence_is_put_by_whom_it_is_permitted() {
+    let plane = Plane::start().await;
+    let id = user(&plane, "ann").await;
+    plane.assign_roles(&root(), &id, &["viewer_id".into()]).await.unwrap();
+    let refusal = plane.put_license(&act(&plane, "ann").await).await.unwrap_err().to_string();
+    assert!(refusal.contains("iam:UpdateLicense on the organization"), "{refusal}");
+    let admin = plane.admin.as_ref().unwrap();
+    let first_admin = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    plane.put_license(&first_admin).await.unwrap();
+    let log = plane.audit_log(&root(), &Default::default(), store::Direction::Descending, None).await.unwrap().list;
+    let put: Vec<_> = log.iter().filter(|row| row.entry.action == "UpdateLicense").collect();
+    assert_eq!(put.iter().map(|row| row.entry.actor.as_str()).collect::<Vec<_>>(), ["user:admin"]);
+}
