@@ -56,7 +56,7 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("PUT", "/api/password", Anybody),
         ("GET", "/api/version", Anybody),
         ("GET", "/api/license", Anybody),
-        ("PUT", "/api/license", Anybody),
+        ("PUT", "/api/license", one(UpdateLicense, ORGANIZATION)),
         ("GET", "/api/schema/core", Anybody),
         ("GET", "/api/plugins", Anybody),
         ("GET", "/apisix/admin/plugins/list", Anybody),
@@ -111,6 +111,7 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("GET", "/api/users/{user_id}", one(GetUser, USER)),
         ("PATCH", "/api/users/{user_id}", one(UpdateUser, USER)),
         ("DELETE", "/api/users/{user_id}", one(DeleteUser, USER)),
+        // And on each role that is given or taken.
         ("PUT", "/api/users/{user_id}/assigned_roles", one(UpdateUserRole, USER)),
         ("GET", "/api/users/{user_id}/boundaries", one(GetUser, USER)),
         ("PUT", "/api/users/{user_id}/boundaries", one(UpdateUserBoundary, USER)),

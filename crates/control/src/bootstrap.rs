@@ -37,6 +37,7 @@ pub struct FirstAdmin {
 
 pub(crate) async fn first_start(control: &Control) -> Result<Option<FirstAdmin>, ControlError> {
     fill_in_keys(control).await?;
+    free_first_admin(control).await?;
     let settings = control.inner.store.settings();
     if control.within(settings.get(DONE)).await?.is_some() {
         return Ok(None);
@@ -91,6 +92,22 @@ async fn fill_in_keys(control: &Control) -> Result<(), ControlError> {
         made_or_there(control.within_store(users.set_key(&user.id, &key)).await)?;
     }
     Ok(())
+}
+
+/// Versions before let the first admin be given further roles, which can only deny it something: they go.
+async fn free_first_admin(control: &Control) -> Result<(), ControlError> {
+    let store = &control.inner.store;
+    let Some(id) = control.within(store.users().first_admin()).await? else { return Ok(()) };
+    let mut roles = control.within(store.roles().of_users(std::slice::from_ref(&id))).await?;
+    let roles = roles.remove(&id).unwrap_or_default();
+    if roles.iter().map(|role| role.id.as_str()).eq([SUPER_ADMIN]) {
+        return Ok(());
+    }
+    tracing::warn!(user = id, "the first admin has the role Super Admin alone now; it had others, too");
+    let roles = [SUPER_ADMIN.to_owned()];
+    let entry = audit::entry(&Actor::system(), "UpdateUserRole").of("user", &id);
+    let entry = entry.detail(serde_json::json!({ "roles": roles }));
+    control.within(store.users().set_roles(&id, &roles, &entry.into())).await
 }
 
 /// Another replica that started at the same time may have been first.

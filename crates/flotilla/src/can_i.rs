@@ -91,6 +91,9 @@ fn missing(one: &Value) -> Vec<String> {
         lines.push(format!("  {cap} does not allow it"));
     } else if one.get("near_misses").is_some() {
         lines.push("  no role allows it".to_owned());
+    } else if let Some(reason) = one.get("reason").and_then(Value::as_str) {
+        let why = if reason == "inactive" { "the user is not active" } else { "a password must be chosen first" };
+        lines.push(format!("  {why}"));
     }
     for miss in one["near_misses"].as_array().into_iter().flatten() {
         lines.push(format!("  close: {}: {}", statement_text(&miss["statement"]), shortfall(&miss["shortfall"])));
@@ -106,7 +109,8 @@ fn shortfall(shortfall: &Value) -> String {
     if let Some(failed) = shortfall.get("failed").and_then(Value::as_array) {
         let each = failed.iter().map(|condition| {
             let text = |name: &str| condition[name].as_str().unwrap_or("nothing").to_owned();
-            format!("label {} is {}, not {} {}", text("label"), text("found"), text("operator"), text("wanted"))
+            let found = if condition["hidden"] == true { "hidden from you".to_owned() } else { text("found") };
+            format!("label {} is {found}, not {} {}", text("label"), text("operator"), text("wanted"))
         });
         return each.collect::<Vec<_>>().join("; ");
     }

@@ -21,7 +21,7 @@ mod warnings;
 pub use access::{Access, Attached, Cap, Policy, Role};
 pub use condition::{Condition, ConditionKey, LabelMatch, LabelTest, Test};
 pub use document::{Effect, MAX_DOCUMENT_BYTES, MAX_STATEMENTS, PolicyDocument, Statement};
-pub use explain::{Explanation, FailedCondition, Missing, NearMiss, Shortfall, StatementRef, Via};
+pub use explain::{Explanation, FailedCondition, Missing, NearMiss, Shortfall, ShutOut, StatementRef, Via};
 pub use pattern::{MAX_PATTERN_BYTES, Pattern};
 pub use scope::{LabelValue, ListTarget, Predicate, RowArn, Scope};
 pub use target::Target;

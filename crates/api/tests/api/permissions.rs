@@ -34,14 +34,17 @@ enum Outcome {
     Unknown,
     /// 403
     Refused,
-    /// Anything else: what is asked for may be missing or wrong, but it may be asked for.
+    /// What is asked for may be missing or wrong, but it may be asked for.
     Permitted,
+    /// 5xx: nothing that anybody asks for may do that.
+    Broken,
 }
 
 fn outcome(answer: &Answer) -> Outcome {
     match answer.status {
         401 => Outcome::Unknown,
         403 => Outcome::Refused,
+        500.. => Outcome::Broken,
         _ => Outcome::Permitted,
     }
 }
@@ -160,16 +163,29 @@ fn body_for(path: &str) -> Value {
     }
 }
 
+/// What the requests name.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    group: &'a str,
+    id: &'a str,
+}
+
+const USUAL: Named<'_> = Named { group: "default", id: "x" };
+
 async fn ask(api: &Fixture, endpoint: &Endpoint, key: Option<&str>) -> Result<Answer> {
+    ask_for(api, endpoint, key, USUAL).await
+}
+
+async fn ask_for(api: &Fixture, endpoint: &Endpoint, key: Option<&str>, named: Named<'_>) -> Result<Answer> {
     let filled = endpoint.path.split('/').map(|part| match part {
-        "{gateway_group_id}" => "default",
+        "{gateway_group_id}" => named.group,
         "{what}" => "consumer",
-        part if part.starts_with('{') => "x",
+        part if part.starts_with('{') => named.id,
         part => part,
     });
     let mut path = filled.collect::<Vec<_>>().join("/");
     if path.starts_with("/apisix/admin") {
-        path.push_str("?gateway_group_id=default");
+        path.push_str(&format!("?gateway_group_id={}", named.group));
     }
     let request = api.request(endpoint.method.parse()?, &path);
     let request = if endpoint.method == "GET" { request } else { request.json(&body_for(&endpoint.path)) };
@@ -234,7 +250,34 @@ async fn everyone_gets_what_the_table_says() -> Result<()> {
     Ok(())
 }
 
-/// For each endpoint: all rights but the one it takes are not enough, and the refusal names it; that right alone is enough.
+/// The ARN of the table's row for a request that names these.
+fn arn_of(endpoint: &Endpoint, pattern: &str, named: Named<'_>) -> String {
+    let filled = pattern.split('/').map(|part| match part {
+        "{gateway_group_id}" => named.group,
+        // Where the request names no service or consumer it is about what belongs to none as yet.
+        "{service_id}" if !endpoint.path.contains("/services/{") => "*",
+        "{username}" if !endpoint.path.contains("/consumers/{") => "*",
+        part if part.starts_with('{') => named.id,
+        part => part,
+    });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+/// ARNs that differ from this one in one id each.
+fn beside(pattern: &str, arn: &str) -> Vec<String> {
+    let parts: Vec<&str> = arn.split('/').collect();
+    let is_id = pattern.split('/').map(|part| part.starts_with('{') || part == "*");
+    let ids = is_id.enumerate().filter(|(_, is_id)| *is_id).map(|(at, _)| at);
+    let other = |at: usize| {
+        let mut parts = parts.clone();
+        parts[at] = "another";
+        parts.join("/")
+    };
+    ids.map(other).collect()
+}
+
+/// For each endpoint: all rights but the one it takes are not enough, and the refusal names it; that right alone, on what
+/// the table says it is about, is enough; and it is not on anything else.
 #[tokio::test]
 async fn the_named_action_is_what_decides() -> Result<()> {
     let api = Fixture::start().await?;
@@ -246,7 +289,7 @@ async fn the_named_action_is_what_decides() -> Result<()> {
     let (_, token) = token_of(&api, "ann", &[role["value"]["id"].as_str().context("role")?]).await?;
     let mut wrong = Vec::new();
     for endpoint in table() {
-        let Needs::One(actions, _) = &endpoint.needs else { continue };
+        let Needs::One(actions, pattern) = &endpoint.needs else { continue };
         let names: Vec<_> = actions.iter().map(|action| action.name()).collect();
         let but = json!([
             { "effect": "allow", "actions": ["<.*>"], "resources": ["<.*>"] },
@@ -258,8 +301,23 @@ async fn the_named_action_is_what_decides() -> Result<()> {
         if outcome(&answer) != Outcome::Refused || !named {
             wrong.push(format!("without {names:?}: {} {}: {answer:?}", endpoint.method, endpoint.path));
         }
-        let only = json!([{ "effect": "allow", "actions": names, "resources": ["<.*>"] }]);
-        api.put(&format!("/api/permission_policies/{id}"), policy(only)).await?.good()?;
+        let arn = arn_of(&endpoint, pattern, USUAL);
+        let only = |arn: &str| json!([{ "effect": "allow", "actions": names, "resources": [arn] }]);
+        for other in beside(pattern, &arn) {
+            api.put(&format!("/api/permission_policies/{id}"), policy(only(&other))).await?.good()?;
+            let answer = ask(&api, &endpoint, Some(&token)).await?;
+            if outcome(&answer) != Outcome::Refused {
+                wrong.push(format!("with {names:?} on {other}: {} {}: {answer:?}", endpoint.method, endpoint.path));
+            }
+        }
+        api.put(&format!("/api/permission_policies/{id}"), policy(only(&arn))).await?.good()?;
+        let another = Named { group: "another", id: "y" };
+        if arn_of(&endpoint, pattern, another) != arn {
+            let answer = ask_for(&api, &endpoint, Some(&token), another).await?;
+            if outcome(&answer) != Outcome::Refused {
+                wrong.push(format!("another than {arn}: {} {}: {answer:?}", endpoint.method, endpoint.path));
+            }
+        }
         let is_the_group_s_end =
             endpoint.method == "DELETE" && endpoint.path == "/api/gateway_groups/{gateway_group_id}";
         // Two of its parts take two permissions: the policies and the users looked at.
@@ -268,9 +326,27 @@ async fn the_named_action_is_what_decides() -> Result<()> {
         }
         let answer = ask(&api, &endpoint, Some(&token)).await?;
         if outcome(&answer) != Outcome::Permitted {
-            wrong.push(format!("with {names:?} alone: {} {}: {answer:?}", endpoint.method, endpoint.path));
+            wrong.push(format!("with {names:?} on {arn}: {} {}: {answer:?}", endpoint.method, endpoint.path));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Nothing needs one, but it is the organization's: not everybody's to put, and on record.
+#[tokio::test]
+async fn a_licence_is_put_by_whom_it_is_permitted() -> Result<()> {
+    let api = Fixture::start().await?;
+    let (_, viewer) = token_of(&api, "viewer", &["viewer_id"]).await?;
+    let license = json!({ "data": "a secret of theirs" });
+    let put = api.request(Method::PUT, "/api/license").header("X-API-KEY", &viewer).json(&license).send().await?;
+    let refused = read(put).await?;
+    assert!(refused.status == 403 && refused.error().contains("iam:UpdateLicense on the organization"), "{refused:?}");
+    api.put("/api/license", license).await?.good()?;
+    let on_record = api.get("/api/audit_logs?event_type=UpdateLicense").await?.good()?.body;
+    let row = &on_record["list"][0];
+    let facts = (&on_record["total"], &row["actor"], &row["resource_type"]);
+    assert_eq!(facts, (&json!(1), &json!("user:admin"), &json!("license")));
+    assert!(!on_record.to_string().contains("a secret of theirs"), "{on_record}");
     Ok(())
 }

@@ -421,3 +421,30 @@ async fn the_server_tells_what_it_does() -> Result<()> {
     }
     Ok(())
 }
+
+/// By another role somebody could deny it what it may do.
+#[tokio::test]
+async fn the_first_admin_is_given_no_further_role() -> Result<()> {
+    let provider = Provider::start().await?;
+    let admin = id(&provider.find("/Users", "userName eq \"admin\"").await?["Resources"][0])?;
+    let ann = provider.user("ann").await?;
+    let of = |ids: &[&String]| ids.iter().map(|id| json!({ "value": id })).collect::<Vec<_>>();
+    let group = provider.make("/Groups", json!({ "displayName": "g", "members": of(&[&ann]) })).await?;
+    let path = format!("/Groups/{}", id(&group)?);
+    let refused = [
+        provider.send("POST", "/Groups", Some(json!({ "displayName": "h", "members": of(&[&ann, &admin]) }))).await?,
+        provider.patch(&path, json!([{ "op": "add", "path": "members", "value": of(&[&admin]) }])).await?,
+        provider.patch(&path, json!([{ "op": "replace", "path": "members", "value": of(&[&admin, &ann]) }])).await?,
+        provider.send("PUT", &path, Some(json!({ "displayName": "g", "members": of(&[&admin]) }))).await?,
+    ];
+    for (number, answer) in refused.iter().enumerate() {
+        assert_eq!(scim_type(answer).0, 403, "{number}: {answer:?}");
+        let detail = answer.body["detail"].as_str().context("detail")?;
+        assert!(detail.ends_with("the first admin has the role Super Admin and no other"), "{detail}");
+    }
+    assert_eq!(members(&provider.get(&path).await?), [&ann]);
+    assert_eq!(provider.find("/Groups", "displayName eq \"h\"").await?["totalResults"], 0, "nothing of it is done");
+    let roles = provider.get(&format!("/Users/{admin}")).await?["groups"].clone();
+    assert_eq!((roles.as_array().map(Vec::len), &roles[0]["display"]), (Some(1), &json!("Super Admin")));
+    Ok(())
+}

@@ -129,7 +129,7 @@ actions! {
     UpdateLoginOption = ["iam:UpdateLoginOption"];
     /// Remove a login option with the users who come by it.
     DeleteLoginOption = ["iam:DeleteLoginOption"];
-    /// Put a licence.
+    /// Put a licence; nothing here needs one.
     UpdateLicense = ["iam:UpdateLicense"];
     /// See whether provisioning by SCIM is on, and since when there is a token.
     GetScimProvisioning = ["iam:GetSCIMProvisioning"];

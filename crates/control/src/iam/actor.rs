@@ -6,6 +6,8 @@ use model::GroupId;
 use model::policy::Access;
 use store::{Credential, RequestContext};
 
+use super::rules::SUPER_ADMIN;
+
 /// An authenticated caller. Only this module's neighbours make one.
 #[derive(Debug, Clone)]
 pub struct Actor {
@@ -82,6 +84,12 @@ impl Actor {
     /// What it may do.
     pub(crate) fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Whether it may give, take and touch the role Super Admin: it has that role itself, whole, or is the control plane.
+    /// To be allowed everything is not enough, for who writes policies can allow itself that.
+    pub(super) fn is_super_admin(&self) -> bool {
+        self.kind == ActorKind::System || self.access.holds_whole(SUPER_ADMIN)
     }
 
     /// The one group an admin key is good for.

@@ -71,8 +71,8 @@ impl Control {
             ControlError::Conflict(text)
         };
         let Some(id) = actor.user_id() else { return Err(refused("you are no user")) };
-        if !actor.access().is_unlimited() {
-            return Err(refused("you are no Super Admin"));
+        if !actor.is_super_admin() || !actor.access().is_unlimited() {
+            return Err(refused("you are no Super Admin, or something limits you"));
         }
         let Some(external) = self.user(id).await?.external else {
             return Err(refused(

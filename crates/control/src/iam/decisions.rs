@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::GroupId;
-use model::policy::{Access, Explanation, Scope};
+use model::policy::{Access, Explanation, Scope, ShutOut};
 use serde_json::Value;
 use store::iam::access::{Grant, GrantingRole};
+use store::iam::roles::Role;
 use store::iam::users::{User, UserFilter};
 use store::{Direction, Listed, Page};
 
@@ -22,6 +23,8 @@ const MAX_USERS: u32 = 1_000;
 const USERS_AT_ONCE: usize = 100;
 /// Questions of one simulation.
 const MAX_QUESTIONS: usize = 200;
+/// Roles that a new policy is given to in one simulation.
+const MAX_ROLES: usize = 200;
 
 /// May somebody do this to that?
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +64,8 @@ pub struct Difference {
 }
 
 impl Control {
-    /// Why the actor itself, or another user, may or may not do something. Asking about others takes
-    /// [`Action::GetUser`] on them.
+    /// Why the actor itself, or another user, may or may not do something now. Asking about others takes
+    /// [`Action::GetUser`] on them. Labels of what the actor may not see are not told.
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
@@ -72,14 +75,19 @@ impl Control {
         user: Option<&str>,
         question: &Question,
     ) -> Result<Explanation, ControlError> {
-        let facts = self.facts_of(&question.object, Coming::default()).await?;
-        let explained = |access: &Access| access.explain(question.action.names(), &facts.target());
-        let Some(user) = user.filter(|user| actor.user_id() != Some(user)) else {
-            return Ok(explained(actor.access()));
+        let facts = self.facts_shown_to(actor, &question.object).await?;
+        let (names, target) = (question.action.names(), facts.target());
+        let explained = |access: &Access, shut_out: Option<ShutOut>| match shut_out {
+            Some(reason) => Explanation::shut_out(reason, names, &target),
+            None => access.explain(names, &target),
         };
-        self.get_user(actor, user).await?;
-        let (_, grants) = self.within(self.inner.store.grants().of(user)).await?;
-        Ok(explained(&self.inner.rules.compile(&grants)?))
+        let Some(user) = user.filter(|user| actor.user_id() != Some(user)) else {
+            let must_choose = actor.must_change_password().then_some(ShutOut::MustChangePassword);
+            return Ok(explained(actor.access(), must_choose));
+        };
+        let user = self.get_user(actor, user).await?.user;
+        let (_, grants) = self.within(self.inner.store.grants().of(&user.id)).await?;
+        Ok(explained(&self.inner.rules.compile(&grants)?, shut_out(&user)))
     }
 
     /// The users who may see a group, of the first thousand that the actor may see.
@@ -125,14 +133,17 @@ impl Control {
             return Err(ControlError::fault("/questions", format!("must hold 1 to {MAX_QUESTIONS} questions")));
         }
         change.check()?;
-        let asked = self.asked(questions).await?;
+        self.check_named(change).await?;
+        let asked = self.asked(actor, questions).await?;
         let first = UserFilter { page: Some(Page::new(1, MAX_USERS)), ..UserFilter::default() };
         let users = self.within(self.inner.store.users().list(&first, &Scope::Everything)).await?;
         let is_partial = users.total > u64::from(MAX_USERS);
         let mut simulation = Simulation { differences: Vec::new(), users: users.list.len(), is_partial };
         for users in users.list.chunks(USERS_AT_ONCE) {
+            let roles = self.roles_that_count(change, users).await?;
             for (user, grants) in self.with_grants(users).await? {
-                let Some(changed) = change.applied_to(&grants) else { continue };
+                let roles = roles.get(&user.id).map_or(&[][..], Vec::as_slice);
+                let Some(changed) = change.applied_to(&grants, roles) else { continue };
                 let (now, then) = (self.inner.rules.compile(&grants)?, self.inner.rules.compile_apart(&changed)?);
                 simulation.differences.extend(differences(user, &now, &then, &asked));
             }
@@ -147,12 +158,58 @@ impl Control {
         Ok(users.iter().map(|user| (user, grants.remove(&user.id).unwrap_or_default())).collect())
     }
 
-    async fn asked<'a>(&self, questions: &'a [Question]) -> Result<Vec<(&'a Question, Facts)>, ControlError> {
+    /// The roles of the users, by user: a new policy is for those who have a role, whatever else the role has.
+    async fn roles_that_count(
+        &self,
+        change: &PolicyChange,
+        users: &[User],
+    ) -> Result<BTreeMap<String, Vec<Role>>, ControlError> {
+        if change.policy.is_some() {
+            return Ok(BTreeMap::new());
+        }
+        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
+        self.within(self.inner.store.roles().of_users(&ids)).await
+    }
+
+    /// What a change names must be there: of nothing no difference would be told.
+    async fn check_named(&self, change: &PolicyChange) -> Result<(), ControlError> {
+        let not_there = |error, pointer: &str| match error {
+            ControlError::NotFound { what, .. } => ControlError::fault(pointer, format!("must be the id of a {what}")),
+            other => other,
+        };
+        if let Some(policy) = &change.policy {
+            let found = self.within(self.inner.store.policies().get(policy)).await;
+            return found.map(drop).map_err(|error| not_there(error, "/permission_policy_id"));
+        }
+        if change.roles.len() > MAX_ROLES {
+            return Err(ControlError::fault("/roles", format!("must hold at most {MAX_ROLES} roles")));
+        }
+        for (number, role) in change.roles.iter().enumerate() {
+            let found = self.within(self.inner.store.roles().get(role)).await;
+            found.map_err(|error| not_there(error, &format!("/roles/{number}")))?;
+        }
+        Ok(())
+    }
+
+    async fn asked<'a>(
+        &self,
+        actor: &Actor,
+        questions: &'a [Question],
+    ) -> Result<Vec<(&'a Question, Facts)>, ControlError> {
         let mut asked = Vec::with_capacity(questions.len());
         for question in questions {
-            asked.push((question, self.facts_of(&question.object, Coming::default()).await?));
+            asked.push((question, self.facts_shown_to(actor, &question.object).await?));
         }
         Ok(asked)
+    }
+}
+
+/// Why a user may do nothing now, if so.
+fn shut_out(user: &User) -> Option<ShutOut> {
+    match user {
+        User { active: false, .. } => Some(ShutOut::Inactive),
+        User { must_change_password: true, .. } => Some(ShutOut::MustChangePassword),
+        _ => None,
     }
 }
 
@@ -194,31 +251,25 @@ impl PolicyChange {
         parsed.map(drop).map_err(|faults| within_pointer("/policy_document", faults).into())
     }
 
-    /// A user's grants after the change; none when it does not concern the user.
-    fn applied_to(&self, grants: &[Grant]) -> Option<Vec<Grant>> {
+    /// The grants of a user with these roles after the change; none when it does not concern the user.
+    fn applied_to(&self, grants: &[Grant], roles: &[Role]) -> Option<Vec<Grant>> {
         match (&self.policy, &self.document) {
             (Some(policy), document) => {
                 grants.iter().any(|grant| grant.policy == *policy).then(|| replaced(grants, policy, document.as_ref()))
             }
-            (None, Some(document)) => self.added(grants, document),
+            (None, Some(document)) => self.added(grants, roles, document),
             (None, None) => None,
         }
     }
 
-    fn added(&self, grants: &[Grant], document: &Value) -> Option<Vec<Grant>> {
-        let roles: BTreeMap<&str, &GrantingRole> =
-            grants.iter().filter_map(|grant| grant.role.as_ref()).map(|role| (role.id.as_str(), role)).collect();
-        let gaining: Vec<Grant> = self
-            .roles
-            .iter()
-            .filter_map(|role| roles.get(role.as_str()))
-            .map(|role| Grant {
-                role: Some((*role).clone()),
-                policy: "new".to_owned(),
-                name: "new".to_owned(),
-                document: document.to_string(),
-            })
-            .collect();
+    fn added(&self, grants: &[Grant], roles: &[Role], document: &Value) -> Option<Vec<Grant>> {
+        let gaining = roles.iter().filter(|role| self.roles.contains(&role.id)).map(|role| Grant {
+            role: Some(GrantingRole { id: role.id.clone(), name: role.name.clone() }),
+            policy: "new".to_owned(),
+            name: "new".to_owned(),
+            document: document.to_string(),
+        });
+        let gaining: Vec<Grant> = gaining.collect();
         (!gaining.is_empty()).then(|| grants.iter().cloned().chain(gaining).collect())
     }
 }

@@ -48,7 +48,7 @@ impl Control {
         self.authorise(actor, Action::CreateLoginOption, &Object::Organization, Coming::default()).await?;
         keep_secrets(&mut spec, &Value::Null, rules)?;
         self.check_login_option(&spec, rules).await?;
-        if maps_super_admin(&spec) && !actor.access().is_unlimited() {
+        if maps_super_admin(&spec) && !actor.is_super_admin() {
             return Err(only_for_super_admins(actor, Action::CreateLoginOption));
         }
         let id = uuid::Uuid::new_v4().to_string();
@@ -104,7 +104,7 @@ impl Control {
         }
         keep_secrets(&mut spec, &before.spec.config, rules)?;
         self.check_login_option(&spec, rules).await?;
-        if maps_super_admin(&spec) && !actor.access().is_unlimited() {
+        if maps_super_admin(&spec) && !actor.is_super_admin() {
             return Err(only_for_super_admins(actor, Action::UpdateLoginOption));
         }
         if before.spec.enabled && !spec.enabled {
@@ -163,7 +163,7 @@ impl Control {
         self.authorise(actor, action, &Object::Organization, Coming::default()).await?;
         let options = self.inner.store.login_options();
         let option = self.within(options.get(id)).await?;
-        if actor.access().is_unlimited() {
+        if actor.is_super_admin() {
             return Ok(option);
         }
         if maps_super_admin(&option.spec) || self.within(options.has_holder_of(id, SUPER_ADMIN)).await? {

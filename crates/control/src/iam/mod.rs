@@ -14,6 +14,7 @@ mod authorise;
 mod built_in_login;
 mod decisions;
 mod group_keys;
+mod license;
 mod login;
 mod login_options;
 mod object;

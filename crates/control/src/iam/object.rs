@@ -8,6 +8,17 @@ use super::actor::Actor;
 use crate::control::Control;
 use crate::error::ControlError;
 
+/// The condition keys whose labels something carries: no others are ever in [`Facts`].
+pub(super) const LABELLED: [ConditionKey; 7] = [
+    ConditionKey::GatewayGroupLabel,
+    ConditionKey::ServiceLabel,
+    ConditionKey::ConsumerLabel,
+    ConditionKey::CertificateLabel,
+    ConditionKey::UserLabel,
+    ConditionKey::RoleLabel,
+    ConditionKey::PermissionPolicyLabel,
+];
+
 /// One thing that an action is done to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object {
@@ -132,6 +143,27 @@ impl Object {
         }
     }
 
+    /// What shows its own labels; none when it is not there yet or has none of its own.
+    fn shown_by(&self) -> Option<Action> {
+        match self {
+            Object::Service(_, Some(_)) => Some(Action::GetPublishedService),
+            Object::Consumer(_, Some(_)) => Some(Action::GetConsumer),
+            Object::Certificate(_, Some(_)) => Some(Action::GetCertificate),
+            Object::User(Some(_)) => Some(Action::GetUser),
+            Object::Role(Some(_)) => Some(Action::GetRole),
+            Object::Policy(Some(_)) => Some(Action::GetPermissionPolicy),
+            Object::Service(_, None)
+            | Object::Consumer(_, None)
+            | Object::Certificate(_, None)
+            | Object::User(None)
+            | Object::Role(None)
+            | Object::Policy(None)
+            | Object::Group(_)
+            | Object::NewGroup
+            | Object::Organization => None,
+        }
+    }
+
     /// The condition key of its own labels.
     fn label_key(&self) -> Option<ConditionKey> {
         match self {
@@ -168,6 +200,8 @@ pub(super) struct Facts {
     arns: Vec<String>,
     labels: Vec<(ConditionKey, Labels)>,
     boundaries: Option<Vec<String>>,
+    /// What explanations do not tell of.
+    hidden: Vec<ConditionKey>,
 }
 
 impl Facts {
@@ -179,6 +213,9 @@ impl Facts {
         }
         for (key, labels) in &self.labels {
             target = target.labelled(*key, labels);
+        }
+        for key in &self.hidden {
+            target = target.hiding(*key);
         }
         match &self.boundaries {
             Some(boundaries) => target.bounded_by(boundaries),
@@ -197,7 +234,30 @@ impl Control {
             let own = self.own_labels(object).await?;
             labels.push((key, own.or_else(|| coming.labels.cloned()).unwrap_or_default()));
         }
-        Ok(Facts { arns: object.arns(), labels, boundaries: self.boundaries(object, coming).await? })
+        let (arns, boundaries) = (object.arns(), self.boundaries(object, coming).await?);
+        Ok(Facts { arns, labels, boundaries, hidden: Vec::new() })
+    }
+
+    /// The same for explanations to `asker`: labels and boundaries of what it may not see are decided by and not told.
+    pub(super) async fn facts_shown_to(&self, asker: &Actor, object: &Object) -> Result<Facts, ControlError> {
+        let mut facts = self.facts_of(object, Coming::default()).await?;
+        if asker.access().is_unlimited() {
+            return Ok(facts);
+        }
+        if let Some(group) = object.group() {
+            let of_group = self.facts_of(&Object::Group(group.clone()), Coming::default()).await?;
+            if !asker.access().allows(Action::GetGatewayGroup.names(), &of_group.target()) {
+                facts.hidden.push(ConditionKey::GatewayGroupLabel);
+            }
+        }
+        let is_itself = matches!(object, Object::User(Some(id)) if asker.user_id() == Some(id));
+        let sees = |action: Action| is_itself || asker.access().allows(action.names(), &facts.target());
+        if let (Some(key), Some(action)) = (object.label_key(), object.shown_by())
+            && !sees(action)
+        {
+            facts.hidden.extend([key, ConditionKey::PermissionBoundaries]);
+        }
+        Ok(facts)
     }
 
     async fn own_labels(&self, object: &Object) -> Result<Option<Labels>, ControlError> {
@@ -225,10 +285,7 @@ impl Control {
     async fn boundaries(&self, object: &Object, coming: Coming<'_>) -> Result<Option<Vec<String>>, ControlError> {
         match (object, coming.boundaries) {
             (Object::User(_), Some(boundaries)) => Ok(Some(boundaries.to_vec())),
-            (Object::User(Some(id)), None) => {
-                let policies = self.within(self.inner.store.policies().boundaries_of(id)).await?;
-                Ok(Some(policies.into_iter().map(|policy| policy.id).collect()))
-            }
+            (Object::User(Some(id)), None) => self.within(self.inner.store.policies().boundary_ids(id)).await.map(Some),
             (Object::User(None), None) => Ok(Some(Vec::new())),
             _ => Ok(None),
         }

@@ -9,7 +9,7 @@ use store::iam::policies::PolicySpec as StoredSpec;
 
 use super::action::Action;
 use super::actor::Actor;
-use super::object::{Coming, Object, Rows};
+use super::object::{Coming, LABELLED, Object, Rows};
 use super::roles::NamedFilter;
 use crate::audit;
 use crate::control::Control;
@@ -34,7 +34,7 @@ pub struct PolicySpec {
 pub struct SavedPolicy {
     /// The policy.
     pub policy: Policy,
-    /// Statements that match nothing there could ever be.
+    /// What of its statements can match nothing there is.
     pub warnings: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ fn checked(spec: PolicySpec) -> Result<(StoredSpec, Vec<String>), ControlError> 
             return Err(Faults(faults).into());
         }
     };
-    let warnings = document.warnings(&Action::known_names());
+    let warnings = document.warnings(&Action::known_names(), &LABELLED);
     let PolicySpec { name, description, labels, .. } = spec;
     Ok((StoredSpec { name, description, labels, document: document.to_value().to_string() }, warnings))
 }

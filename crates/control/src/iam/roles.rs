@@ -69,13 +69,14 @@ impl Control {
         self.within(self.inner.store.roles().delete(id, &entry.into())).await
     }
 
-    /// The policies of a role by name.
+    /// The policies of a role by name, as far as the actor may see them.
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn policies_of_role(&self, actor: &Actor, id: &str) -> Result<Vec<Policy>, ControlError> {
         self.get_role(actor, id).await?;
-        self.within(self.inner.store.policies().of_role(id)).await
+        let scope = self.scope(actor, Action::GetPermissionPolicy, &Rows::Policies).await?;
+        self.within(self.inner.store.policies().of_role(id, &scope)).await
     }
 
     /// Adds policies to a role and takes others away.

@@ -1,17 +1,20 @@
 //! Users: inviting, changing, removing, what they are given.
 
+use std::collections::BTreeSet;
+
 use model::{Labels, policy::Scope};
-use store::Listed;
 use store::iam::policies::Policy;
 use store::iam::roles::Role;
 use store::iam::sessions::Session as OpenSession;
 use store::iam::users::NewUser;
 pub use store::iam::users::{User, UserFilter, UserPatch};
+use store::{Listed, StoreError};
 
 use super::action::Action;
 use super::actor::Actor;
 use super::login;
 use super::object::{Coming, Object, Rows};
+use super::provisioning::{ATTEMPTS, changed_meanwhile};
 use super::rules::SUPER_ADMIN;
 use super::{authorise, usernames};
 use crate::audit;
@@ -99,9 +102,7 @@ impl Control {
         if actor.user_id() != Some(id) {
             self.authorise(actor, Action::GetUser, &Object::User(Some(id.to_owned())), Coming::default()).await?;
         }
-        let user = self.user(id).await?;
-        let mut roles = self.within(self.inner.store.roles().of_users(&[id.to_owned()])).await?;
-        Ok(Member { roles: roles.remove(id).unwrap_or_default(), user })
+        Ok(Member { user: self.user(id).await?, roles: self.roles_of(id).await? })
     }
 
     /// Changes what the patch names.
@@ -151,32 +152,46 @@ impl Control {
         self.within(self.inner.store.users().set_password(id, &hash, true, &entry.into())).await
     }
 
-    /// Replaces a user's roles. The role Super Admin is handed out, and taken, by those who have it alone.
+    /// Replaces a user's roles. It takes [`Action::UpdateUserRole`] on the user and on every role that is given or taken;
+    /// the role Super Admin is handed out, and taken, by those who have it alone.
     ///
     /// # Errors
-    /// [`ControlError::Conflict`] when the first admin would lose its role, [`ControlError::NotFound`],
+    /// [`ControlError::Conflict`] when the first admin would have anything but its role, [`ControlError::NotFound`],
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn assign_roles(&self, actor: &Actor, id: &str, roles: &[String]) -> Result<(), ControlError> {
         let user = self.user_for(actor, Action::UpdateUserRole, id).await?;
-        let gives_all = roles.iter().any(|role| role == SUPER_ADMIN);
-        if user.root && !gives_all {
-            return Err(ControlError::Conflict("the first admin keeps the role Super Admin".to_owned()));
+        let wanted: BTreeSet<String> = roles.iter().cloned().collect();
+        if user.root && !wanted.iter().eq([SUPER_ADMIN]) {
+            return Err(ControlError::Conflict("the first admin has the role Super Admin and no other".to_owned()));
         }
-        if gives_all && !actor.access().is_unlimited() {
+        if wanted.contains(SUPER_ADMIN) && !actor.is_super_admin() {
             return Err(only_for_super_admins(actor, Action::UpdateUserRole, id));
         }
-        let detail = serde_json::json!({ "roles": roles });
-        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username).detail(detail);
-        self.within(self.inner.store.users().set_roles(id, roles, &entry.into())).await
+        let detail = serde_json::json!({ "roles": wanted });
+        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username).detail(detail).into();
+        for _ in 0..ATTEMPTS {
+            let before: BTreeSet<String> = self.roles_of(id).await?.into_iter().map(|role| role.id).collect();
+            for role in before.symmetric_difference(&wanted) {
+                let object = Object::Role(Some(role.clone()));
+                self.authorise(actor, Action::UpdateUserRole, &object, Coming::default()).await?;
+            }
+            match self.within_store(self.inner.store.users().replace_roles(id, &before, &wanted, &entry)).await {
+                // Another write came between: what is given and taken now is another thing to ask for.
+                Err(StoreError::Changed { .. }) => {}
+                replaced => return Ok(replaced?),
+            }
+        }
+        Err(changed_meanwhile("user", id))
     }
 
-    /// A user's boundaries by name.
+    /// A user's boundaries by name, as far as the actor may see them.
     ///
     /// # Errors
     /// [`ControlError::NotFound`], [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn boundaries_of(&self, actor: &Actor, id: &str) -> Result<Vec<Policy>, ControlError> {
         self.get_user(actor, id).await?;
-        self.within(self.inner.store.policies().boundaries_of(id)).await
+        let scope = self.scope(actor, Action::GetPermissionPolicy, &Rows::Policies).await?;
+        self.within(self.inner.store.policies().boundaries_of(id, &scope)).await
     }
 
     /// Replaces a user's boundaries: policies of which at least one must allow whatever it does.
@@ -238,13 +253,16 @@ impl Control {
     pub(super) async fn user_for(&self, actor: &Actor, action: Action, id: &str) -> Result<User, ControlError> {
         self.authorise(actor, action, &Object::User(Some(id.to_owned())), Coming::default()).await?;
         let user = self.user(id).await?;
-        if !actor.access().is_unlimited() {
-            let roles = self.within(self.inner.store.roles().of_users(&[id.to_owned()])).await?;
-            if roles.get(id).is_some_and(|roles| roles.iter().any(|role| role.id == SUPER_ADMIN)) {
-                return Err(only_for_super_admins(actor, action, id));
-            }
+        if !actor.is_super_admin() && self.roles_of(id).await?.iter().any(|role| role.id == SUPER_ADMIN) {
+            return Err(only_for_super_admins(actor, action, id));
         }
         Ok(user)
+    }
+
+    /// A user's roles by name.
+    pub(super) async fn roles_of(&self, id: &str) -> Result<Vec<Role>, ControlError> {
+        let mut roles = self.within(self.inner.store.roles().of_users(&[id.to_owned()])).await?;
+        Ok(roles.remove(id).unwrap_or_default())
     }
 }
 

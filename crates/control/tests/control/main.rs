@@ -4,9 +4,11 @@
 mod audit;
 mod batches;
 mod configuration;
+mod decisions;
 mod fleet;
 mod identity;
 mod permissions;
 mod postgres;
 mod replicas;
+mod super_admins;
 mod support;

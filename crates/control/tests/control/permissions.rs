@@ -3,8 +3,7 @@
 use control::ControlError;
 use control::groups::{GroupFilter, GroupPatch, GroupSpec};
 use control::iam::{
-    Action, Actor, GroupKeySpec, Invitation, Object, PolicyChange, PolicySpec, Question, RequestContext, RoleSpec,
-    TokenSpec, UserFilter, UserPatch, UserSpec,
+    Actor, GroupKeySpec, Invitation, PolicySpec, RequestContext, RoleSpec, TokenSpec, UserFilter, UserPatch,
 };
 use model::{GroupId, Kind, Labels};
 use serde_json::{Value, json};
@@ -13,19 +12,19 @@ use store::instances::InstanceFilter;
 
 use crate::support::{Plane, below, default_group, key, root, route, service};
 
-const PASSWORD: &str = "a passphrase of their own";
+pub(crate) const PASSWORD: &str = "a passphrase of their own";
 
-fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-async fn group(plane: &Plane, name: &str, pairs: &[(&str, &str)]) -> GroupId {
+pub(crate) async fn group(plane: &Plane, name: &str, pairs: &[(&str, &str)]) -> GroupId {
     let spec = GroupSpec { name: name.into(), labels: labels(pairs), ..GroupSpec::default() };
     plane.create_group(&root(), spec).await.unwrap().id
 }
 
 /// A user who chose its password, and its id.
-async fn user(plane: &Plane, name: &str) -> String {
+pub(crate) async fn user(plane: &Plane, name: &str) -> String {
     let invitation = Invitation { username: name.into(), password: "once".into(), ..Invitation::default() };
     let id = plane.invite_user(&root(), invitation).await.unwrap().id;
     let actor = plane.login(name, "once").await.unwrap().actor;
@@ -33,18 +32,18 @@ async fn user(plane: &Plane, name: &str) -> String {
     id
 }
 
-async fn act(plane: &Plane, name: &str) -> Actor {
+pub(crate) async fn act(plane: &Plane, name: &str) -> Actor {
     plane.authenticate_password(name, PASSWORD).await.unwrap()
 }
 
-async fn policy(plane: &Plane, name: &str, statement: Value) -> String {
+pub(crate) async fn policy(plane: &Plane, name: &str, statement: Value) -> String {
     let document = json!({ "statement": statement });
     let spec = PolicySpec { name: name.into(), document, ..PolicySpec::default() };
     plane.create_policy(&root(), spec).await.unwrap().policy.id
 }
 
 /// A role of this name with one policy of these statements, given to the user.
-async fn grant(plane: &Plane, user: &str, name: &str, statement: Value) -> String {
+pub(crate) async fn grant(plane: &Plane, user: &str, name: &str, statement: Value) -> String {
     let policy = policy(plane, name, statement).await;
     let spec = RoleSpec { name: name.into(), ..RoleSpec::default() };
     let role = plane.create_role(&root(), &spec, &[policy]).await.unwrap().id;
@@ -52,13 +51,13 @@ async fn grant(plane: &Plane, user: &str, name: &str, statement: Value) -> Strin
     role
 }
 
-fn everything_where(label: &str, value: &str) -> Value {
+pub(crate) fn everything_where(label: &str, value: &str) -> Value {
     json!([{ "effect": "allow", "actions": ["<.*>"], "resources": ["arn:api7:gateway:gatewaygroup/<.*>"],
         "conditions": { "gateway_group_label": {
             "type": "MatchLabel", "options": { "key": label, "operator": "exact_match", "value": value } } } }])
 }
 
-fn is_refused<T>(outcome: &Result<T, ControlError>) -> bool {
+pub(crate) fn is_refused<T>(outcome: &Result<T, ControlError>) -> bool {
     matches!(outcome, Err(ControlError::Forbidden(_)))
 }
 
@@ -201,35 +200,6 @@ async fn a_boundary_caps_and_a_denial_wins() {
 }
 
 #[tokio::test]
-async fn the_first_admin_and_super_admins_are_safe() {
-    let plane = Plane::start().await;
-    let admin = plane.admin.as_ref().unwrap();
-    let root_user = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
-    let root_id = root_user.user_id().unwrap().to_owned();
-    let is_conflict = |outcome: Result<(), ControlError>| matches!(outcome, Err(ControlError::Conflict(_)));
-    assert!(is_conflict(plane.delete_user(&root_user, &root_id).await));
-    assert!(is_conflict(plane.assign_roles(&root_user, &root_id, &[]).await));
-    let off = UserPatch { active: Some(false), ..UserPatch::default() };
-    assert!(is_conflict(plane.update_user(&root_user, &root_id, &off).await.map(drop)));
-
-    let id = user(&plane, "ann").await;
-    let manager = json!([{ "effect": "allow", "actions": ["iam:<.*>"], "resources": ["<.*>"] }]);
-    grant(&plane, &id, "manager of people", manager).await;
-    let ann = act(&plane, "ann").await;
-    assert!(is_refused(&plane.assign_roles(&ann, &id, &["super_admin_id".into()]).await), "she makes herself one");
-    assert!(is_refused(&plane.reset_password(&ann, &root_id, "guessed").await));
-    let bob = user(&plane, "bob").await;
-    plane.reset_password(&ann, &bob, "again").await.unwrap();
-    for built_in in ["super_admin_id", "viewer_id"] {
-        let renamed =
-            plane.update_role(&root_user, built_in, &RoleSpec { name: "x".into(), ..Default::default() }).await;
-        assert!(matches!(renamed, Err(ControlError::Conflict(_))));
-    }
-    let spec = PolicySpec { name: "x".into(), document: json!({}), ..PolicySpec::default() };
-    assert!(plane.update_policy(&root_user, "super-admin-permission-policy", spec).await.is_err());
-}
-
-#[tokio::test]
 async fn a_viewer_sees_everything_and_changes_nothing() {
     let plane = Plane::start().await;
     let id = user(&plane, "ann").await;
@@ -349,60 +319,6 @@ async fn admin_keys_have_rights_and_ends_of_their_own() {
 }
 
 #[tokio::test]
-async fn decisions_are_explained_and_simulated() {
-    let plane = Plane::start().await;
-    let test = group(&plane, "test", &[("env", "test")]).await;
-    let id = user(&plane, "ann").await;
-    let role = grant(&plane, &id, "testers", everything_where("env", "test")).await;
-    let ann = act(&plane, "ann").await;
-    let ask = |object| Question { action: Action::UpdateGatewayGroup, object };
-    let allowed = plane.explain(&ann, None, &ask(Object::Group(test.clone()))).await.unwrap();
-    assert!(allowed.allowed && allowed.decided_by[0].policy_name == "testers", "{allowed:?}");
-    let denied = plane.explain(&root(), Some(&id), &ask(Object::Group(default_group()))).await.unwrap();
-    assert!(!denied.allowed && !denied.missing.is_empty(), "{denied:?}");
-    let bob = user(&plane, "bob").await;
-    let about_bob = plane.explain(&ann, Some(&bob), &ask(Object::Group(test.clone()))).await;
-    assert!(is_refused(&about_bob));
-
-    let document = json!({ "statement": everything_where("env", "none") });
-    let saved = plane.policies_of_role(&root(), &role).await.unwrap().remove(0).id;
-    let change = PolicyChange { policy: Some(saved), document: Some(document), roles: Vec::new() };
-    let questions = [ask(Object::Group(test.clone())), ask(Object::Group(default_group()))];
-    let simulation = plane.simulate_policy(&root(), &change, &questions).await.unwrap();
-    assert_eq!(simulation.differences.len(), 1, "{simulation:?}");
-    let difference = &simulation.differences[0];
-    assert_eq!((difference.username.as_str(), difference.now.allowed, difference.then.allowed), ("ann", true, false));
-    let still = plane.explain(&ann, None, &ask(Object::Group(test))).await.unwrap();
-    assert!(still.allowed, "a simulation changes nothing");
-}
-
-/// More than are read at once: each has what is its own, and none is left out.
-#[tokio::test]
-async fn many_users_are_looked_at_one_by_one() {
-    let plane = Plane::start().await;
-    let test = group(&plane, "test", &[("env", "test")]).await;
-    let mut ids = Vec::new();
-    for number in 0..130 {
-        let (username, attributes) = (format!("user-{number:03}"), "{}".to_owned());
-        let spec = UserSpec { username, attributes, active: true, ..UserSpec::default() };
-        let made = plane.provision_user(&root(), spec).await.unwrap();
-        ids.push(made.provisioned.user.id);
-    }
-    let role = grant(&plane, &ids[7], "testers", everything_where("env", "test")).await;
-    plane.assign_roles(&root(), &ids[121], std::slice::from_ref(&role)).await.unwrap();
-    let permitted = plane.permitted_users(&root(), &test).await.unwrap().list;
-    let names: Vec<_> = permitted.iter().map(|user| user.username.as_str()).filter(|name| *name != "admin").collect();
-    assert_eq!(names, ["user-007", "user-121"]);
-
-    let saved = plane.policies_of_role(&root(), &role).await.unwrap().remove(0).id;
-    let gone = PolicyChange { policy: Some(saved), document: None, roles: Vec::new() };
-    let questions = [Question { action: Action::UpdateGatewayGroup, object: Object::Group(test) }];
-    let simulation = plane.simulate_policy(&root(), &gone, &questions).await.unwrap();
-    let changed: Vec<_> = simulation.differences.iter().map(|one| one.username.as_str()).collect();
-    assert_eq!(changed, ["user-121", "user-007"]);
-}
-
-#[tokio::test]
 async fn a_wrong_policy_is_refused_with_every_fault_and_an_odd_one_warned_of() {
     let plane = Plane::start().await;
     let document = json!({ "statement": [{ "effect": "permit", "actions": [], "resources": ["<("] }] });
@@ -419,4 +335,124 @@ async fn a_wrong_policy_is_refused_with_every_fault_and_an_odd_one_warned_of() {
     let odd = PolicySpec { name: "odd".into(), document, ..PolicySpec::default() };
     let saved = plane.create_policy(&root(), odd).await.unwrap();
     assert_eq!(saved.warnings.len(), 1, "{:?}", saved.warnings);
+}
+
+/// A condition on what nothing carries labels for never holds, so that a denial by it denies nothing.
+#[tokio::test]
+async fn a_condition_on_labels_that_nothing_carries_is_warned_of() {
+    let plane = Plane::start().await;
+    let warnings = async |key: &str| {
+        let mut statement = everything_where("env", "test");
+        let condition = statement[0]["conditions"]["gateway_group_label"].clone();
+        statement[0]["conditions"] = json!({ key: condition });
+        let spec =
+            PolicySpec { name: key.into(), document: json!({ "statement": statement }), ..PolicySpec::default() };
+        plane.create_policy(&root(), spec).await.unwrap().warnings
+    };
+    let nothing = [
+        "secret_provider_label",
+        "ca_certificate_label",
+        "sni_label",
+        "contact_point_label",
+        "alert_policy_label",
+        "developer_label",
+        "api_product_label",
+    ];
+    for key in nothing {
+        let warnings = warnings(key).await;
+        let told = format!("/statement/0/conditions/{key}: never holds");
+        assert!(warnings.len() == 1 && warnings[0].starts_with(&told), "{warnings:?}");
+    }
+    let carried = [
+        "gateway_group_label",
+        "service_label",
+        "consumer_label",
+        "certificate_label",
+        "user_label",
+        "role_label",
+        "permission_policy_label",
+    ];
+    for key in carried {
+        assert_eq!(warnings(key).await, [""; 0], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_has_the_rights_of_all_its_roles() {
+    let plane = Plane::start().await;
+    let (test, prod) =
+        (group(&plane, "test", &[("env", "test")]).await, group(&plane, "prod", &[("env", "prod")]).await);
+    let id = user(&plane, "ann").await;
+    let first = grant(&plane, &id, "test only", everything_where("env", "test")).await;
+    let second = grant(&plane, &id, "prod only", everything_where("env", "prod")).await;
+    let sees = async || {
+        let ann = act(&plane, "ann").await;
+        let listed = plane.list_groups(&ann, &GroupFilter::default()).await.unwrap().list;
+        let one_by_one = [&test, &prod].map(|group| plane.get_group(&ann, group));
+        let [of_test, of_prod] = one_by_one;
+        let mut names: Vec<_> = listed.into_iter().map(|group| group.name).collect();
+        names.sort();
+        (of_test.await.is_ok(), of_prod.await.is_ok(), names.join(" "))
+    };
+    assert_eq!(sees().await, (false, true, "prod".to_owned()), "the second took the place of the first");
+    plane.assign_roles(&root(), &id, &[first.clone(), second]).await.unwrap();
+    assert_eq!(sees().await, (true, true, "prod test".to_owned()));
+    plane.assign_roles(&root(), &id, &[first]).await.unwrap();
+    assert_eq!(sees().await, (true, false, "test".to_owned()));
+}
+
+/// `examples/policies/team-leader.json`, with the ids of users that are there.
+#[tokio::test]
+async fn a_team_leader_gives_its_own_team_s_roles_alone() {
+    let plane = Plane::start().await;
+    let (alice, bob, carol) = (user(&plane, "alice").await, user(&plane, "bob").await, user(&plane, "carol").await);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/policies/team-leader.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace("user/alice", &format!("user/{alice}")).replace("user/bob", &format!("user/{bob}"));
+    let example: Value = serde_json::from_str(&text).unwrap();
+    let leader = user(&plane, "leo").await;
+    grant(&plane, &leader, "leader", example["policy_document"]["statement"].clone()).await;
+    let role = async |name: &str, team: &str| {
+        let all = policy(&plane, name, everything_where("team", team)).await;
+        let spec = RoleSpec { name: name.into(), labels: labels(&[("team", team)]), ..RoleSpec::default() };
+        plane.create_role(&root(), &spec, &[all]).await.unwrap().id
+    };
+    let (member, administrator) =
+        (role("payment member", "payment").await, role("payment administrator", "payment").await);
+    let other = role("orders administrator", "orders").await;
+    let leo = act(&plane, "leo").await;
+    let assign = async |user: &str, roles: &[&String]| {
+        let roles: Vec<String> = roles.iter().map(|role| (*role).clone()).collect();
+        plane.assign_roles(&leo, user, &roles).await
+    };
+    assign(&alice, &[&member]).await.unwrap();
+    assign(&alice, &[&member, &administrator]).await.unwrap();
+    let given = assign(&alice, &[&member, &administrator, &other]).await.unwrap_err().to_string();
+    assert!(given.contains(&format!("iam:UpdateUserRole on role {other}")), "{given}");
+    assert!(is_refused(&assign(&carol, &[&member]).await), "she is of another team");
+    assert!(is_refused(&assign(&leader, &[&other]).await), "nor are they themselves theirs to change");
+    assert!(is_refused(&assign(&alice, &[&"none".to_owned()]).await), "whether a role is there is not told");
+
+    // What another gave stays: it is neither taken nor asked for.
+    plane.assign_roles(&root(), &bob, std::slice::from_ref(&other)).await.unwrap();
+    assert!(is_refused(&assign(&bob, &[]).await), "another team's role is taken");
+    assign(&bob, &[&other, &member]).await.unwrap();
+    assign(&bob, &[&other]).await.unwrap();
+    assign(&alice, &[]).await.unwrap();
+}
+
+/// Nothing needs one, but it is the organization's: not everybody's to put, and on record.
+#[tokio::test]
+async fn a_licence_is_put_by_whom_it_is_permitted() {
+    let plane = Plane::start().await;
+    let id = user(&plane, "ann").await;
+    plane.assign_roles(&root(), &id, &["viewer_id".into()]).await.unwrap();
+    let refusal = plane.put_license(&act(&plane, "ann").await).await.unwrap_err().to_string();
+    assert!(refusal.contains("iam:UpdateLicense on the organization"), "{refusal}");
+    let admin = plane.admin.as_ref().unwrap();
+    let first_admin = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    plane.put_license(&first_admin).await.unwrap();
+    let log = plane.audit_log(&root(), &Default::default(), store::Direction::Descending, None).await.unwrap().list;
+    let put: Vec<_> = log.iter().filter(|row| row.entry.action == "UpdateLicense").collect();
+    assert_eq!(put.iter().map(|row| row.entry.actor.as_str()).collect::<Vec<_>>(), ["user:admin"]);
 }

@@ -94,6 +94,12 @@ impl Access {
         self.is_unlimited
     }
 
+    /// Whether it has this role, and nothing caps it. It asks for the id: what a policy allows can be written by whoever
+    /// writes policies, whose role it comes by cannot.
+    pub fn holds_whole(&self, role: &str) -> bool {
+        self.caps.is_empty() && self.roles.iter().any(|attached| attached.role.id == role)
+    }
+
     /// Whether the action may be done to the target. An action has one or more accepted names; a statement that speaks of
     /// any of them speaks of the action.
     pub fn allows(&self, actions: &[&str], target: &Target<'_>) -> bool {

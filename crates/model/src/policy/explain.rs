@@ -78,6 +78,21 @@ pub enum Missing {
         /// Statements that nearly do.
         near_misses: Vec<NearMiss>,
     },
+    /// The user may do nothing at all as things stand, whatever its roles allow.
+    ShutOut {
+        /// Why.
+        reason: ShutOut,
+    },
+}
+
+/// Why a user may do nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShutOut {
+    /// It may not come in.
+    Inactive,
+    /// It must choose another password first.
+    MustChangePassword,
 }
 
 /// A statement that would allow, but for one thing.
@@ -121,10 +136,29 @@ pub struct FailedCondition {
     pub operator: &'static str,
     /// What it has to be; none for `present`.
     pub wanted: Option<String>,
-    /// What it is; none when it is missing.
+    /// What it is; none when it is missing or hidden.
     pub found: Option<String>,
+    /// Whether the asker may not see it. Then all that the condition asks for is told, whichever of it does not hold.
+    pub hidden: bool,
     /// Whether the object has such a thing at all: a role has no `gateway_group_label`.
     pub applies: bool,
+}
+
+impl Explanation {
+    /// The answer for a user who may do nothing at all.
+    pub fn shut_out(reason: ShutOut, actions: &[&str], target: &Target<'_>) -> Self {
+        Self { missing: vec![Missing::ShutOut { reason }], ..Self::undecided(false, actions, target) }
+    }
+
+    fn undecided(allowed: bool, actions: &[&str], target: &Target<'_>) -> Self {
+        Self {
+            allowed,
+            actions: actions.iter().map(|&name| name.to_owned()).collect(),
+            resources: target.arns().map(str::to_owned).collect(),
+            decided_by: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
 }
 
 /// A policy, and how one comes by it.
@@ -135,13 +169,7 @@ struct Held<'a> {
 
 pub(super) fn explain(access: &Access, actions: &[&str], target: &Target<'_>) -> Explanation {
     let question = Question { actions, target };
-    let mut explanation = Explanation {
-        allowed: access.allows(actions, target),
-        actions: actions.iter().map(|&name| name.to_owned()).collect(),
-        resources: target.arns().map(str::to_owned).collect(),
-        decided_by: Vec::new(),
-        missing: Vec::new(),
-    };
+    let mut explanation = Explanation::undecided(access.allows(actions, target), actions, target);
     if access.is_unlimited() && access.roles.is_empty() {
         return explanation;
     }
@@ -245,16 +273,18 @@ fn failures(condition: &Condition, target: &Target<'_>) -> Vec<FailedCondition> 
     if condition.holds(target.facts()) {
         return Vec::new();
     }
+    let hidden = target.facts().is_hidden(condition.key);
     match &condition.test {
         Test::Labels(matches) => {
             let labels = target.facts().labels(condition.key);
-            let failed = matches.iter().filter(|one| !labels.is_some_and(|labels| one.holds(labels)));
+            let failed = matches.iter().filter(|one| hidden || !labels.is_some_and(|labels| one.holds(labels)));
             let failed = failed.map(|one| FailedCondition {
                 key: condition.key,
                 label: Some(one.label.clone()),
                 operator: one.test.operator(),
                 wanted: one.test.value().map(str::to_owned),
-                found: labels.and_then(|labels| labels.get(&one.label)).cloned(),
+                found: labels.and_then(|labels| labels.get(&one.label)).filter(|_| !hidden).cloned(),
+                hidden,
                 applies: labels.is_some(),
             });
             failed.collect()
@@ -264,7 +294,8 @@ fn failures(condition: &Condition, target: &Target<'_>) -> Vec<FailedCondition> 
             label: None,
             operator: "all_of_strings",
             wanted: Some(policies.join(", ")),
-            found: target.facts().boundaries().map(|has| has.join(", ")),
+            found: target.facts().boundaries().filter(|_| !hidden).map(|has| has.join(", ")),
+            hidden,
             applies: target.facts().boundaries().is_some(),
         }],
     }

@@ -43,6 +43,12 @@ impl<'a> Target<'a> {
         self
     }
 
+    /// Explanations do not tell what conditions of `key` find in the object; decisions are as without this.
+    pub fn hiding(mut self, key: ConditionKey) -> Self {
+        self.facts.hidden.push(key);
+        self
+    }
+
     /// All its ARNs; at least one.
     pub fn arns(&self) -> impl Iterator<Item = &str> {
         self.arns.iter().map(AsRef::as_ref)
@@ -58,6 +64,7 @@ impl<'a> Target<'a> {
 pub(super) struct Facts<'a> {
     labels: Vec<(ConditionKey, Cow<'a, Labels>)>,
     boundaries: Option<Cow<'a, [String]>>,
+    hidden: Vec<ConditionKey>,
 }
 
 impl<'a> Facts<'a> {
@@ -72,6 +79,10 @@ impl<'a> Facts<'a> {
 
     pub(super) fn labels(&self, key: ConditionKey) -> Option<&Labels> {
         self.labels.iter().find(|(own, _)| *own == key).map(|(_, labels)| labels.as_ref())
+    }
+
+    pub(super) fn is_hidden(&self, key: ConditionKey) -> bool {
+        self.hidden.contains(&key)
     }
 
     pub(super) fn boundaries(&self) -> Option<&[String]> {

@@ -1,12 +1,14 @@
 //! What is no fault of a document but hardly what its author meant.
 
 use super::arn::{HOLE, SHAPES};
+use super::condition::{Condition, ConditionKey, Test};
 use super::document::PolicyDocument;
 use super::pattern::{Pattern, Token, can_match};
 
 impl PolicyDocument {
-    /// Patterns that can match nothing there is: a resource like no ARN, an action like none of `known_actions`.
-    pub fn warnings(&self, known_actions: &[&str]) -> Vec<String> {
+    /// What can match nothing there is: a resource like no ARN, an action like none of `known_actions`, a condition on
+    /// labels whose key is none of `labelled`.
+    pub fn warnings(&self, known_actions: &[&str], labelled: &[ConditionKey]) -> Vec<String> {
         let shapes = SHAPES.map(shape);
         let mut warnings = Vec::new();
         for (n, statement) in self.statements().iter().enumerate() {
@@ -19,6 +21,14 @@ impl PolicyDocument {
                 if !known_actions.iter().any(|action| pattern.matches(action)) {
                     warnings.push(warning(n, "actions", m, pattern, "matches no action"));
                 }
+            }
+            let idle = |condition: &&Condition| {
+                matches!(condition.test, Test::Labels(_)) && !labelled.contains(&condition.key)
+            };
+            for condition in statement.conditions.iter().filter(idle) {
+                let why =
+                    "never holds, for nothing carries such labels yet; so the statement neither allows nor denies";
+                warnings.push(format!("/statement/{n}/conditions/{}: {why}", condition.key.as_str()));
             }
         }
         warnings

@@ -98,24 +98,40 @@ impl Policies<'_> {
         Ok(Listed { list: rows.iter().map(read).collect::<Result<_, _>>()?, total })
     }
 
-    /// The policies of a role by name.
+    /// The policies of a role by name, as far as they may be seen.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn of_role(&self, role: &str) -> Result<Vec<Policy>, StoreError> {
-        let text = "SELECT t.* FROM permission_policies AS t JOIN role_policies AS rp ON rp.policy_id = t.id \
-                    WHERE rp.role_id = $1 ORDER BY t.name";
-        self.store.db().fetch_all(Query::new(text, args![role])).await?.iter().map(read).collect()
+    pub async fn of_role(&self, role: &str, scope: &Scope) -> Result<Vec<Policy>, StoreError> {
+        let source = "permission_policies AS t JOIN role_policies AS rp ON rp.policy_id = t.id";
+        let mut select = Select::new("t.*", source, Vec::new());
+        select.and("rp.role_id = ?", args![role]);
+        self.visible_by_name(select, scope).await
     }
 
-    /// The boundaries of a user by name.
+    /// The boundaries of a user by name, as far as they may be seen.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn boundaries_of(&self, user: &str) -> Result<Vec<Policy>, StoreError> {
-        let text = "SELECT t.* FROM permission_policies AS t JOIN user_boundaries AS b ON b.policy_id = t.id \
-                    WHERE b.user_id = $1 ORDER BY t.name";
-        self.store.db().fetch_all(Query::new(text, args![user])).await?.iter().map(read).collect()
+    pub async fn boundaries_of(&self, user: &str, scope: &Scope) -> Result<Vec<Policy>, StoreError> {
+        let source = "permission_policies AS t JOIN user_boundaries AS ub ON ub.policy_id = t.id";
+        let mut select = Select::new("t.*", source, Vec::new());
+        select.and("ub.user_id = ?", args![user]);
+        self.visible_by_name(select, scope).await
+    }
+
+    async fn visible_by_name(&self, mut select: Select, scope: &Scope) -> Result<Vec<Policy>, StoreError> {
+        select.and_visible(&visible::POLICIES, scope).order_by("t.name");
+        select.run(self.store.db(), None).await?.0.iter().map(read).collect()
+    }
+
+    /// The ids of the policies that bound a user.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn boundary_ids(&self, user: &str) -> Result<Vec<String>, StoreError> {
+        let text = "SELECT policy_id AS id FROM user_boundaries WHERE user_id = $1 ORDER BY policy_id";
+        self.store.db().fetch_all(Query::new(text, args![user])).await?.iter().map(|row| row.get("id")).collect()
     }
 
     /// Changes a policy.

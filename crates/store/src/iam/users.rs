@@ -1,5 +1,7 @@
 //! Users. The store never sees a password, only the hash that the caller made of it.
 
+use std::collections::BTreeSet;
+
 use model::Labels;
 use model::policy::Scope;
 
@@ -179,6 +181,15 @@ impl Users<'_> {
         self.one(Query::new(text, args![&external.login_option, &external.id])).await
     }
 
+    /// The id of the first admin; none before the first start is through.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn first_admin(&self) -> Result<Option<String>, StoreError> {
+        let query = Query::new("SELECT id FROM users WHERE root = 1", Vec::new());
+        self.store.db().fetch_optional(query).await?.map(|row| row.get("id")).transpose()
+    }
+
     /// The users that meet the filter, as far as they may be seen.
     ///
     /// # Errors
@@ -264,7 +275,33 @@ impl Users<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] of the user or a role, [`StoreError::Unavailable`].
     pub async fn set_roles(&self, id: &str, roles: &[String], entry: &AuditEntry) -> Result<(), StoreError> {
-        self.replace(Attached::Roles, id, roles, entry).await
+        let mut tx = self.store.db().write().await?;
+        next_version(&mut tx).await?;
+        replace(tx, Attached::Roles, id, roles, entry).await
+    }
+
+    /// Replaces the roles of a user who has those of `before`.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when it has others, [`StoreError::NotFound`] of the user or a role,
+    /// [`StoreError::Unavailable`].
+    pub async fn replace_roles(
+        &self,
+        id: &str,
+        before: &BTreeSet<String>,
+        roles: &BTreeSet<String>,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        next_version(&mut tx).await?;
+        let text = "SELECT role_id AS id FROM user_roles WHERE user_id = $1";
+        let has = tx.fetch_all(Query::new(text, args![id])).await?;
+        let has: BTreeSet<String> = has.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+        if has != *before {
+            return Err(StoreError::Changed { what: KIND, id: id.to_owned() });
+        }
+        let roles: Vec<String> = roles.iter().cloned().collect();
+        replace(tx, Attached::Roles, id, &roles, entry).await
     }
 
     /// Replaces the boundaries of a user: the policies of which at least one must allow what it does. None: no boundary.
@@ -272,7 +309,9 @@ impl Users<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] of the user or a policy, [`StoreError::Unavailable`].
     pub async fn set_boundaries(&self, id: &str, policies: &[String], entry: &AuditEntry) -> Result<(), StoreError> {
-        self.replace(Attached::Boundaries, id, policies, entry).await
+        let mut tx = self.store.db().write().await?;
+        next_version(&mut tx).await?;
+        replace(tx, Attached::Boundaries, id, policies, entry).await
     }
 
     /// Notes a login.
@@ -303,20 +342,6 @@ impl Users<'_> {
         set.map_err(|error| error.or_duplicate(KIND, &["username"]))
     }
 
-    async fn replace(&self, what: Attached, user: &str, ids: &[String], entry: &AuditEntry) -> Result<(), StoreError> {
-        let mut tx = self.store.db().write().await?;
-        next_version(&mut tx).await?;
-        if tx.execute(Query::new("UPDATE users SET updated_at_ms = $2 WHERE id = $1", args![user, now_ms()])).await?
-            == 0
-        {
-            return Err(StoreError::not_found(KIND, user));
-        }
-        tx.execute(Query::new(what.clear(), args![user])).await?;
-        attach(&mut tx, what, user, ids).await?;
-        audit::record(&mut tx, entry, None).await?;
-        tx.commit().await
-    }
-
     async fn one(&self, query: Query) -> Result<Option<User>, StoreError> {
         self.store.db().fetch_optional(query).await?.as_ref().map(read).transpose()
     }
@@ -343,6 +368,18 @@ impl Attached {
             Attached::Boundaries => ("user_boundaries", ["user_id", "policy_id"], super::policies::KIND),
         }
     }
+}
+
+/// Ends the transaction.
+async fn replace(mut tx: Tx, what: Attached, user: &str, ids: &[String], entry: &AuditEntry) -> Result<(), StoreError> {
+    let text = "UPDATE users SET updated_at_ms = $2 WHERE id = $1";
+    if tx.execute(Query::new(text, args![user, now_ms()])).await? == 0 {
+        return Err(StoreError::not_found(KIND, user));
+    }
+    tx.execute(Query::new(what.clear(), args![user])).await?;
+    attach(&mut tx, what, user, ids).await?;
+    audit::record(&mut tx, entry, None).await?;
+    tx.commit().await
 }
 
 pub(super) async fn attach(tx: &mut Tx, what: Attached, user: &str, ids: &[String]) -> Result<(), StoreError> {

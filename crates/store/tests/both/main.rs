@@ -17,6 +17,7 @@ mod sealing;
 #[path = "../support/mod.rs"]
 mod support;
 mod visible;
+mod visible_rows;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -66,7 +67,9 @@ on_both! {
     provisioning: a_token_is_replaced_and_ends, users_are_kept_and_found, a_change_is_made_to_what_was_read,
         roles_have_members;
     visible: groups_as_policies_say, groups_as_the_largest_policies_say, resources_by_their_service, what_is_attached_stays,
-        many_users_have_what_each_of_them_has;
+        many_users_have_what_each_of_them_has, roles_are_replaced_as_they_were_read;
+    visible_rows: users_as_policies_say, roles_and_policies_as_policies_say, certificates_as_policies_say,
+        consumers_and_credentials_as_policies_say, instances_and_counts_as_policies_say;
     audit: every_field_is_kept_and_chained, every_changed_column_is_named, removed_rows_are_named,
         swapped_rows_are_named, inserted_rows_are_named, a_changed_head_is_named, concurrent_writers_leave_whole_chains,
         retention_moves_the_anchor, rows_from_before_the_chains_stay, walked_by_position_while_it_grows,

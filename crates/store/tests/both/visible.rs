@@ -272,3 +272,31 @@ pub(crate) async fn many_users_have_what_each_of_them_has(f: Fixture) {
     assert!(found.is_empty(), "{found:?}");
     assert!(f.store.grants().of_all(&[]).await.unwrap().is_empty());
 }
+
+pub(crate) async fn roles_are_replaced_as_they_were_read(f: Fixture) {
+    use std::collections::BTreeSet;
+    let users = f.store.users();
+    let new = NewUser { id: "u".into(), username: "u".into(), username_key: "u".into(), ..NewUser::default() };
+    users.create(&NewUser { roles: vec!["viewer_id".into()], ..new }, &entry("a")).await.unwrap();
+    assert_eq!(users.first_admin().await.unwrap(), None);
+    let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<String>>();
+    let replace = async |before: BTreeSet<String>, after: BTreeSet<String>| {
+        users.replace_roles("u", &before, &after, &entry("UpdateUserRole")).await
+    };
+    let both = ["super_admin_id", "viewer_id"];
+    for stale in [set(&[]), set(&["super_admin_id"]), set(&both)] {
+        let refused = replace(stale, set(&[])).await;
+        assert!(matches!(refused, Err(StoreError::Changed { .. })), "{refused:?}");
+    }
+    let has = async || {
+        let roles = f.store.roles().of_users(&["u".to_owned()]).await.unwrap().remove("u").unwrap_or_default();
+        roles.into_iter().map(|role| role.id).collect::<Vec<_>>()
+    };
+    assert_eq!(has().await, ["viewer_id"]);
+    replace(set(&["viewer_id"]), set(&both)).await.unwrap();
+    assert_eq!(has().await, both);
+    assert!(matches!(replace(set(&both), set(&["none"])).await, Err(StoreError::NotFound { .. })));
+    assert_eq!(has().await, both, "a refused change leaves all as it was");
+    let nobody = users.replace_roles("nobody", &set(&[]), &set(&["viewer_id"]), &entry("a")).await;
+    assert!(matches!(nobody, Err(StoreError::NotFound { .. })), "{nobody:?}");
+}

@@ -10,7 +10,7 @@ use super::super::action::Action;
 use super::super::actor::Actor;
 use super::super::object::{Coming, Object};
 use super::super::rules::SUPER_ADMIN;
-use super::{ATTEMPTS, BUILT_IN, SUPER_ADMIN_IS_BEYOND, changed_meanwhile, forbidden};
+use super::{ATTEMPTS, BUILT_IN, FIRST_ADMIN_HAS_ONE_ROLE, SUPER_ADMIN_IS_BEYOND, changed_meanwhile, forbidden};
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -42,12 +42,13 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Invalid`], also of members who are not there, [`ControlError::Conflict`] when the name is
-    /// taken, [`ControlError::Forbidden`], [`ControlError::Unavailable`].
+    /// taken, [`ControlError::Forbidden`], also when the first admin is a member, [`ControlError::Unavailable`].
     pub async fn provision_group(&self, actor: &Actor, spec: &GroupSpec) -> Result<ProvisionedGroup, ControlError> {
         self.authorise(actor, Action::CreateCustomRole, &Object::Role(None), Coming::default()).await?;
         check_name(&spec.name)?;
         let id = uuid::Uuid::new_v4().to_string();
         let members: Vec<String> = spec.members.iter().flatten().cloned().collect();
+        self.check_added(actor, &Object::Role(None), &members).await?;
         let detail = serde_json::json!({ "members_added": members });
         let entry = audit::entry(actor, "CreateCustomRole").of("role", &id).named(&spec.name).detail(detail);
         let (store, entry) = (self.inner.store.provisioning(), entry.into());
@@ -138,6 +139,7 @@ impl Control {
         if role.id == SUPER_ADMIN && !(change.add.is_empty() && change.remove.is_empty()) {
             return Err(forbidden(actor, Action::UpdateUserRole, &object, SUPER_ADMIN_IS_BEYOND));
         }
+        self.check_added(actor, &object, &change.add).await?;
         let detail = serde_json::json!({ "members_added": change.add, "members_removed": change.remove });
         let name = change.name.as_ref().unwrap_or(&role.name);
         let entry = audit::entry(actor, "UpdateCustomRole").of("role", &role.id).named(name).detail(detail);
@@ -147,6 +149,18 @@ impl Control {
             Err(StoreError::Changed { .. }) => Ok(false),
             Err(error) => Err(missing_member(error)),
         }
+    }
+
+    /// Any role but its own could only deny the first admin something, by a policy that others may write.
+    async fn check_added(&self, actor: &Actor, role: &Object, members: &[String]) -> Result<(), ControlError> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        let first_admin = self.within(self.inner.store.users().first_admin()).await?;
+        if first_admin.is_some_and(|id| members.contains(&id)) {
+            return Err(forbidden(actor, Action::UpdateUserRole, role, FIRST_ADMIN_HAS_ONE_ROLE));
+        }
+        Ok(())
     }
 
     /// Removes a role that `check` lets go, and takes it from those who have it.

@@ -22,9 +22,10 @@ use super::object::Object;
 use crate::error::ControlError;
 
 /// How often a change is tried anew on what another has changed meanwhile.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 const SUPER_ADMIN_IS_BEYOND: &str = ": it concerns the role Super Admin, which SCIM can neither give, take nor touch";
+const FIRST_ADMIN_HAS_ONE_ROLE: &str = ": the first admin has the role Super Admin and no other";
 const FIRST_ADMIN_STAYS: &str = ": the first admin can be neither removed nor shut out";
 const BUILT_IN: &str = ": the role came with the product and keeps its name";
 
@@ -35,6 +36,6 @@ fn forbidden(actor: &Actor, action: Action, object: &Object, hint: &'static str)
 }
 
 /// The caller may ask again.
-fn changed_meanwhile(what: &str, id: &str) -> ControlError {
+pub(super) fn changed_meanwhile(what: &str, id: &str) -> ControlError {
     ControlError::Unavailable(format!("{what} {id} is being changed by others; try again"))
 }

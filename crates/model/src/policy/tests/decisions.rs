@@ -42,6 +42,19 @@ fn everything_is_everything() {
     assert!(!capped.allows(GET, &group("g2")));
 }
 
+/// What is allowed says nothing of the role it comes by.
+#[test]
+fn a_role_is_held_by_its_id_and_whole() {
+    let all = || attached(policy("all", json!([allow("<.*>", "<.*>")])));
+    let own = all().role.id.clone();
+    let access = Access::new(vec![all()], Vec::new());
+    assert!(access.holds_whole(&own) && !access.holds_whole("another"));
+    assert!(!access.capped(cap("token", json!([allow("<.*>", "<.*>")]))).holds_whole(&own));
+    assert!(!Access::everything().holds_whole(&own) && !Access::nothing().holds_whole(&own));
+    let denied = vec![all(), attached(policy("not-g", json!([deny("<.*>/g", "<.*>")])))];
+    assert!(Access::new(denied, Vec::new()).holds_whole(&own));
+}
+
 #[test]
 fn a_deny_wins_wherever_it_stands() {
     let all = || policy("all", json!([allow("<.*>", "<.*>")]));

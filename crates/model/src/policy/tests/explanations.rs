@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{access, attached, cap, labels, policy};
+use crate::label::Labels;
 use crate::policy::{Access, ConditionKey, Explanation, Target, arn};
 
 const UPDATE: &[&str] = &["gateway:UpdateGatewayGroup"];
@@ -57,6 +58,27 @@ fn a_missing_permission_names_what_nearly_gives_it() {
     let of_group = labels(&[("env", "prod")]);
     let target = Target::new(arn::gateway_group("g")).labelled(ConditionKey::GatewayGroupLabel, &of_group);
     insta::assert_json_snapshot!(explain(&access, &target));
+}
+
+/// The decision is the same, and what it found is told neither in words nor by what is left out.
+#[test]
+fn what_is_hidden_is_not_told() {
+    let mut labelled = allow("<.*>", "<.*>");
+    labelled["conditions"] = json!({ "gateway_group_label": { "type": "MatchLabel", "options": [
+        { "key": "env", "operator": "exact_match", "value": "dev" }, { "key": "line", "operator": "present" }] } });
+    let access = access(json!([labelled]));
+    let told = |of_group: &Labels, is_hidden: bool| {
+        let target = Target::new(arn::gateway_group("g")).labelled(ConditionKey::GatewayGroupLabel, of_group);
+        let target = if is_hidden { target.hiding(ConditionKey::GatewayGroupLabel) } else { target };
+        serde_json::to_value(explain(&access, &target)).expect("JSON")
+    };
+    let (one, both) = (labels(&[("line", "x")]), labels(&[("env", "confidential")]));
+    assert_ne!(told(&one, false), told(&both, false));
+    assert_eq!(told(&one, true), told(&both, true));
+    let failed = told(&one, true)["missing"][0]["near_misses"][0]["shortfall"]["failed"].clone();
+    let facts = |at: usize| (failed[at]["label"].clone(), failed[at]["found"].clone(), failed[at]["hidden"].clone());
+    assert_eq!([facts(0), facts(1)], ["env", "line"].map(|label| (json!(label), json!(null), json!(true))));
+    assert_eq!(told(&labels(&[("env", "dev"), ("line", "x")]), true)["allowed"], true);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 use serde_json::json;
 
-use crate::policy::PolicyDocument;
+use crate::policy::{ConditionKey, PolicyDocument};
 
 const ACTIONS: [&str; 3] = ["gateway:GetGatewayGroup", "gateway:CreateGatewayGroup", "iam:GetUser"];
 
 fn warnings(resource: &str, action: &str) -> Vec<String> {
     let statement = json!({ "effect": "allow", "resources": [resource], "actions": [action] });
-    PolicyDocument::parse(&json!({ "statement": [statement] })).expect("a document").warnings(&ACTIONS)
+    PolicyDocument::parse(&json!({ "statement": [statement] }))
+        .expect("a document")
+        .warnings(&ACTIONS, &[ConditionKey::GatewayGroupLabel])
 }
 
 #[test]
