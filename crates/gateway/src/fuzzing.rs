@@ -6,6 +6,14 @@ pub fn framing(pieces: &[&[u8]]) -> Option<&'static str> {
     pieces.iter().find_map(|piece| guard.feed(piece).err()).map(|violation| violation.rule)
 }
 
+/// The rule that a connection of HTTP/2 breaks which comes in these pieces, when its client takes no answers; `None` when it
+/// breaks none.
+pub fn frames(pieces: &[&[u8]]) -> Option<&'static str> {
+    let now = std::time::Instant::now();
+    let mut guard = crate::worker::FrameGuard::new(100, now);
+    pieces.iter().find_map(|piece| guard.feed(piece, 0, now).err()).map(|violation| violation.rule)
+}
+
 /// A path as routes match it; `None` when it is refused.
 pub fn normalise(path: &str) -> Option<String> {
     crate::request::normalised(path)
