@@ -15,6 +15,9 @@ mod edge;
 mod endpoints;
 mod envelope;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod openapi;
 mod pace;

@@ -8,6 +8,9 @@ mod cors;
 mod echo;
 mod fault_injection;
 mod file_logger;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gzip;
 mod header_edits;
 mod header_json;

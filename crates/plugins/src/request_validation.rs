@@ -138,7 +138,7 @@ fn body(exchange: &Exchange) -> Result<Value, String> {
 }
 
 /// A form's fields; several of one name are a list, one without a value is true.
-fn form(text: &str) -> Value {
+pub(crate) fn form(text: &str) -> Value {
     let mut fields = Map::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair

@@ -7,6 +7,9 @@
 
 pub mod config;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 pub mod ldap;
 pub mod mapping;

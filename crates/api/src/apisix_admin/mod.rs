@@ -178,3 +178,9 @@ impl Asked {
         body::read(&self.body)
     }
 }
+
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed_body(bytes: &[u8]) -> Option<String> {
+    let refusal = body::read(bytes).err()?;
+    Some(refusal.told())
+}

@@ -50,6 +50,11 @@ impl Refusal {
         ApiError::internal().into()
     }
 
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn told(&self) -> String {
+        self.body["error_msg"].as_str().unwrap_or_default().to_owned()
+    }
+
     pub(super) fn into_response(self) -> Response {
         let told = Told::of(&self.body);
         let mut response = match (self.other, *self.body) {

@@ -5,4 +5,4 @@ mod read;
 mod write;
 
 pub(crate) use read::read;
-pub(crate) use write::{body_of, id_of_new};
+pub(crate) use write::{body_of, given_id, id_of_new};

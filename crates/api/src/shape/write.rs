@@ -28,12 +28,7 @@ pub(crate) fn body_of(key: &ResourceKey, value: Value) -> ApiResult<Value> {
 
 /// The id of a resource to be made by POST: the one in its body, or a new one.
 pub(crate) fn id_of_new(kind: Kind, value: &Value) -> ApiResult<ResourceId> {
-    let names: &[&str] = if kind == Kind::Consumer { &["username"] } else { own_id_fields(kind) };
-    let (name, given) = match names.iter().find_map(|name| Some((*name, value.get(name)?.clone()))) {
-        Some((name, given)) => (name, Some(given)),
-        None if kind == Kind::GlobalRule => ("id", only_plugin(value)),
-        None => (names.first().copied().unwrap_or("id"), None),
-    };
+    let (name, given) = given(kind, value);
     match given {
         Some(Value::String(text)) => {
             ResourceId::new(text).map_err(|error| Fault::new(format!("/{name}"), error.to_string()).into())
@@ -47,6 +42,25 @@ pub(crate) fn id_of_new(kind: Kind, value: &Value) -> ApiResult<ResourceId> {
             Err(Fault::new("", format!("property {name:?} is missing")).into())
         }
         None => ResourceId::new(uuid::Uuid::new_v4().to_string()).map_err(|_| ApiError::internal()),
+    }
+}
+
+/// The id that a resource brings along; `None` where it would be given one, or brings what is none.
+pub(crate) fn given_id(kind: Kind, value: &Value) -> Option<String> {
+    match given(kind, value).1? {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The field that has the id of a new resource, and what is in it.
+fn given(kind: Kind, value: &Value) -> (&'static str, Option<Value>) {
+    let names: &[&'static str] = if kind == Kind::Consumer { &["username"] } else { own_id_fields(kind) };
+    match names.iter().find_map(|name| Some((*name, value.get(name)?.clone()))) {
+        Some((name, given)) => (name, Some(given)),
+        None if kind == Kind::GlobalRule => ("id", only_plugin(value)),
+        None => (names.first().copied().unwrap_or("id"), None),
     }
 }
 

@@ -406,6 +406,150 @@ async fn lists_are_filtered_and_paged() -> Result<()> {
 }
 
 #[tokio::test]
+async fn pages_have_their_sizes_and_filters_hold_for_their_kinds() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let up = |name: &str, env: &str| Some(json!({ "name": name, "nodes": nodes(), "labels": { "env": env } }));
+    let service = |upstream: &str| Some(json!({ "name": "s", "upstream_id": upstream, "labels": { "env": "prod" } }));
+    let route = |uri: &str, by: &str, id: &str| Some(json!({ "uri": uri, "name": "r", by: id }));
+    let stream = |port: u16, by: &str, id: &str| Some(json!({ "server_port": port, by: id }));
+    let tcp = Some(json!({ "upstream": { "nodes": nodes(), "scheme": "tcp" } }));
+    let writes = [
+        ("upstreams/u1", up("alpha", "prod")),
+        ("upstreams/u2", up("beta", "test")),
+        ("upstreams/t1", Some(json!({ "nodes": nodes(), "scheme": "tcp" }))),
+        ("services/s1", service("u1")),
+        ("services/s2", service("u2")),
+        ("services/s3", tcp),
+        ("routes/1", route("/a", "service_id", "s1")),
+        ("routes/2", route("/b", "service_id", "s2")),
+        ("routes/3", route("/c", "service_id", "s1")),
+        ("routes/4", route("/d", "upstream_id", "u1")),
+        ("stream_routes/1", stream(9101, "service_id", "s3")),
+        ("stream_routes/2", stream(9102, "upstream_id", "t1")),
+        ("consumers/jack", Some(json!({ "username": "jack", "labels": { "plan": "gold" } }))),
+        ("consumers/jill", Some(json!({ "username": "jill" }))),
+    ];
+    for (path, body) in writes {
+        let (status, answer) = ask(&fixture, "PUT", path, body).await?;
+        ensure!(status == 201, "{path}: {status} {answer}");
+    }
+    for (query, expected) in [
+        ("routes?filter=service_id%3Ds1", vec!["routes/1", "routes/3"]),
+        ("routes?filter=upstream_id%3Du1", vec!["routes/4"]),
+        ("routes?filter=service_id%3Ds1%26upstream_id%3Du1", vec![]),
+        ("routes?filter=service_id%3Ds1&uri=c", vec!["routes/3"]),
+        ("stream_routes?filter=service_id%3Ds3", vec!["stream_routes/1"]),
+        ("stream_routes?filter=upstream_id%3Dt1", vec!["stream_routes/2"]),
+        ("stream_routes?filter=upstream_id%3Dnone", vec![]),
+        // Other kinds are not filtered by references, and other fields by nothing.
+        ("services?filter=upstream_id%3Du1", vec!["services/s1", "services/s2", "services/s3"]),
+        ("routes?filter=name%3Dnone", vec!["routes/1", "routes/2", "routes/3", "routes/4"]),
+        ("upstreams?name=alp", vec!["upstreams/u1"]),
+        ("upstreams?label=env:test", vec!["upstreams/u2"]),
+        ("services?label=env&name=s", vec!["services/s1", "services/s2"]),
+        ("consumers?label=plan", vec!["consumers/jack"]),
+        ("consumers?label=plan:silver", vec![]),
+        ("upstreams?name=alpha&page=1&page_size=10", vec!["upstreams/u1"]),
+    ] {
+        let (status, answer) = ask(&fixture, "GET", query, None).await?;
+        let keys: Vec<_> =
+            answer["list"].as_array().into_iter().flatten().filter_map(|one| one["key"].as_str()).collect();
+        let keys: Vec<_> = keys.iter().map(|key| key.trim_start_matches("/apisix/")).collect();
+        ensure!(status == 200 && keys == expected && answer["total"] == expected.len(), "{query}: {status} {answer}");
+    }
+    for (size, is_good) in [("9", false), ("10", true), ("500", true), ("501", false), ("-10", false), ("0", false)] {
+        for kind in ["routes", "upstreams", "consumers"] {
+            let (status, answer) = ask(&fixture, "GET", &format!("{kind}?page=1&page_size={size}"), None).await?;
+            let refusal = json!("page_size must be between 10 and 500");
+            ensure!(
+                if is_good { status == 200 } else { (status, &answer) == (400, &refusal) },
+                "{kind} {size}: {answer}"
+            );
+        }
+    }
+    fixture.stop().await;
+    Ok(())
+}
+
+/// Used, user with its body, and why the used one stays.
+type Use = (&'static str, &'static str, Value, String);
+
+async fn stays_while_used(fixture: &Fixture, cases: Vec<Use>) -> Result<()> {
+    for (used, user, body, refusal) in cases {
+        let (status, answer) = ask(fixture, "PUT", user, Some(body)).await?;
+        ensure!(status == 201, "{user}: {status} {answer}");
+        let (status, answer) = ask(fixture, "DELETE", used, None).await?;
+        ensure!((status, &answer["error_msg"]) == (400, &json!(refusal)), "{used} of {user}: {status} {answer}");
+        ensure!(ask(fixture, "GET", used, None).await?.0 == 200, "{used} is still there");
+        ensure!(ask(fixture, "DELETE", user, None).await?.0 == 200, "{user}");
+        let (status, answer) = ask(fixture, "DELETE", used, None).await?;
+        ensure!(status == 200, "{used}, which nobody uses any more: {answer}");
+        let (status, answer) = ask(fixture, "PUT", used, Some(used_body(used))).await?;
+        ensure!(status == 201, "{used}: {answer}");
+    }
+    Ok(())
+}
+
+fn used_body(path: &str) -> Value {
+    match path.starts_with("protos/") {
+        true => json!({ "content": "syntax = \"proto3\"; message Item { string name = 1; }" }),
+        false => json!({ "nodes": nodes() }),
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_a_traffic_split_names_is_not_deleted() -> Result<()> {
+    let fixture = Fixture::start_with(::plugins::registry()).await?;
+    let rules = json!([{ "weighted_upstreams": [{ "upstream_id": "u1", "weight": 1 }, { "weight": 1 }] }]);
+    let plugins = json!({ "traffic-split": { "rules": rules } });
+    let with = |more: Value| {
+        let mut body = json!({ "plugins": plugins });
+        body.as_object_mut().into_iter().for_each(|body| body.extend(more.as_object().cloned().unwrap_or_default()));
+        body
+    };
+    let used = "upstreams/u1";
+    ensure!(ask(&fixture, "PUT", used, Some(used_body(used))).await?.0 == 201);
+    let refusal = |user: &str| format!("can not delete this upstream, plugin in {user} is still using it now");
+    let cases = vec![
+        (used, "routes/1", with(json!({ "uri": "/x", "upstream": { "nodes": nodes() } })), refusal("route [1]")),
+        (used, "services/1", with(json!({ "upstream": { "nodes": nodes() } })), refusal("service [1]")),
+        (used, "plugin_configs/1", with(json!({})), refusal("plugin_config [1]")),
+        (used, "consumers/jack", with(json!({ "username": "jack" })), refusal("consumer [jack]")),
+        (used, "consumer_groups/1", with(json!({})), refusal("consumer_group [1]")),
+        (used, "global_rules/1", with(json!({})), refusal("global_rule [1]")),
+    ];
+    stays_while_used(&fixture, cases).await?;
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_definition_that_grpc_transcode_names_is_not_deleted() -> Result<()> {
+    let fixture = Fixture::start_with(crate::plugins::transcoding()).await?;
+    let plugins = json!({ "grpc-transcode": { "proto_id": "p1", "service": "shop.Cart", "method": "Add" } });
+    let used = "protos/p1";
+    ensure!(ask(&fixture, "PUT", used, Some(used_body(used))).await?.0 == 201);
+    let upstream = json!({ "nodes": nodes() });
+    let cases = vec![
+        (
+            used,
+            "routes/1",
+            json!({ "uri": "/x", "plugins": plugins, "upstream": upstream }),
+            "can not delete this proto, route [1] is still using it now".to_owned(),
+        ),
+        (
+            used,
+            "services/1",
+            json!({ "plugins": plugins, "upstream": upstream }),
+            "can not delete this proto, service [1] is still using it now".to_owned(),
+        ),
+    ];
+    stays_while_used(&fixture, cases).await?;
+    fixture.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn schemas_and_plugins_are_told_and_whole_configurations_checked() -> Result<()> {
     let fixture = Fixture::start_with(::plugins::registry()).await?;
     let bad =

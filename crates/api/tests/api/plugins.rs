@@ -58,6 +58,15 @@ impl PluginType for Named {
     }
 }
 
+/// `grpc-transcode`, which names a definition by its id.
+pub(crate) fn transcoding() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let plugin: &'static dyn PluginType = &Named { name: "grpc-transcode", authentication: false };
+        Registry::new([plugin])
+    });
+    &REGISTRY
+}
+
 /// `key-auth` and `prometheus`.
 pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, admin, read, route, service};
+use crate::fixture::{APISIX_KEY, Fixture, admin, read, route, service};
 
 fn ids(body: &Value) -> Vec<&str> {
     body["list"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect()
@@ -84,13 +84,48 @@ async fn a_certificate_never_shows_its_key() -> Result<()> {
     Ok(())
 }
 
+/// API7's client sends its selector to every list, and expects these two kinds, which have no labels, whole.
 #[tokio::test]
-async fn plugin_metadata_is_listed_by_plugin() -> Result<()> {
+async fn what_has_no_labels_is_listed_whatever_the_selector() -> Result<()> {
     let api = Fixture::start().await?;
     let metadata = json!({"prefer_name": true});
     api.put(&admin("plugin_metadata/prometheus"), metadata.clone()).await?.good()?;
-    let all = api.get(&admin("plugin_metadata?labels[managed-by]=adc")).await?.good()?;
-    assert_eq!(all.body, json!({"value": {"prometheus": metadata}}));
+    api.put(&admin("global_rules/prometheus"), json!({"plugins": {"prometheus": {}}})).await?.good()?;
+    api.put(&admin("services/s1"), service("one")).await?.good()?;
+    for selector in ["", "?labels[managed-by]=adc", "?labels=managed-by=adc,team", "?labels[a]=b&labels[c]=d"] {
+        let all = api.get(&admin(&format!("plugin_metadata{selector}"))).await?.good()?;
+        assert_eq!(all.body, json!({"value": {"prometheus": metadata}}), "{selector}");
+        let rules = api.get(&admin(&format!("global_rules{selector}"))).await?.good()?;
+        assert_eq!((ids(&rules.body), &rules.body["total"]), (vec!["prometheus"], &json!(1)), "{selector}");
+        let labelled = api.get(&admin(&format!("services{selector}"))).await?.good()?;
+        assert_eq!(ids(&labelled.body).is_empty(), !selector.is_empty(), "{selector}");
+    }
+    Ok(())
+}
+
+/// Clients ask for no page: a list that ended at some bound would have them make, or remove, what they do not see.
+#[tokio::test]
+async fn more_than_a_thousand_come_in_one_list() -> Result<()> {
+    const MANY: usize = 1_100;
+    let api = Fixture::start().await?;
+    api.put(&admin("services/s1"), service("one")).await?.good()?;
+    for (kind, value) in [("consumer", json!({})), ("route", json!({"service_id": "s1", "paths": ["/a"]}))] {
+        let changes: Vec<_> =
+            (0..MANY).map(|n| json!({"op": "put", "kind": kind, "id": format!("n{n}"), "value": value})).collect();
+        api.post("/api/gateway_groups/default/batch", json!({"changes": changes})).await?.good()?;
+        for query in ["", "?service_id=s1", "?order_by=id&direction=asc"] {
+            let query = if kind == "route" { query } else { query.trim_start_matches("?service_id=s1") };
+            let all = api.get(&admin(&format!("{kind}s{query}"))).await?.good()?;
+            let mut listed = ids(&all.body);
+            listed.sort_unstable();
+            listed.dedup();
+            assert_eq!((listed.len(), &all.body["total"]), (MANY, &json!(MANY)), "{kind}s{query}");
+        }
+        let all = api.admin(APISIX_KEY, "GET", &format!("{kind}s"), None).await?.json::<Value>().await?;
+        let keys: std::collections::BTreeSet<_> =
+            all["list"].as_array().into_iter().flatten().map(|entry| entry["key"].to_string()).collect();
+        assert_eq!((keys.len(), &all["total"]), (MANY, &json!(MANY)), "{kind}s of the Admin API");
+    }
     Ok(())
 }
 

@@ -273,5 +273,10 @@ impl Compiled {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(exchange: &Exchange) -> Option<Vec<u8>> {
+    signature::Signature::of(exchange).ok().map(|signature| signature.signing_string(exchange))
+}
+
 #[cfg(test)]
 mod tests;

@@ -184,5 +184,12 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as f64
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(token: &str, now: f64) -> Option<(String, bool)> {
+    let token = token::Token::parse(token)?;
+    let is_current = token.is_current(token::Claims { exp: true, nbf: true }, now, 0.0);
+    Some((token.algorithm, is_current))
+}
+
 #[cfg(test)]
 mod tests;

@@ -332,5 +332,12 @@ impl Compiled {
     }
 }
 
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed_reply(bytes: &[u8], limit: u64, is_sliding: bool) -> Option<(bool, u64, u64)> {
+    let window_type = if is_sliding { WindowType::Sliding } else { WindowType::Fixed };
+    let decision = redis::fuzzed(bytes, &limit::Rule { limit, window_ms: 60_000, window_type })?;
+    Some((decision.allowed, decision.remaining, decision.reset_ms))
+}
+
 #[cfg(test)]
 mod tests;

@@ -166,5 +166,13 @@ impl Server {
     }
 }
 
+/// What is decided by a reply of these bytes; `None` when it is no reply of the script.
+#[cfg(feature = "fuzzing")]
+pub(super) fn fuzzed(bytes: &[u8], rule: &Rule) -> Option<Decision> {
+    let value = redis::parse_redis_value(bytes).ok()?;
+    let (count, before, left_ms): (u64, u64, u64) = redis::from_redis_value(value).ok()?;
+    Some(rule.decide(Standing { count, before, left_ms }))
+}
+
 #[cfg(test)]
 mod tests;

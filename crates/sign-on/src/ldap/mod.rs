@@ -168,3 +168,17 @@ fn success(what: &'static str, outcome: Outcome) -> Result<(), SignOnError> {
     let Outcome { code, diagnostic } = outcome;
     if code == SUCCESS { Ok(()) } else { Err(SignOnError::Directory { what, code, diagnostic }) }
 }
+
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(bytes: &[u8]) -> Option<(usize, bool)> {
+    let size = ber::size(bytes).ok()??;
+    let whole = bytes.get(..size)?;
+    let is_message = match message::decode(whole) {
+        Ok((_, message::Response::Entry(found))) => {
+            let _ = entry::identity(found, "uid", "typed", &Default::default());
+            true
+        }
+        other => other.is_ok(),
+    };
+    Some((size, is_message))
+}

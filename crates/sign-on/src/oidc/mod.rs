@@ -169,3 +169,10 @@ fn identity(claims: Map<String, Value>) -> Result<ExternalIdentity, TokenError> 
     let display_name = text("name");
     Ok(ExternalIdentity { subject, username, email, display_name, attributes: claims })
 }
+
+#[cfg(feature = "fuzzing")]
+pub(crate) fn fuzzed(token: &str, jwk: &[u8]) -> Option<bool> {
+    let (token, key) = (Token::parse(token).ok()?, serde_json::from_slice(jwk).ok()?);
+    let algorithm = token.algorithm(&[]).ok()?;
+    Some(token.verify(&algorithm, &key).is_ok())
+}

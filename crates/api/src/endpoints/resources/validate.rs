@@ -22,29 +22,36 @@ pub(crate) async fn validate_configuration(
     JsonBody(body): JsonBody<ValidationBody>,
 ) -> ApiResult<Response> {
     let (items, mut errors) = read(body);
-    let (places, operations): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+    let (places, operations): (Vec<Place>, Vec<_>) = items.into_iter().unzip();
     let faults = control.validate_configuration(&asked.caller.actor, &asked.group, operations).await?;
     errors.extend(faults.into_iter().map(|fault| {
-        let place = places.get(fault.index).copied().unwrap_or_default();
-        ItemError { index: place, ..error::item(fault) }
+        let place = places.get(fault.index).cloned().unwrap_or_default();
+        ItemError { index: place.index, resource_id: place.id, ..error::item(fault) }
     }));
     if errors.is_empty() { Ok(done()) } else { Err(ApiError::items(errors)) }
 }
 
-/// Place of an item within the array it came in.
-type Place = u64;
+/// Where an item stands, for the client to find it again.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    /// Within the array it came in.
+    index: u64,
+    /// The id that the client gave it; empty without one.
+    id: String,
+}
 
 /// Every item as the operation that would write it; those that cannot be read are told at once.
 fn read(body: ValidationBody) -> (Vec<(Place, Operation)>, Vec<ItemError>) {
     let (mut items, mut errors) = (Vec::new(), Vec::new());
     for (kind, values) in by_kind(body) {
-        for (place, value) in (0..).zip(values) {
-            match operation(kind, value.clone()) {
+        for (index, value) in (0..).zip(values) {
+            let place = Place { index, id: shape::given_id(kind, &value).unwrap_or_default() };
+            match operation(kind, value) {
                 Ok(operation) => items.push((place, operation)),
                 Err(error) => errors.push(ItemError {
                     resource_type: kind.plural().to_owned(),
-                    resource_id: value.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                    index: place,
+                    resource_id: place.id,
+                    index,
                     error: error.into_message(),
                 }),
             }

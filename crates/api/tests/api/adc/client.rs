@@ -44,7 +44,12 @@ type Flat = BTreeMap<Key, Value>;
 impl<'f> Adc<'f> {
     /// With a personal token, on a group by its name.
     pub(super) fn with_token(api: &'f Fixture, group: &str) -> Self {
-        Self { api, key: api.token.clone(), group: Some(group.to_owned()), label: None }
+        Self::with_given_token(api, &api.token, group)
+    }
+
+    /// The same with another token.
+    pub(super) fn with_given_token(api: &'f Fixture, token: &str, group: &str) -> Self {
+        Self { api, key: token.to_owned(), group: Some(group.to_owned()), label: None }
     }
 
     /// With a group's admin key.

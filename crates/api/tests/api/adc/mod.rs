@@ -3,6 +3,7 @@
 //! follows its public description; a second sync that writes anything would be one on every run of a user's pipeline.
 
 mod client;
+mod first_use;
 mod plain;
 mod shapes;
 
@@ -135,6 +136,70 @@ async fn a_label_selector_leaves_others_alone() -> Result<()> {
     let removed = ours.sync(&json!({})).await?;
     ensure!(removed.len() == 1, "{removed:?}");
     ensure!(others.diff(&service("payment")).await?.is_empty());
+    api.stop().await;
+    Ok(())
+}
+
+/// Global rules and metadata have no labels: the client sends its selector there too, gets all of them, and does not filter
+/// them itself either. One who names them keeps them.
+#[tokio::test]
+async fn a_label_selector_parts_consumers_and_certificates_and_no_global_rules() -> Result<()> {
+    let api = Fixture::start_with(::plugins::registry()).await?;
+    let rules = json!({ "prometheus": { "prefer_name": true } });
+    let metadata = json!({ "file-logger": { "log_format": { "host": "$host" } } });
+    let of = |team: &str| -> Result<Value> {
+        let certified = rcgen::generate_simple_self_signed(vec![format!("{team}.example")])?;
+        let certificate = json!({ "certificate": certified.cert.pem(), "key": certified.signing_key.serialize_pem() });
+        Ok(json!({
+            "consumers": [{ "username": format!("{team}-jack"), "labels": { "team": team } }],
+            "ssls": [{ "snis": [format!("{team}.example")], "certificates": [certificate], "type": "server",
+                "labels": { "team": team } }],
+            "global_rules": rules, "plugin_metadata": metadata,
+        }))
+    };
+    let (payment, web) = (of("payment")?, of("web")?);
+    let others = Adc::with_token(&api, "default").selecting("team", "payment");
+    ensure!(others.sync(&payment).await?.len() == 4);
+    let ours = Adc::with_token(&api, "default").selecting("team", "web");
+    let seen = ours.dump().await?;
+    ensure!(seen["consumers"] == json!([]) && seen["ssls"] == json!([]), "{seen}");
+    ensure!(seen["global_rules"] == rules && seen["plugin_metadata"] == metadata, "{seen}");
+    let written = ours.sync(&web).await?;
+    ensure!(written.len() == 2, "the rules stand there already: {written:?}");
+    ensure!(others.diff(&payment).await?.is_empty() && ours.diff(&web).await?.is_empty());
+    let removed = ours.sync(&json!({ "global_rules": rules, "plugin_metadata": metadata })).await?;
+    let mut removed: Vec<_> = removed.iter().map(|change| format!("{} {}", change.method, change.kind)).collect();
+    removed.sort();
+    ensure!(removed == ["DELETE consumer", "DELETE ssl"], "{removed:?}");
+    ensure!(others.diff(&payment).await?.is_empty(), "nothing of the others' is touched");
+    api.stop().await;
+    Ok(())
+}
+
+/// The client makes a service's further upstreams after its routes, also those that a route's traffic-split names.
+#[tokio::test]
+async fn a_route_may_name_an_upstream_that_comes_later() -> Result<()> {
+    let api = Fixture::start_with(::plugins::registry()).await?;
+    let nodes = json!([{ "host": "127.0.0.1", "port": 8080, "weight": 1 }]);
+    let split =
+        json!({ "rules": [{ "weighted_upstreams": [{ "upstream_id": "canary", "weight": 1 }, { "weight": 1 }] }] });
+    let service = json!({ "name": "shop", "upstream": { "nodes": nodes }, "type": "http" });
+    let route =
+        json!({ "name": "carts", "service_id": "s1", "paths": ["/carts"], "plugins": { "traffic-split": split } });
+    let writes = [
+        ("services/s1", service),
+        ("routes/r1", route.clone()),
+        ("services/s1/upstreams/canary", json!({ "name": "canary", "nodes": nodes })),
+    ];
+    for (path, body) in writes {
+        api.put(&admin(path), body).await?.good()?;
+    }
+    let stored = api.get(&admin("routes/r1")).await?.good()?;
+    ensure!(stored.body["value"]["plugins"]["traffic-split"] == split, "{}", stored.body);
+    let mut items = route;
+    items["id"] = json!("r2");
+    items["plugins"]["traffic-split"]["rules"][0]["weighted_upstreams"][0]["upstream_id"] = json!("later still");
+    api.post(&admin("configs/validate"), json!({ "routes": [items] })).await?.good()?;
     api.stop().await;
     Ok(())
 }
