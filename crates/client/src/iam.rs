@@ -1,8 +1,8 @@
 //! Users, roles, permission policies, and what they decide.
 
 use api_types::{
-    AssignedRoles, Boundaries, CanI, Invitation, PasswordReset, PermissionPolicy, PermissionPolicySpec, PolicyIds, Role,
-    RoleSpec, SavedPolicy, Session, Simulation, SimulationSpec, User, UserChange,
+    AssignedRoles, Boundaries, CanI, Invitation, PasswordReset, PermissionPolicy, PermissionPolicySpec, PolicyIds,
+    Role, RoleSpec, SavedPolicy, Session, Simulation, SimulationSpec, User, UserChange,
 };
 use reqwest::Method;
 use serde_json::Value;
