@@ -1,5 +1,6 @@
 #!/bin/sh
-# Five business lines in four environments: twenty gateway groups, and for each line the roles member, leader and QA.
+# Five business lines in four environments: twenty gateway groups, for each line the roles member, leader and QA, and one
+# role that reads the audit log and nothing else.
 # Told step by step in docs/TEAMS.md. Needs `flotilla` on the PATH and a login that may do all this.
 set -eu
 
@@ -18,3 +19,6 @@ for line in $LINES; do
     flotilla role create "$line-leader" --label "line=$line" --policy "$line-test" --policy "$line-uat"
     flotilla role create "$line-qa" --label "line=$line" --policy "$line-uat" --policy "$line-prod"
 done
+
+flotilla policy save auditor --file "$here/auditor.json" --desc "Read the audit log"
+flotilla role create auditor --policy auditor

@@ -56,6 +56,12 @@ impl ClientError {
             _ => None,
         }
     }
+
+    /// Whether the password is right and a one-time code is asked for, too.
+    pub fn wants_second_factor(&self) -> bool {
+        // The field that is missing is what the answer names; there is no other sign.
+        matches!(self, Self::Refused { status: 401, error_msg } if error_msg.contains("totp_code"))
+    }
 }
 
 /// reqwest's own text stops at "error sending request"; what helps stands in its sources.

@@ -1,8 +1,8 @@
 //! Gateway groups, their keys, join tokens, status, history, and many changes at once.
 
 use api_types::{
-    AdminKey, Batch, BatchResult, GatewayGroup, GatewayGroupSpec, GroupStatus, IssuedJoinToken, JoinToken,
-    JoinTokenSpec, Revision, ValidationBody,
+    AdminKey, AdminKeySpec, Batch, BatchResult, GatewayGroup, GatewayGroupSpec, GroupStatus, IssuedAdminKey,
+    IssuedJoinToken, JoinToken, JoinTokenSpec, NamedAdminKey, Revision, ValidationBody,
 };
 use reqwest::Method;
 
@@ -88,6 +88,31 @@ impl Client {
     /// 404 when there is no such group.
     pub async fn regenerate_admin_key(&self, id: &str) -> ClientResult<AdminKey> {
         self.call(Method::PUT, &["api", "gateway_groups", id, "admin_key"]).value().await
+    }
+
+    /// The group's admin keys, without their secrets.
+    ///
+    /// # Errors
+    /// 404 when there is no such group.
+    pub async fn admin_keys(&self, group: &str) -> ClientResult<Vec<NamedAdminKey>> {
+        let call = self.call(Method::GET, &["api", "gateway_groups", group, "admin_keys"]);
+        call.list().await.map(|listing| listing.list)
+    }
+
+    /// Makes a further admin key of the group; its secret is in this answer only.
+    ///
+    /// # Errors
+    /// 400 for a wrong document or an end in the past, 409 when the name is taken.
+    pub async fn create_admin_key(&self, group: &str, spec: &AdminKeySpec) -> ClientResult<IssuedAdminKey> {
+        self.call(Method::POST, &["api", "gateway_groups", group, "admin_keys"]).json(spec).value().await
+    }
+
+    /// Ends an admin key of the group.
+    ///
+    /// # Errors
+    /// 404 when there is none of this id.
+    pub async fn delete_admin_key(&self, group: &str, id: &str) -> ClientResult<()> {
+        self.call(Method::DELETE, &["api", "gateway_groups", group, "admin_keys", id]).send().await.map(drop)
     }
 
     /// Makes a join token; its secret is in this answer only.

@@ -1,8 +1,8 @@
 //! Users, roles, permission policies, and what they decide.
 
 use api_types::{
-    AssignedRoles, CanI, Invitation, PermissionPolicy, PermissionPolicySpec, PolicyIds, Role, RoleSpec, SavedPolicy,
-    Simulation, SimulationSpec, User, UserChange,
+    AssignedRoles, Boundaries, CanI, Invitation, PasswordReset, PermissionPolicy, PermissionPolicySpec, PolicyIds,
+    Role, RoleSpec, SavedPolicy, Session, Simulation, SimulationSpec, User, UserChange,
 };
 use reqwest::Method;
 use serde_json::Value;
@@ -66,6 +66,56 @@ impl Client {
         call.json(&AssignedRoles { roles }).send().await.map(drop)
     }
 
+    /// The permission policies that bound a user.
+    ///
+    /// # Errors
+    /// 404 when there is no such user.
+    pub async fn boundaries(&self, user: &str) -> ClientResult<Vec<PermissionPolicy>> {
+        self.call(Method::GET, &["api", "users", user, "boundaries"]).list().await.map(|listing| listing.list)
+    }
+
+    /// Replaces the permission policies that bound a user by these ids; none lifts the boundary.
+    ///
+    /// # Errors
+    /// 404 when the user or a policy does not exist, 409 for the first admin.
+    pub async fn set_boundaries(&self, user: &str, permission_boundaries: Vec<String>) -> ClientResult<()> {
+        let call = self.call(Method::PUT, &["api", "users", user, "boundaries"]);
+        call.json(&Boundaries { permission_boundaries }).send().await.map(drop)
+    }
+
+    /// Gives a user a new one-time password; its sessions end.
+    ///
+    /// # Errors
+    /// 404 when there is none, 409 for users who come by sign-on.
+    pub async fn reset_password(&self, user: &str, password: &str) -> ClientResult<()> {
+        let call = self.call(Method::PUT, &["api", "users", user, "password_reset"]);
+        call.json(&PasswordReset { password: password.to_owned() }).send().await.map(drop)
+    }
+
+    /// Removes the second factor of a user who lost it.
+    ///
+    /// # Errors
+    /// 404 when there is no such user.
+    pub async fn remove_second_factor_of(&self, user: &str) -> ClientResult<()> {
+        self.call(Method::DELETE, &["api", "users", user, "second_factor"]).send().await.map(drop)
+    }
+
+    /// The open sessions of a user, the latest first.
+    ///
+    /// # Errors
+    /// 404 when there is no such user.
+    pub async fn sessions(&self, user: &str) -> ClientResult<Vec<Session>> {
+        self.call(Method::GET, &["api", "users", user, "sessions"]).list().await.map(|listing| listing.list)
+    }
+
+    /// Ends a session of a user, who is told why.
+    ///
+    /// # Errors
+    /// 404 when there is none of this id that is open.
+    pub async fn end_session(&self, user: &str, session: &str) -> ClientResult<()> {
+        self.call(Method::DELETE, &["api", "users", user, "sessions", session]).send().await.map(drop)
+    }
+
     /// The roles that the caller may see.
     ///
     /// # Errors
@@ -93,6 +143,14 @@ impl Client {
     /// 409 when the name is taken.
     pub async fn create_role(&self, spec: &RoleSpec) -> ClientResult<Role> {
         self.call(Method::POST, &ROLES).json(spec).value().await
+    }
+
+    /// Gives a role another name, description and labels; its policies stay.
+    ///
+    /// # Errors
+    /// 404 when there is none, 409 when the name is taken or the role is built in.
+    pub async fn update_role(&self, id: &str, spec: &RoleSpec) -> ClientResult<Role> {
+        self.call(Method::PUT, &["api", "roles", id]).json(spec).value().await
     }
 
     /// Removes a role.

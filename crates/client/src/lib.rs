@@ -8,8 +8,10 @@ mod error;
 mod groups;
 mod iam;
 mod instances;
+mod login_options;
 mod resources;
 mod session;
+mod system_settings;
 mod trust;
 
 pub use api_types;

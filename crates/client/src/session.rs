@@ -10,9 +10,21 @@ impl Client {
     /// Logs in and gives a client of that session.
     ///
     /// # Errors
-    /// 401 when name or password is wrong.
+    /// 401 when name or password is wrong; see also [`ClientError::wants_second_factor`].
     pub async fn login(&self, username: &str, password: &str) -> ClientResult<Client> {
-        let body = Login { username: username.to_owned(), password: password.to_owned(), totp_code: None };
+        self.log_in(Login { username: username.to_owned(), password: password.to_owned(), totp_code: None }).await
+    }
+
+    /// Logs in with a one-time code of the user's second factor, and gives a client of that session.
+    ///
+    /// # Errors
+    /// 401 when name, password or code is wrong, or the code was used before.
+    pub async fn login_with_code(&self, username: &str, password: &str, code: &str) -> ClientResult<Client> {
+        let (username, password) = (username.to_owned(), password.to_owned());
+        self.log_in(Login { username, password, totp_code: Some(code.to_owned()) }).await
+    }
+
+    async fn log_in(&self, body: Login) -> ClientResult<Client> {
         let response = self.call(Method::POST, &["api", "login"]).json(&body).send().await?;
         let cookie = response.headers().get(header::SET_COOKIE).and_then(|value| value.to_str().ok());
         // The rest of the header (path, age, flags) is for browsers.
@@ -61,6 +73,14 @@ impl Client {
     /// 401 when the key is not good.
     pub async fn tokens(&self) -> ClientResult<Vec<Token>> {
         self.call(Method::GET, &["api", "tokens"]).list().await.map(|listing| listing.list)
+    }
+
+    /// Gives a personal token a new text, in this answer only; the old one ends. It has another id then.
+    ///
+    /// # Errors
+    /// 404 when there is none of this id.
+    pub async fn regenerate_token(&self, id: &str) -> ClientResult<IssuedToken> {
+        self.call(Method::PUT, &["api", "tokens", id, "regenerate"]).value().await
     }
 
     /// Revokes a personal token.

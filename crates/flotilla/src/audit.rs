@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use api_types::{AuditChain, AuditLog, AuditVerification};
+use api_types::{AuditChain, AuditConfig, AuditLog, AuditStream, AuditVerification};
 use clap::{Args, Subcommand, ValueEnum};
 use client::{AuditFilter, Client, Export, ExportFormat};
 
 use crate::client_settings::ClientArguments;
-use crate::duration;
-use crate::output;
+use crate::{duration, json_file, output};
 
 /// Rows asked for at a time.
 const PAGE_SIZE: u32 = 500;
 
-/// List, export and verify the audit log.
+/// List, export and verify the audit log; say how long it is kept and where it is sent.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
     #[command(subcommand)]
@@ -26,6 +25,7 @@ pub(crate) struct Audit {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List what was done, latest first.
+    #[command(after_help = "Example:\n  flotilla audit list --operator ann --since 7d")]
     List {
         #[command(flatten)]
         client: ClientArguments,
@@ -36,6 +36,7 @@ enum Action {
         limit: u32,
     },
     /// Write the log out as JSON or CSV.
+    #[command(after_help = "Example:\n  flotilla audit export --format csv --to audit.csv")]
     Export {
         #[command(flatten)]
         client: ClientArguments,
@@ -49,9 +50,45 @@ enum Action {
         to: Option<PathBuf>,
     },
     /// Walk the hash chains and name the first row that was changed, removed or inserted.
+    #[command(after_help = "Example:\n  flotilla audit verify")]
     Verify {
         #[command(flatten)]
         client: ClientArguments,
+    },
+    /// Show or set how long the log is kept and where it is streamed to.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Show how long rows are kept, where they are sent, and how that fares.
+    #[command(after_help = "Example:\n  flotilla audit config show")]
+    Show {
+        #[command(flatten)]
+        client: ClientArguments,
+    },
+    /// Set how long rows are kept and where they are sent. What is not named stays.
+    #[command(after_help = "Examples:
+  flotilla audit config set --retention-days 365
+  flotilla audit config set --stream stream.json
+  flotilla audit config set --no-stream
+
+  stream.json, one of:
+  { \"type\": \"webhook\", \"url\": \"https://siem.example.com/in\", \"header\": { \"name\": \"Authorization\", \"value\": \"...\" } }
+  { \"type\": \"syslog\", \"address\": \"syslog.example.com:601\", \"transport\": \"tcp\" }")]
+    Set {
+        #[command(flatten)]
+        client: ClientArguments,
+        /// Remove older rows.
+        #[arg(long, value_name = "DAYS")]
+        retention_days: Option<u32>,
+        /// File that says where rows are sent, as JSON; `-` for standard input. A new stream begins with the next row.
+        #[arg(long, value_name = "FILE")]
+        stream: Option<PathBuf>,
+        /// Send rows nowhere.
+        #[arg(long, conflicts_with = "stream")]
+        no_stream: bool,
     },
 }
 
@@ -134,8 +171,49 @@ impl Audit {
                 write_out(export, to.as_deref()).await
             }
             Action::Verify { client } => verify(&client).await,
+            Action::Config(config) => config.run().await,
         }
     }
+}
+
+impl Config {
+    async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Show { client } => client.output.one(&client.client()?.audit_config().await?, settings),
+            Self::Set { client, retention_days, stream, no_stream } => {
+                if retention_days.is_none() && stream.is_none() && !no_stream {
+                    bail!("set what? Give --retention-days, --stream or --no-stream");
+                }
+                let stream = stream.as_deref().map(stream_of).transpose()?;
+                let api = client.client()?;
+                let mut config = AuditConfig { stream_state: None, ..api.audit_config().await? };
+                config.retention_days = retention_days.unwrap_or(config.retention_days);
+                config.stream = if no_stream { None } else { stream.or(config.stream) };
+                client.output.one(&api.set_audit_config(&config).await?, settings)
+            }
+        }
+    }
+}
+
+fn stream_of(file: &Path) -> anyhow::Result<AuditStream> {
+    serde_json::from_value(json_file::read(file)?).with_context(|| format!("{} is no stream", file.display()))
+}
+
+fn settings(config: &AuditConfig) -> String {
+    let stream = match &config.stream {
+        None => "nowhere".to_owned(),
+        Some(AuditStream::Webhook(webhook)) => format!("{} ({})", webhook.url, webhook.format),
+        Some(AuditStream::Syslog(syslog)) => format!("syslog {} ({})", syslog.address, syslog.transport),
+    };
+    let mut lines = vec![format!("kept    {} days", config.retention_days), format!("sent    {stream}")];
+    if let Some(state) = &config.stream_state {
+        let (delivered, waiting, lost) = (state.delivered, state.waiting, state.lost);
+        lines.push(format!("stream  {delivered} delivered, {waiting} waiting, {lost} lost"));
+        if !state.last_error.is_empty() {
+            lines.push(format!("fails   {} times, last: {}", state.failures, state.last_error));
+        }
+    }
+    lines.join("\n")
 }
 
 async fn list(client: &ClientArguments, filter: Filter, limit: u32) -> anyhow::Result<()> {

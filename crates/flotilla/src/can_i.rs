@@ -10,6 +10,8 @@ use crate::client_settings::ClientArguments;
 /// Explain whether you, or another user, may do something: which statement of which policy decides, through which role,
 /// or what is missing. Ends with status 1 when it is refused.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:
+  flotilla can-i gateway:UpdatePublishedService --group payment-test --service orders --user ann")]
 pub(crate) struct CanI {
     #[command(flatten)]
     client: ClientArguments,

@@ -1,5 +1,8 @@
 //! `flotilla control-plane`: API and config channel over one database.
 
+mod recover_admin;
+
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,19 +12,29 @@ use anyhow::Context;
 use api::audit_stream::{self, StreamPace};
 use api::{ApiSettings, ServerCertificate};
 use channel::{ChannelSettings, TlsMaterial};
-use clap::Args;
+use clap::{Args, Subcommand};
 use control::{Control, ControlSettings, FirstAdmin, SystemClock};
 use serde::Deserialize;
-use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::database::DatabaseArguments;
 use crate::{duration, master_key, signals};
+use recover_admin::RecoverAdmin;
+
+/// Where the made-up password of the first admin is left, in the data directory.
+const FIRST_PASSWORD_FILE: &str = "first-admin-password";
 
 /// Run a control plane: one replica on SQLite, or any number on PostgreSQL.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flotilla control-plane --data-dir /var/lib/flotilla
+  FLOTILLA_DATABASE=postgres://flotilla:PASSWORD@db/flotilla flotilla control-plane --config control.toml
+  flotilla control-plane recover-admin --data-dir /var/lib/flotilla")]
 pub(crate) struct ControlPlaneArguments {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Settings file (TOML); what is given here or in the environment wins over it.
     #[arg(long, env = "FLOTILLA_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -29,15 +42,16 @@ pub(crate) struct ControlPlaneArguments {
     overrides: Overrides,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    RecoverAdmin(RecoverAdmin),
+}
+
 /// Settings of the control plane that `control-plane` and `up` share.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Overrides {
-    /// Where the database file and the master key lie, unless they are elsewhere. [default: ./data]
-    #[arg(long, env = "FLOTILLA_DATA_DIR", value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Database: `postgres://user@host/name`, or `sqlite:///path`. [default: SQLite in the data directory]
-    #[arg(long, env = "FLOTILLA_DATABASE", hide_env_values = true, value_name = "URL")]
-    database: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArguments,
     /// Address of the API over HTTPS. [default: 0.0.0.0:7443]
     #[arg(long, env = "FLOTILLA_API_HTTPS_LISTEN", value_name = "ADDRESS")]
     api_https_listen: Option<SocketAddr>,
@@ -59,9 +73,6 @@ pub(crate) struct Overrides {
     /// The certificate's key, a PEM file.
     #[arg(long, env = "FLOTILLA_CERTIFICATE_KEY", requires = "certificate", value_name = "FILE")]
     certificate_key: Option<PathBuf>,
-    /// File with the master key, 64 hexadecimal digits. [default: master.key in the data directory, made on the first start]
-    #[arg(long, env = "FLOTILLA_MASTER_KEY_FILE", value_name = "FILE")]
-    master_key_file: Option<PathBuf>,
     /// Whether a login ends the user's other sessions. [default: true]
     #[arg(long, env = "FLOTILLA_ONE_SESSION_PER_USER", value_name = "BOOL")]
     one_session_per_user: Option<bool>,
@@ -114,6 +125,15 @@ impl SettingsFile {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("settings file {}", path.display()))
     }
+
+    /// Where it says that the database is.
+    fn database(&self) -> DatabaseArguments {
+        DatabaseArguments {
+            data_dir: self.data_dir.clone(),
+            database: self.database.clone(),
+            master_key_file: self.master_key_file.clone(),
+        }
+    }
 }
 
 impl Overrides {
@@ -122,8 +142,7 @@ impl Overrides {
         let session_life = file.session_life.as_deref().map(duration::parse).transpose();
         let session_life = session_life.map_err(|error| anyhow::anyhow!("session_life: {error}"))?;
         Ok(Self {
-            data_dir: self.data_dir.or(file.data_dir),
-            database: self.database.or(file.database),
+            database: self.database.or(file.database()),
             api_https_listen: self.api_https_listen.or(file.listen.https),
             api_http_listen: self.api_http_listen.or(file.listen.http),
             apisix_admin_listen: self.apisix_admin_listen.or(file.listen.apisix_admin),
@@ -131,7 +150,6 @@ impl Overrides {
             server_names: self.server_names.or(file.server_names),
             certificate: self.certificate.or(file.certificate.chain),
             certificate_key: self.certificate_key.or(file.certificate.key),
-            master_key_file: self.master_key_file.or(file.master_key_file),
             body_limit: self.body_limit.or(file.body_limit),
             one_session_per_user: self.one_session_per_user.or(file.one_session_per_user),
             api_requests_per_second: self.api_requests_per_second.or(file.api_requests_per_second),
@@ -141,21 +159,7 @@ impl Overrides {
 
     /// The data directory in force.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("./data"))
-    }
-
-    async fn open_store(&self, data_dir: &Path) -> anyhow::Result<Store> {
-        // A key that is lost with its directory is only right where the database lies there too.
-        let may_create = self.database.is_none();
-        let file = self.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
-        // Not an argument, where every user of the machine could read it.
-        let given = std::env::var("FLOTILLA_MASTER_KEY").ok();
-        let key = master_key::load(given.as_deref(), &file, may_create)?;
-        let database = match &self.database {
-            Some(database) => database.clone(),
-            None => format!("sqlite://{}", std::path::absolute(data_dir.join("flotilla.db"))?.display()),
-        };
-        Store::open(&database, key).await.context("cannot open the database")
+        self.database.data_dir()
     }
 
     fn control_settings(&self) -> ControlSettings {
@@ -213,7 +217,7 @@ impl ControlPlane {
         let data_dir = settings.data_dir();
         master_key::create_private_dir(&data_dir)
             .with_context(|| format!("cannot use the data directory {}", data_dir.display()))?;
-        let store = settings.open_store(&data_dir).await?;
+        let store = settings.database.open().await?;
         let started =
             Control::start(store, plugins::registry(), settings.control_settings(), Arc::new(SystemClock)).await?;
         let control = started.control;
@@ -245,12 +249,21 @@ impl ControlPlane {
 }
 
 impl ControlPlaneArguments {
-    /// Serves until SIGINT or SIGTERM.
+    /// Whether it serves, rather than repairs something.
+    pub(crate) fn is_server(&self) -> bool {
+        self.action.is_none()
+    }
+
+    /// Serves until SIGINT or SIGTERM, or does what is asked for instead.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        if let Some(Action::RecoverAdmin(recover_admin)) = self.action {
+            return recover_admin.run(self.config, self.overrides.database).await;
+        }
         let stop = signals::stop_token()?;
         let file = self.config.as_deref().map(SettingsFile::read).transpose()?.unwrap_or_default();
-        let control_plane = ControlPlane::start(&self.overrides.over(file)?).await?;
-        announce(&control_plane);
+        let settings = self.overrides.over(file)?;
+        let control_plane = ControlPlane::start(&settings).await?;
+        announce(&control_plane, &settings.data_dir())?;
         stop.cancelled().await;
         control_plane.stop().await
     }
@@ -258,9 +271,9 @@ impl ControlPlaneArguments {
 
 /// The addresses, the first login, and the line that scripts wait for.
 #[allow(clippy::print_stdout)]
-fn announce(control_plane: &ControlPlane) {
+fn announce(control_plane: &ControlPlane, data_dir: &Path) -> anyhow::Result<()> {
     if let Some(admin) = control_plane.first_admin.as_ref().filter(|admin| admin.generated) {
-        println!("first admin: {} / {}", admin.username, admin.password);
+        println!("first admin: {} / {}", admin.username, told_or_kept(&admin.password, data_dir)?);
     }
     println!("CA fingerprint: {}", control_plane.control.ca_fingerprint());
     let address = |scheme: &str, address: Option<SocketAddr>| address.map(|address| format!("{scheme}://{address}"));
@@ -270,4 +283,18 @@ fn announce(control_plane: &ControlPlane) {
         address("http", control_plane.api.apisix_admin).map(|address| format!(" apisix-admin={address}"));
     let channel = control_plane.channel_address;
     println!("ready api={}{} channel=https://{channel}", api.join(","), apisix_admin.unwrap_or_default());
+    Ok(())
+}
+
+/// A made-up password, for a person who reads it. What is no terminal is kept by somebody (a container's log, a journal):
+/// there it stands in a file for its owner alone.
+fn told_or_kept(password: &str, data_dir: &Path) -> anyhow::Result<String> {
+    if std::io::stdout().is_terminal() {
+        return Ok(password.to_owned());
+    }
+    let file = data_dir.join(FIRST_PASSWORD_FILE);
+    master_key::write_private(&file, format!("{password}\n").as_bytes()).with_context(|| {
+        format!("cannot write the first admin's password to {}; set one by recover-admin", file.display())
+    })?;
+    Ok(format!("(the password in {}; remove it when you have it)", file.display()))
 }

@@ -1,6 +1,6 @@
 //! Times as people write them: `30s`, `15m`, `24h`, `7d`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Reads a time; a bare number is seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
@@ -15,6 +15,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     number.checked_mul(unit).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// The moment that is this far ahead, in unix seconds; 0, the API's word for never, without a time.
+pub(crate) fn from_now(time: Option<Duration>) -> i64 {
+    let Some(time) = time else { return 0 };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.saturating_add(time).as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::{duration, signals};
 /// Run a gateway instance. It needs no database and no other service; once it has joined, it starts
 /// and serves with the control plane down.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flotilla gateway --control-plane https://control:7943 --data-dir ./gateway")]
 pub(crate) struct GatewayArguments {
     /// Address of the control plane's config channel; several, parted by commas, are tried in turn.
     #[arg(long, env = "FLOTILLA_CONTROL_PLANE", value_delimiter = ',', required = true, value_name = "URL")]

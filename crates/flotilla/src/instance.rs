@@ -17,6 +17,7 @@ pub(crate) struct Instance {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List instances.
+    #[command(after_help = "Example:\n  flotilla instance list --group payment-test --status lost_connection")]
     List {
         #[command(flatten)]
         client: ClientArguments,
@@ -28,6 +29,7 @@ enum Action {
         status: Option<String>,
     },
     /// Show one instance.
+    #[command(after_help = "Example:\n  flotilla instance show ID")]
     Show {
         #[command(flatten)]
         client: ClientArguments,
@@ -35,6 +37,7 @@ enum Action {
         id: String,
     },
     /// Revoke an instance: its stream is closed at once, and it cannot return.
+    #[command(after_help = "Example:\n  flotilla instance revoke ID")]
     Revoke {
         #[command(flatten)]
         client: ClientArguments,

@@ -49,6 +49,11 @@ impl Output {
     }
 }
 
+/// What a token or key is narrowed to, in a word.
+pub(crate) fn rights(document: Option<&serde_json::Value>) -> String {
+    if document.is_some() { "narrowed" } else { "all" }.to_owned()
+}
+
 /// Labels as they are written on the command line: `env=prod,line=payment`.
 pub(crate) fn labels<'l>(labels: impl IntoIterator<Item = (&'l String, &'l String)>) -> String {
     let pairs: Vec<_> = labels.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -62,11 +67,27 @@ pub(crate) fn age(unix_seconds: i64) -> String {
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let seconds = (now.as_secs() as i64 - unix_seconds).max(0);
+    span(seconds)
+}
+
+fn span(seconds: i64) -> String {
     match seconds {
         0..120 => format!("{seconds}s"),
         120..7_200 => format!("{}m", seconds / 60),
         7_200..172_800 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// How far ahead a moment is: `12s`, `3m`, `5h`, `2d`; `never` for 0, `expired` for what has passed.
+pub(crate) fn expiry(unix_seconds: i64) -> String {
+    if unix_seconds == 0 {
+        return "never".into();
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    match unix_seconds - now.as_secs() as i64 {
+        ..=0 => "expired".into(),
+        left => span(left),
     }
 }
 

@@ -1,16 +1,16 @@
 //! `flotilla policy`: the permission policies.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use api_types::{PermissionPolicy, PermissionPolicySpec, Question, Simulation, SimulationSpec};
 use clap::{Args, Subcommand};
 use client::ClientError;
 use serde_json::Value;
 
 use crate::client_settings::ClientArguments;
-use crate::{group, output};
+use crate::{json_file, label, output};
 
 /// List, save, delete and try out permission policies.
 #[derive(Debug, Args)]
@@ -22,11 +22,13 @@ pub(crate) struct Policy {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List permission policies.
+    #[command(after_help = "Example:\n  flotilla policy list")]
     List {
         #[command(flatten)]
         client: ClientArguments,
     },
     /// Show a permission policy.
+    #[command(after_help = "Example:\n  flotilla policy show payment-test")]
     Show {
         #[command(flatten)]
         client: ClientArguments,
@@ -34,6 +36,7 @@ enum Action {
         name: String,
     },
     /// Create a permission policy from a file, or replace it.
+    #[command(after_help = "Example:\n  flotilla policy save payment-test --file policy.json --label line=payment")]
     Save {
         #[command(flatten)]
         client: ClientArguments,
@@ -43,18 +46,31 @@ enum Action {
         #[arg(long, short, value_name = "FILE")]
         file: PathBuf,
         /// A label, `key=value`; may be given several times.
-        #[arg(long = "label", value_parser = group::label, value_name = "KEY=VALUE")]
+        #[arg(long = "label", value_parser = label::parse, value_name = "KEY=VALUE")]
         labels: Vec<(String, String)>,
         /// What it is for.
         #[arg(long, default_value = "")]
         desc: String,
     },
-    /// Tell which decisions would come out differently, were the policy saved from this file. Nothing is saved.
+    /// Tell which decisions would come out differently, were a policy saved from this file. Nothing is saved.
+    ///
+    /// It is a policy that stands, by its name, or a new one that some roles would get.
+    #[command(after_help = "Examples:
+  flotilla policy simulate payment-test --file new.json --ask gateway:DeleteGatewayGroup=arn:api7:gateway:gatewaygroup/ID
+  flotilla policy simulate --new --role payment-member --file new.json \\
+      --ask gateway:GetPublishedService=arn:api7:gateway:gatewaygroup/ID/publishedservice/orders")]
     Simulate {
         #[command(flatten)]
         client: ClientArguments,
         /// Name of the policy.
-        name: String,
+        #[arg(required_unless_present = "new")]
+        name: Option<String>,
+        /// Instead of a policy that stands: a new one.
+        #[arg(long, conflicts_with = "name", requires = "roles", requires = "file")]
+        new: bool,
+        /// A role that would get the new policy; may be given several times.
+        #[arg(long = "role", value_name = "ROLE", requires = "new")]
+        roles: Vec<String>,
         /// File with its document then; `-` for standard input. Without it: were the policy gone.
         #[arg(long, short, value_name = "FILE")]
         file: Option<PathBuf>,
@@ -63,6 +79,7 @@ enum Action {
         questions: Vec<Question>,
     },
     /// Delete a permission policy that is attached to nothing.
+    #[command(after_help = "Example:\n  flotilla policy delete payment-test")]
     Delete {
         #[command(flatten)]
         client: ClientArguments,
@@ -85,16 +102,18 @@ impl Policy {
                 let spec = PermissionPolicySpec { name, desc, labels, policy_document: document(&file)? };
                 save(&client, &spec).await
             }
-            Action::Simulate { client, name, file, questions } => {
+            Action::Simulate { client, name, new: _, roles, file, questions } => {
                 let api = client.client()?;
-                let policy = api.policy_by_name(&name).await?;
-                let policy_document = file.as_deref().map(document).transpose()?;
-                let spec = SimulationSpec {
-                    permission_policy_id: Some(policy.id),
-                    policy_document,
-                    questions,
-                    ..SimulationSpec::default()
+                let permission_policy_id = match &name {
+                    Some(name) => Some(api.policy_by_name(name).await?.id),
+                    None => None,
                 };
+                let mut ids = Vec::with_capacity(roles.len());
+                for role in &roles {
+                    ids.push(api.role_by_name(role).await?.id);
+                }
+                let policy_document = file.as_deref().map(document).transpose()?;
+                let spec = SimulationSpec { permission_policy_id, policy_document, roles: ids, questions };
                 show(&client, &api.simulate_policy(&spec).await?)
             }
             Action::Delete { client, name } => {
@@ -145,15 +164,18 @@ pub(crate) fn list(client: &ClientArguments, policies: &[PermissionPolicy]) -> a
     })
 }
 
-/// The document in a file, which may also hold a whole policy as `show` prints it.
-fn document(file: &Path) -> anyhow::Result<Value> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
-    } else {
-        text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+/// Ids of permission policies that are named.
+pub(crate) async fn ids_of(api: &client::Client, policies: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut ids = Vec::with_capacity(policies.len());
+    for policy in policies {
+        ids.push(api.policy_by_name(policy).await?.id);
     }
-    let mut value: Value = serde_json::from_str(&text).with_context(|| format!("{} holds no JSON", file.display()))?;
+    Ok(ids)
+}
+
+/// The document in a file, which may also hold a whole policy as `show` prints it.
+pub(crate) fn document(file: &Path) -> anyhow::Result<Value> {
+    let mut value = json_file::read(file)?;
     if let Some(document) = value.get_mut("policy_document") {
         return Ok(document.take());
     }

@@ -7,6 +7,7 @@ use crate::output;
 
 /// Show every group with its revision and its instances in sync, behind and lost.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flotilla status -l env=prod")]
 pub(crate) struct Status {
     #[command(flatten)]
     client: ClientArguments,

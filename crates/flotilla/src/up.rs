@@ -31,6 +31,7 @@ const FAILED_STARTS: u32 = 5;
 /// Run everything on this machine: control plane on SQLite, API, and one gateway instance in group
 /// `default`. Asks nothing; Ctrl-C drains and stops all of it.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flotilla up --data-dir ./data")]
 pub(crate) struct Up {
     #[command(flatten)]
     control_plane: Overrides,

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod second_factor;
+pub mod terminal;
+pub mod verbs;
+
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -44,6 +48,8 @@ pub struct Process {
     child: Child,
     /// The line that began with `ready`.
     pub ready: String,
+    /// The lines before it.
+    pub before: Vec<String>,
 }
 
 impl Process {
@@ -57,12 +63,12 @@ impl Process {
                 let _ = sender.send(line);
             }
         });
-        let started = Instant::now();
+        let (started, mut before) = (Instant::now(), Vec::new());
         loop {
             let left = DEADLINE.saturating_sub(started.elapsed());
             match receiver.recv_timeout(left) {
-                Ok(ready) if ready.starts_with("ready") => return Self { child, ready },
-                Ok(_) => {}
+                Ok(ready) if ready.starts_with("ready") => return Self { child, ready, before },
+                Ok(line) => before.push(line),
                 Err(error) => {
                     let _ = child.kill();
                     panic!("no ready line: {error}, {:?}", child.wait());

@@ -10,8 +10,8 @@ use crate::control::Control;
 use crate::error::ControlError;
 
 /// Its name in the settings; off only where this stands.
-const SETTING: &str = "built-in-login";
-const OFF: &[u8] = b"off";
+pub(super) const SETTING: &str = "built-in-login";
+pub(super) const OFF: &[u8] = b"off";
 
 /// Whether users may log in by name and password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@
 //! its scope into their SQL.
 //! `login_options` and `sign_on` are the ways in beside name and password, `built_in_login` switches that one off.
 //! `users`, `roles` and `policies` keep what all this is made from; `decisions` explains and simulates it.
-//! `provisioning` is what an identity provider does to users and roles by SCIM.
+//! `provisioning` is what an identity provider does to users and roles by SCIM. `recovery` is the way back in for whoever
+//! has the database and its master key.
 
 mod action;
 mod actor;
@@ -21,6 +22,7 @@ mod object;
 mod passwords;
 mod policies;
 mod provisioning;
+mod recovery;
 mod roles;
 mod rules;
 mod second_factor;
@@ -48,6 +50,7 @@ pub use provisioning::{
     Condition, Field, GroupMember, GroupSpec, IssuedScimToken, ProvisionedGroup, ProvisionedMember, ScimSettings,
     ScimToken, Sort, SortBy, Test, UserSpec,
 };
+pub use recovery::{Recovered, recover_first_admin};
 pub use roles::{NamedFilter, Role, RoleSpec};
 pub(crate) use rules::{Rules, SUPER_ADMIN};
 pub use second_factor::NewSecondFactor;

@@ -270,6 +270,33 @@ impl Users<'_> {
         tx.commit().await
     }
 
+    /// The first admin; `None` before the first start.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn first_admin(&self) -> Result<Option<User>, StoreError> {
+        self.one(Query::new("SELECT * FROM users WHERE root = 1", Vec::new())).await
+    }
+
+    /// Gives a user another password, removes its second factor, lets it in again should it have been shut out, and ends
+    /// all its sessions; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn recover(&self, id: &str, password_hash: &str, entry: &AuditEntry) -> Result<u64, StoreError> {
+        let mut tx = self.store.db().write().await?;
+        next_version(&mut tx).await?;
+        let text = "UPDATE users SET password_hash = $2, must_change_password = 0, active = 1, totp_key = NULL, \
+                    totp_pending = NULL, totp_step = NULL, updated_at_ms = $3 WHERE id = $1";
+        if tx.execute(Query::new(text, args![id, password_hash, now_ms()])).await? == 0 {
+            return Err(StoreError::not_found(KIND, id));
+        }
+        let ended = tx.execute(Query::new("DELETE FROM sessions WHERE user_id = $1", args![id])).await?;
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
     /// Replaces the roles of a user.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use store::audit::AuditFilter;
 use store::iam::group_keys::NewGroupKey;
 use store::iam::sessions::NewSession;
 use store::iam::tokens::NewToken;
-use store::iam::users::NewUser;
+use store::iam::users::{NewUser, UserPatch};
 use store::{AuditEntry, Direction, Page, SecretHash, StoreError};
 
 use crate::support::*;
@@ -64,6 +64,47 @@ pub(crate) async fn users_log_in(f: Fixture) {
     assert_eq!(user_at(1).await, None);
     let of_nobody = sessions.create(&session(hash(), "x", 1), 1, &entry("Login")).await.unwrap_err();
     assert!(matches!(of_nobody, StoreError::NotFound { .. }));
+}
+
+pub(crate) async fn the_first_admin_is_recovered(f: Fixture) {
+    let (users, factors, sessions) = (f.store.users(), f.store.second_factors(), f.store.sessions());
+    assert_eq!(users.first_admin().await.unwrap(), None, "before the first start");
+    user(&f, "u").await;
+    users.create(&NewUser { root: true, ..new_user("admin") }, &entry("CreateUser")).await.unwrap();
+    assert_eq!(users.first_admin().await.unwrap().unwrap().id, "admin");
+
+    for id in ["admin", "u"] {
+        sessions.create(&session(SecretHash::of(id), id, 100), 1, &entry("Login")).await.unwrap();
+        factors.begin(id, b"a key").await.unwrap();
+        factors.confirm(id, 1, &entry("SetSecondFactor")).await.unwrap();
+        factors.begin(id, b"another key").await.unwrap();
+    }
+    users.set_password("admin", "$argon2id$1", true, &entry("ResetPassword")).await.unwrap();
+    users.update("admin", &UserPatch { active: Some(false), ..UserPatch::default() }, &entry("a")).await.unwrap();
+    sessions.create(&session(SecretHash::of("late"), "admin", 100), 1, &entry("Login")).await.unwrap();
+
+    let before = users.by_login("admin@example").await.unwrap().unwrap();
+    assert!(before.user.has_second_factor && !before.user.active && before.user.must_change_password);
+    assert_eq!(users.recover("admin", "$argon2id$2", &entry("RecoverAdmin")).await.unwrap(), 1);
+    let after = users.by_login("admin@example").await.unwrap().unwrap();
+    let (user, version) = (after.user, after.version);
+    assert_eq!(user.password_hash, "$argon2id$2");
+    assert!(!user.has_second_factor && user.active && !user.must_change_password);
+    assert!(factors.pending("admin").await.unwrap().is_none(), "nor is one pending");
+    assert!(version > before.version, "replicas notice");
+    assert!(sessions.find(&SecretHash::of("late"), 1).await.unwrap().is_none());
+    assert!(sessions.find(&SecretHash::of("u"), 1).await.unwrap().is_some(), "others stay");
+    assert!(users.get("u").await.unwrap().unwrap().has_second_factor, "others stay");
+    let filter = AuditFilter { action: Some("RecoverAdmin".into()), ..AuditFilter::default() };
+    assert_eq!(f.store.audit().list(&filter, Direction::Ascending, None).await.unwrap().total, 1);
+
+    let missing = users.recover("nobody", "$argon2id$3", &entry("RecoverAdmin")).await.unwrap_err();
+    assert!(matches!(missing, StoreError::NotFound { .. }));
+    assert_eq!(
+        f.store.audit().list(&filter, Direction::Ascending, None).await.unwrap().total,
+        1,
+        "nothing done, no row"
+    );
 }
 
 pub(crate) async fn a_session_ends_with_a_reason(f: Fixture) {

@@ -60,7 +60,7 @@ on_both! {
         a_moved_change_is_noticed, a_data_key_of_another_group_is_noticed;
     fleet: a_join_token_is_used_no_more_than_it_allows, a_join_token_ends, instances_tell_how_they_are,
         a_revoked_instance_cannot_return, instances_long_gone_are_removed;
-    identity: users_log_in, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
+    identity: users_log_in, the_first_admin_is_recovered, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
         replicas_agree_on_a_setting, the_audit_log_is_filtered;
     login_options: kept_sealed_and_changed_at_their_version, a_login_makes_the_user_once_and_gives_what_is_mapped,
         a_removed_option_takes_its_users_along, a_sign_in_ends_once, a_disabled_option_has_no_sessions;
