@@ -97,7 +97,8 @@ async fn fill_in_keys(control: &Control) -> Result<(), ControlError> {
 /// Versions before let the first admin be given further roles, which can only deny it something: they go.
 async fn free_first_admin(control: &Control) -> Result<(), ControlError> {
     let store = &control.inner.store;
-    let Some(id) = control.within(store.users().first_admin()).await? else { return Ok(()) };
+    let Some(admin) = control.within(store.users().first_admin()).await? else { return Ok(()) };
+    let id = admin.id;
     let mut roles = control.within(store.roles().of_users(std::slice::from_ref(&id))).await?;
     let roles = roles.remove(&id).unwrap_or_default();
     if roles.iter().map(|role| role.id.as_str()).eq([SUPER_ADMIN]) {

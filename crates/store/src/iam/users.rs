@@ -181,15 +181,6 @@ impl Users<'_> {
         self.one(Query::new(text, args![&external.login_option, &external.id])).await
     }
 
-    /// The id of the first admin; none before the first start is through.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn first_admin(&self) -> Result<Option<String>, StoreError> {
-        let query = Query::new("SELECT id FROM users WHERE root = 1", Vec::new());
-        self.store.db().fetch_optional(query).await?.map(|row| row.get("id")).transpose()
-    }
-
     /// The users that meet the filter, as far as they may be seen.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ impl Control {
             return Ok(());
         }
         let first_admin = self.within(self.inner.store.users().first_admin()).await?;
-        if first_admin.is_some_and(|id| members.contains(&id)) {
+        if first_admin.is_some_and(|admin| members.contains(&admin.id)) {
             return Err(forbidden(actor, Action::UpdateUserRole, role, FIRST_ADMIN_HAS_ONE_ROLE));
         }
         Ok(())
