@@ -13,6 +13,7 @@ use super::actor::Actor;
 use super::login;
 use super::object::{Coming, Object, Rows};
 use super::rules::SUPER_ADMIN;
+use super::throttle::Subject;
 use super::{authorise, usernames};
 use crate::audit;
 use crate::control::Control;
@@ -40,6 +41,8 @@ pub struct Member {
     pub user: User,
     /// Its roles by name.
     pub roles: Vec<Role>,
+    /// Until when too many wrong passwords lock it, in unix seconds; `None`: it is not locked.
+    pub locked_until: Option<i64>,
 }
 
 impl Control {
@@ -86,8 +89,12 @@ impl Control {
         let found = self.within(self.inner.store.users().list(filter, scope)).await?;
         let ids: Vec<String> = found.list.iter().map(|user| user.id.clone()).collect();
         let mut roles = self.within(self.inner.store.roles().of_users(&ids)).await?;
-        let list =
-            found.list.into_iter().map(|user| Member { roles: roles.remove(&user.id).unwrap_or_default(), user });
+        let locked = self.within(self.inner.store.login_failures().of_users(&ids, self.now())).await?;
+        let list = found.list.into_iter().map(|user| Member {
+            roles: roles.remove(&user.id).unwrap_or_default(),
+            locked_until: locked.get(&user.id).copied(),
+            user,
+        });
         Ok(Listed { list: list.collect(), total: found.total })
     }
 
@@ -100,8 +107,10 @@ impl Control {
             self.authorise(actor, Action::GetUser, &Object::User(Some(id.to_owned())), Coming::default()).await?;
         }
         let user = self.user(id).await?;
-        let mut roles = self.within(self.inner.store.roles().of_users(&[id.to_owned()])).await?;
-        Ok(Member { roles: roles.remove(id).unwrap_or_default(), user })
+        let ids = [id.to_owned()];
+        let mut roles = self.within(self.inner.store.roles().of_users(&ids)).await?;
+        let locked = self.within(self.inner.store.login_failures().of_users(&ids, self.now())).await?;
+        Ok(Member { roles: roles.remove(id).unwrap_or_default(), locked_until: locked.get(id).copied(), user })
     }
 
     /// Changes what the patch names.
@@ -115,6 +124,9 @@ impl Control {
             return Err(first_admin_stays());
         }
         let entry = audit::entry(actor, "UpdateUser").of("user", id).named(&user.username);
+        if patch.unlock {
+            self.inner.passwords.throttle.succeeded(Subject::user(id));
+        }
         self.within(self.inner.store.users().update(id, patch, &entry.into())).await
     }
 
@@ -148,6 +160,7 @@ impl Control {
         }
         let hash = self.inner.passwords.hash(password.to_owned()).await?;
         let entry = audit::entry(actor, "ResetPassword").of("user", id).named(&user.username);
+        self.inner.passwords.throttle.succeeded(Subject::user(id));
         self.within(self.inner.store.users().set_password(id, &hash, true, &entry.into())).await
     }
 
@@ -165,8 +178,7 @@ impl Control {
         if gives_all && !actor.access().is_unlimited() {
             return Err(only_for_super_admins(actor, Action::UpdateUserRole, id));
         }
-        let detail = serde_json::json!({ "roles": roles });
-        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username).detail(detail);
+        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username);
         self.within(self.inner.store.users().set_roles(id, roles, &entry.into())).await
     }
 
@@ -192,8 +204,7 @@ impl Control {
         if user.root && !policies.is_empty() {
             return Err(ControlError::Conflict("the first admin has no permission boundary".to_owned()));
         }
-        let detail = serde_json::json!({ "permission_boundaries": policies });
-        let entry = audit::entry(actor, "UpdateUserBoundary").of("user", id).named(&user.username).detail(detail);
+        let entry = audit::entry(actor, "UpdateUserBoundary").of("user", id).named(&user.username);
         self.within(self.inner.store.users().set_boundaries(id, policies, &entry.into())).await
     }
 

@@ -13,7 +13,7 @@ use store::instances::InstanceFilter;
 
 use crate::support::{Plane, below, default_group, key, root, route, service};
 
-const PASSWORD: &str = "a passphrase of their own";
+pub(crate) const PASSWORD: &str = "a passphrase of their own";
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -25,7 +25,7 @@ async fn group(plane: &Plane, name: &str, pairs: &[(&str, &str)]) -> GroupId {
 }
 
 /// A user who chose its password, and its id.
-async fn user(plane: &Plane, name: &str) -> String {
+pub(crate) async fn user(plane: &Plane, name: &str) -> String {
     let invitation = Invitation { username: name.into(), password: "once".into(), ..Invitation::default() };
     let id = plane.invite_user(&root(), invitation).await.unwrap().id;
     let actor = plane.login(name, "once").await.unwrap().actor;
@@ -34,7 +34,7 @@ async fn user(plane: &Plane, name: &str) -> String {
 }
 
 async fn act(plane: &Plane, name: &str) -> Actor {
-    plane.authenticate_password(name, PASSWORD).await.unwrap()
+    plane.authenticate(name, PASSWORD).await.unwrap()
 }
 
 async fn policy(plane: &Plane, name: &str, statement: Value) -> String {
@@ -204,7 +204,7 @@ async fn a_boundary_caps_and_a_denial_wins() {
 async fn the_first_admin_and_super_admins_are_safe() {
     let plane = Plane::start().await;
     let admin = plane.admin.as_ref().unwrap();
-    let root_user = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    let root_user = plane.authenticate(&admin.username, &admin.password).await.unwrap();
     let root_id = root_user.user_id().unwrap().to_owned();
     let is_conflict = |outcome: Result<(), ControlError>| matches!(outcome, Err(ControlError::Conflict(_)));
     assert!(is_conflict(plane.delete_user(&root_user, &root_id).await));
@@ -260,6 +260,21 @@ async fn who_goes_is_out_at_once() {
     assert!(plane.authenticate_session(&session.token).await.is_err());
     plane.delete_user(&root(), &id).await.unwrap();
     assert!(plane.authenticate_key(&token).await.is_err());
+
+    // One who is still active when it is removed.
+    let id = user(&plane, "bob").await;
+    plane.assign_roles(&root(), &id, &["viewer_id".into()]).await.unwrap();
+    let session = plane.login("bob", PASSWORD).await.unwrap();
+    let bob = session.actor;
+    let token = plane.create_token(&bob, TokenSpec { name: "ci".into(), ..TokenSpec::default() }).await.unwrap().token;
+    replica.authenticate_key(&token).await.unwrap();
+    replica.authenticate_session(&session.token).await.unwrap();
+    plane.delete_user(&root(), &id).await.unwrap();
+    for control in [&plane, &replica] {
+        assert!(control.authenticate_key(&token).await.is_err());
+        assert!(control.authenticate_session(&session.token).await.is_err());
+        assert!(control.login("bob", PASSWORD).await.is_err());
+    }
 }
 
 #[tokio::test]
@@ -287,7 +302,7 @@ async fn a_second_login_ends_the_first_and_says_so() {
 async fn a_narrowed_token_has_less_and_cannot_make_itself_more() {
     let plane = Plane::start().await;
     let admin = plane.admin.as_ref().unwrap();
-    let user = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    let user = plane.authenticate(&admin.username, &admin.password).await.unwrap();
     let document =
         json!({ "statement": [{ "effect": "allow", "actions": ["gateway:Get<.*>"], "resources": ["<.*>"] }] });
     let spec = TokenSpec { name: "reader".into(), document: Some(document), expires_at: None };
