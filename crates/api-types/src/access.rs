@@ -23,6 +23,16 @@ pub struct OneTimeCode {
     pub code: String,
 }
 
+/// Body that puts a second factor in force.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+pub struct SecondFactorProof {
+    /// Six digits of the new key.
+    pub code: String,
+    /// Six digits of the key in force, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_code: Option<String>,
+}
+
 /// A key for an authenticator app, shown this once.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 pub struct NewSecondFactor {

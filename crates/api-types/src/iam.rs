@@ -46,6 +46,9 @@ pub struct User {
     pub must_change_password: bool,
     /// Whether its logins take a one-time code.
     pub has_second_factor: bool,
+    /// Unix seconds until which too many wrong passwords lock it; 0 for not locked.
+    #[serde(default)]
+    pub locked_until: i64,
     /// Unix seconds; 0 for never.
     pub last_login_at: i64,
     /// Unix seconds.
@@ -75,6 +78,9 @@ pub struct UserChange {
     /// A user that is made inactive is out at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// `false` ends a lock for wrong passwords.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<bool>,
 }
 
 /// Body that replaces a user's roles.

@@ -14,7 +14,9 @@ pub mod login_option;
 pub mod product;
 pub mod system_settings;
 
-pub use access::{IssuedToken, Login, Me, NewSecondFactor, OneTimeCode, PasswordChange, Token, TokenSpec};
+pub use access::{
+    IssuedToken, Login, Me, NewSecondFactor, OneTimeCode, PasswordChange, SecondFactorProof, Token, TokenSpec,
+};
 pub use audit::{
     AuditChain, AuditConfig, AuditCredential, AuditHeader, AuditLink, AuditLog, AuditRequest, AuditStream,
     AuditStreamState, AuditSyslog, AuditVerification, AuditWebhook, BrokenAuditRow,

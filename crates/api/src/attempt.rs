@@ -49,7 +49,10 @@ struct Inner {
 struct Who {
     actor: Option<Actor>,
     tried: Option<Credential>,
+    /// The login option that it comes by, by name.
+    login_option: Option<String>,
     is_login: bool,
+    is_one_too_many: bool,
 }
 
 /// What the answer of an error says.
@@ -84,9 +87,9 @@ impl Attempt {
     pub(crate) fn new(request: &Request, id: &str, surface: Surface) -> Self {
         let headers = request.headers();
         let user_agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let peer = request.extensions().get::<Connection>().map(|connection| connection.peer.ip().to_string());
+        let client = request.extensions().get::<Connection>().map(|connection| connection.client.to_string());
         let context = RequestContext {
-            address: peer.unwrap_or_default(),
+            address: client.unwrap_or_default(),
             id: id.to_owned(),
             user_agent: cut(&user_agent.unwrap_or_default()),
             method: request.method().to_string(),
@@ -120,6 +123,27 @@ impl Attempt {
     pub(crate) fn tries_login(&self, name: &str) {
         self.tries("password", name);
         self.who().is_login = true;
+    }
+
+    /// Somebody tries to begin a session by this login option; who that is is not known yet.
+    pub(crate) fn tries_login_option(&self, id: &str, name: &str) {
+        let mut who = self.who();
+        who.tried = Some(Credential { kind: "sign_on".to_owned(), id: id.to_owned(), name: String::new() });
+        who.login_option = Some(name.to_owned());
+        who.is_login = true;
+    }
+
+    /// Who comes by the login option says that it is this user.
+    pub(crate) fn says_it_is(&self, username: &str) {
+        if let Some(tried) = &mut self.who().tried {
+            username.clone_into(&mut tried.name);
+        }
+    }
+
+    /// It is refused before anything is looked up, for its sender sends too many; `kind` is of what it shows, if anything.
+    pub(crate) fn is_one_too_many(&self, kind: &str) {
+        self.tries(kind, "");
+        self.who().is_one_too_many = true;
     }
 
     /// The actor, in this request.
@@ -158,6 +182,8 @@ impl Attempt {
                 (who.tried.is_some() || who.actor.is_some()).then_some(Outcome::Refused)
             }
             StatusCode::FORBIDDEN => Some(Outcome::Refused),
+            // Another account has the name, the login option is gone: nobody came in.
+            _ if who.is_login && status.is_client_error() => Some(Outcome::Refused),
             // Without its database the control plane cannot record that it has none.
             StatusCode::SERVICE_UNAVAILABLE => None,
             // A validation that finds faults has done what was asked.
@@ -175,6 +201,9 @@ impl Attempt {
             return ("", denied.resource.clone());
         }
         match &who.tried {
+            Some(tried) if tried.name.is_empty() && who.login_option.is_some() => {
+                ("login_option", who.login_option.clone().unwrap_or_default())
+            }
             Some(tried) if who.actor.is_none() && !tried.name.is_empty() => ("user", tried.name.clone()),
             _ if outcome == Outcome::Failed => ("", self.inner.request.path.clone()),
             _ => ("", String::new()),
@@ -197,7 +226,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Attempt {
 /// What is said of a request whose use case did not say what it was.
 fn action_of(status: StatusCode, who: &Who) -> &'static str {
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS if who.is_login => "Login",
+        _ if who.is_login => "Login",
+        _ if who.is_one_too_many => "Request",
         StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS => "Authenticate",
         _ => "Request",
     }

@@ -48,7 +48,7 @@ where
             }
             Proof::Basic(username, password) => {
                 refuse_other_origins(&parts.method, &parts.uri, &parts.headers)?;
-                control.authenticate_password(&username, &password).await?
+                control.authenticate_password(&username, &password, attempt.request()).await?
             }
         };
         Ok(Self { actor: attempt.recognised(actor) })

@@ -11,11 +11,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::attempt::{Attempt, Surface, Told};
-use crate::auth::{SESSION_COOKIE, cookie};
+use crate::auth::{SESSION_COOKIE, cookie, kind_of_key};
+use crate::client_address::TrustedProxies;
 use crate::error::{ApiError, ApiResult};
 use crate::pace::Pace;
 use crate::serve::Connection;
 
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken from a client; a longer one is replaced.
 const MAX_REQUEST_ID_LEN: usize = 128;
@@ -33,16 +35,22 @@ pub(crate) struct Edge {
     pub(crate) surface: Surface,
     /// How many requests a client may send.
     pub(crate) pace: Pace,
+    /// Who may say where a request comes from.
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Runs a request as a task of its own: a write that has begun is finished even when the client leaves or the deadline
 /// passes (so the store and what is kept in memory never part), and a panic ends this request alone.
 pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    if let Err(refusal) = paced(&edge.pace, &request) {
-        return with_headers(refusal.into_response(), id);
-    }
+    name_client(&edge.proxies, &mut request);
+    let shown = shown(&request);
+    let paced = paced(&edge.pace, &request, shown.as_ref());
     let attempt = Attempt::new(&request, id.to_str().unwrap_or_default(), edge.surface);
+    if let Err(refusal) = paced {
+        attempt.is_one_too_many(shown.map_or("", |(kind, _)| kind));
+        return with_headers(refused(edge, attempt, refusal).await, id);
+    }
     request.extensions_mut().insert(attempt.clone());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), method = %request.method(), path = request.uri().path());
     let control = edge.control;
@@ -65,17 +73,45 @@ pub(crate) async fn guard(State(edge): State<Edge>, mut request: Request, next: 
     with_headers(response, id)
 }
 
-/// By address, and by the key or session that the request shows.
-fn paced(pace: &Pace, request: &Request) -> ApiResult<()> {
+/// From here on the connection's client is who it is, whatever proxies are in between.
+fn name_client(proxies: &TrustedProxies, request: &mut Request) {
+    let Some(mut connection) = request.extensions().get::<Connection>().copied() else { return };
+    connection.client = proxies.client(connection.peer.ip(), request.headers());
+    request.extensions_mut().insert(connection);
+}
+
+/// Records a request that is one too many, as any that is refused; apart, so that it is done though the client leaves.
+async fn refused(edge: Edge, attempt: Attempt, refusal: ApiError) -> Response {
+    let response = refusal.into_response();
+    let (status, told) = (response.status(), response.extensions().get::<Told>().cloned());
+    let recorded = edge.tasks.spawn(async move { attempt.ended(&edge.control, status, told.as_ref()).await });
+    if let Err(error) = recorded.await {
+        tracing::error!(%error, "a request that was one too many could not be recorded");
+    }
+    response
+}
+
+/// By address, and by what the request shows.
+fn paced(pace: &Pace, request: &Request, shown: Option<&(&'static str, String)>) -> ApiResult<()> {
     if let Some(connection) = request.extensions().get::<Connection>() {
-        pace.count("address", &connection.peer.ip().to_string())?;
+        pace.count("address", &connection.client.to_string())?;
     }
+    shown.map_or(Ok(()), |(_, secret)| pace.count("key", secret))
+}
+
+/// The key, session or password that a request shows, and what sort it is of.
+fn shown(request: &Request) -> Option<(&'static str, String)> {
     let headers = request.headers();
-    let key = headers.get("x-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    match key.or_else(|| cookie(headers, SESSION_COOKIE)) {
-        Some(key) => pace.count("key", &key),
-        None => Ok(()),
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    if let Some(key) = text(API_KEY) {
+        return Some((kind_of_key(&key), key));
     }
+    if let Some(session) = cookie(headers, SESSION_COOKIE) {
+        return Some(("session", session));
+    }
+    let authorization = text(header::AUTHORIZATION)?;
+    let is_bearer = authorization.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
+    Some((if is_bearer { "scim_token" } else { "password" }, authorization))
 }
 
 fn too_late(deadline: Duration) -> ApiError {

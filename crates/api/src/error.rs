@@ -101,7 +101,9 @@ impl From<ControlError> for ApiError {
             ControlError::Unauthenticated(_) | ControlError::SessionEnded(_) | ControlError::SecondFactorNeeded => {
                 Self::unauthenticated(text)
             }
-            ControlError::TooManyAttempts { retry_after } => Self::too_many(text, retry_after),
+            ControlError::TooManyAttempts { retry_after } | ControlError::Locked { retry_after } => {
+                Self::too_many(text, retry_after)
+            }
             ControlError::Forbidden(forbidden) => {
                 let denied = Denied { action: forbidden.action.name(), resource: forbidden.resource };
                 Self { denied: Some(Box::new(denied)), ..Self::forbidden(text) }

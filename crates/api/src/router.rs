@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::attempt::Surface;
+use crate::client_address::TrustedProxies;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
     admin_keys, audit_logs, gateway_groups, instances, join_tokens, ldap, license, login_options, me, oidc, password,
@@ -30,7 +31,8 @@ pub(crate) fn build(settings: &ApiSettings, control: Control, tasks: TaskTracker
     let (router, document) = endpoints().split_for_parts();
     let surface = Surface::Api;
     let pace = Pace::of(settings.requests_per_second);
-    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace };
+    let proxies = TrustedProxies::new(&settings.trusted_proxies);
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace, proxies };
     router
         .route("/apisix/admin/{kind}/{id}/{child}", collection())
         .route("/apisix/admin/{kind}/{id}/{child}/{child_id}", single())

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -50,6 +51,8 @@ pub struct ApiSettings {
     pub body_limit_bytes: usize,
     /// Requests a second that one address, and one key or session, may send; more are answered 429. 0: any number.
     pub requests_per_second: u32,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from; that of anybody else is passed over.
+    pub trusted_proxies: Vec<IpNet>,
     /// Longest time for one request; a longer one is answered 503.
     pub request_deadline: Duration,
     /// Longest time that requests under way are given at shutdown.
@@ -65,6 +68,7 @@ impl Default for ApiSettings {
             certificate: ServerCertificate::OwnCa,
             body_limit_bytes: 8 * 1024 * 1024,
             requests_per_second: 1000,
+            trusted_proxies: Vec::new(),
             request_deadline: Duration::from_secs(30),
             shutdown_grace: Duration::from_secs(10),
         }
@@ -180,8 +184,10 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// What a handler may ask about the connection its request came by.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Connection {
-    /// The client's address.
+    /// The other end: a client, or a proxy before it.
     pub(crate) peer: SocketAddr,
+    /// The client's address, see [`crate::client_address`].
+    pub(crate) client: IpAddr,
     /// Whether it is encrypted.
     pub(crate) secure: bool,
 }
@@ -205,7 +211,7 @@ impl Endpoint {
                 place = places.clone().acquire_owned() => place,
                 () = self.shutdown.cancelled() => break,
             };
-            let connection = Connection { peer, secure: self.tls.is_some() };
+            let connection = Connection { peer, client: peer.ip(), secure: self.tls.is_some() };
             let (tls, router, watcher) = (self.tls.clone(), self.router.clone(), graceful.watcher());
             self.tasks.spawn(async move {
                 let _place = place;

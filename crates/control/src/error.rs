@@ -35,6 +35,15 @@ pub enum ControlError {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// A name that too many wrong passwords in a row have locked, whether there is such a user or not: 429.
+    #[error(
+        "too many wrong passwords or codes in a row: this name is locked for another {} s, unless an administrator unlocks it",
+        .retry_after.as_secs()
+    )]
+    Locked {
+        /// How long it is locked still.
+        retry_after: Duration,
+    },
     /// Known, but not permitted: 403.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),

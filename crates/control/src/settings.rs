@@ -19,6 +19,10 @@ pub struct ControlSettings {
     pub session_life: Duration,
     /// Whether a login ends the user's other sessions, as in API7.
     pub one_session_per_user: bool,
+    /// Wrong passwords in a row after which a name is locked; 0: never.
+    pub login_lock_after: u32,
+    /// How long it is locked.
+    pub login_lock_life: Duration,
     /// Whether login by name and password works even where it is switched off: the way back in when no login option works.
     pub force_built_in_login: bool,
     /// Silence after which an instance counts as lost.
@@ -52,6 +56,8 @@ impl Default for ControlSettings {
             join_token_life: HOUR,
             session_life: DAY,
             one_session_per_user: true,
+            login_lock_after: 10,
+            login_lock_life: HOUR / 2,
             force_built_in_login: false,
             lost_after: Duration::from_secs(30),
             offline_after: HOUR * 2,

@@ -14,6 +14,7 @@ use api::{ApiSettings, ServerCertificate};
 use channel::{ChannelSettings, TlsMaterial};
 use clap::{Args, Subcommand};
 use control::{Control, ControlSettings, FirstAdmin, SystemClock};
+use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -82,6 +83,16 @@ pub(crate) struct Overrides {
     /// API requests a second from one address, and by one key or session; 0 for any number. [default: 1000]
     #[arg(long, env = "FLOTILLA_API_REQUESTS_PER_SECOND", value_name = "NUMBER")]
     api_requests_per_second: Option<u32>,
+    /// Proxies whose X-Forwarded-For says where API requests come from: addresses and networks, separated by commas.
+    /// [default: none]
+    #[arg(long, env = "FLOTILLA_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, value_name = "CIDR")]
+    trusted_proxies: Option<Vec<IpNet>>,
+    /// Wrong passwords in a row after which a name is locked; 0 for never. [default: 10]
+    #[arg(long, env = "FLOTILLA_LOGIN_LOCK_AFTER", value_name = "NUMBER")]
+    login_lock_after: Option<u32>,
+    /// How long it is locked: 30m, 24h. [default: 30m]
+    #[arg(long, env = "FLOTILLA_LOGIN_LOCK_LIFE", value_parser = duration::parse, value_name = "DURATION")]
+    login_lock_life: Option<Duration>,
     /// Longest body of an API request, in bytes. [default: 8 MiB]
     #[arg(long, env = "FLOTILLA_BODY_LIMIT", value_name = "BYTES")]
     body_limit: Option<usize>,
@@ -100,6 +111,11 @@ struct SettingsFile {
     api_requests_per_second: Option<u32>,
     /// As on the command line: `24h`.
     session_life: Option<String>,
+    /// As on the command line: `["10.0.0.0/8"]`.
+    trusted_proxies: Option<Vec<String>>,
+    login_lock_after: Option<u32>,
+    /// As on the command line: `30m`.
+    login_lock_life: Option<String>,
     listen: ListenSection,
     certificate: CertificateSection,
 }
@@ -141,6 +157,11 @@ impl Overrides {
     fn over(self, file: SettingsFile) -> anyhow::Result<Self> {
         let session_life = file.session_life.as_deref().map(duration::parse).transpose();
         let session_life = session_life.map_err(|error| anyhow::anyhow!("session_life: {error}"))?;
+        let login_lock_life = file.login_lock_life.as_deref().map(duration::parse).transpose();
+        let login_lock_life = login_lock_life.map_err(|error| anyhow::anyhow!("login_lock_life: {error}"))?;
+        let networks = |texts: Vec<String>| texts.iter().map(|text| network(text)).collect::<Result<Vec<_>, _>>();
+        let trusted_proxies = file.trusted_proxies.map(networks).transpose();
+        let trusted_proxies = trusted_proxies.map_err(|error| anyhow::anyhow!("trusted_proxies: {error}"))?;
         Ok(Self {
             database: self.database.or(file.database()),
             api_https_listen: self.api_https_listen.or(file.listen.https),
@@ -154,6 +175,9 @@ impl Overrides {
             one_session_per_user: self.one_session_per_user.or(file.one_session_per_user),
             api_requests_per_second: self.api_requests_per_second.or(file.api_requests_per_second),
             session_life: self.session_life.or(session_life),
+            trusted_proxies: self.trusted_proxies.or(trusted_proxies),
+            login_lock_after: self.login_lock_after.or(file.login_lock_after),
+            login_lock_life: self.login_lock_life.or(login_lock_life),
         })
     }
 
@@ -167,6 +191,8 @@ impl Overrides {
         settings.server_names.extend(self.server_names.clone().unwrap_or_default());
         settings.one_session_per_user = self.one_session_per_user.unwrap_or(settings.one_session_per_user);
         settings.session_life = self.session_life.unwrap_or(settings.session_life);
+        settings.login_lock_after = self.login_lock_after.unwrap_or(settings.login_lock_after);
+        settings.login_lock_life = self.login_lock_life.unwrap_or(settings.login_lock_life);
         // Secrets come by the environment: every user of the machine can read arguments.
         let secret = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         settings.first_admin_password = secret("FLOTILLA_ADMIN_PASSWORD");
@@ -191,9 +217,20 @@ impl Overrides {
             certificate,
             body_limit_bytes: self.body_limit.unwrap_or(defaults.body_limit_bytes),
             requests_per_second: self.api_requests_per_second.unwrap_or(defaults.requests_per_second),
+            trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             ..defaults
         })
     }
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<std::net::IpAddr>().ok().map(IpNet::from);
+    text.parse()
+        .ok()
+        .or_else(address)
+        .ok_or_else(|| format!("{text:?} is neither an address nor a network (10.0.0.0/8)"))
 }
 
 /// A control plane at work.

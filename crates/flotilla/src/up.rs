@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use control::iam::{Actor, TokenSpec};
+use control::iam::{Actor, RequestContext, TokenSpec};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::GroupId;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -139,7 +139,7 @@ impl Up {
     async fn save_login(&self, control_plane: &ControlPlane) -> anyhow::Result<()> {
         let Some(admin) = &control_plane.first_admin else { return Ok(()) };
         let control = &control_plane.control;
-        let actor = control.authenticate_password(&admin.username, &admin.password).await?;
+        let actor = control.authenticate_password(&admin.username, &admin.password, &RequestContext::default()).await?;
         let issued =
             control.create_token(&actor, TokenSpec { name: "flotilla-up".to_owned(), ..TokenSpec::default() }).await?;
         let server = address(control_plane.api.http).map(|address| format!("http://{address}"));

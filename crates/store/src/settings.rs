@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
-use crate::db::{Db, Query, args};
+use crate::db::{Db, Query, Row, Tx, args};
 use crate::error::StoreError;
 use crate::seal::{Place, Sealer};
 use crate::store::Store;
@@ -77,13 +77,33 @@ async fn put_if_absent(db: &Db, master: &Sealer, name: &str, value: &[u8]) -> Re
 }
 
 async fn get(db: &Db, master: &Sealer, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
-    let query = Query::new("SELECT value FROM settings WHERE name = $1", args![name]);
-    let Some(row) = db.fetch_optional(query).await? else { return Ok(None) };
+    let row = db.fetch_optional(select(name)).await?;
+    row.map(|row| open(master, name, &row)).transpose()
+}
+
+/// The value under `name` as it stands in a transaction.
+pub(crate) async fn get_within(
+    tx: &mut Tx,
+    master: &Sealer,
+    name: &str,
+) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+    let row = tx.fetch_optional(select(name)).await?;
+    row.map(|row| open(master, name, &row)).transpose()
+}
+
+/// Puts `value` under `name` in a transaction.
+pub(crate) async fn put_within(tx: &mut Tx, master: &Sealer, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    tx.execute(insert(master, name, value, ON_REPLACE)?).await.map(drop)
+}
+
+fn select(name: &str) -> Query {
+    Query::new("SELECT value FROM settings WHERE name = $1", args![name])
+}
+
+fn open(master: &Sealer, name: &str, row: &Row) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let sealed: Vec<u8> = row.get("value")?;
     let plain = master.open(&Place::setting(name), &sealed);
-    plain
-        .map(|plain| Some(Zeroizing::new(plain)))
-        .map_err(|error| StoreError::corrupt(format!("setting {name}"), error))
+    plain.map(Zeroizing::new).map_err(|error| StoreError::corrupt(format!("setting {name}"), error))
 }
 
 fn insert(master: &Sealer, name: &str, value: &[u8], on_conflict: &str) -> Result<Query, StoreError> {

@@ -12,6 +12,7 @@ use crate::groups::Groups;
 use crate::heads::{Head, Heads, Watcher};
 use crate::iam::access::Grants;
 use crate::iam::group_keys::GroupKeys;
+use crate::iam::login_failures::LoginFailures;
 use crate::iam::login_options::LoginOptions;
 use crate::iam::policies::Policies;
 use crate::iam::provisioning::Provisioning;
@@ -120,6 +121,11 @@ impl Store {
     /// Sessions of users who logged in.
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions { store: self }
+    }
+
+    /// Wrong passwords in a row.
+    pub fn login_failures(&self) -> LoginFailures<'_> {
+        LoginFailures { store: self }
     }
 
     /// Ways to log in beside name and password.

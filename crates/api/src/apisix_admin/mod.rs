@@ -33,6 +33,7 @@ use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use crate::attempt::{Attempt, Surface};
+use crate::client_address::TrustedProxies;
 use crate::edge::{self, Edge};
 use crate::pace::Pace;
 use crate::serve::ApiSettings;
@@ -78,7 +79,8 @@ struct Asked {
 pub(crate) fn router(settings: &ApiSettings, control: Control, tasks: TaskTracker) -> Router {
     let surface = Surface::ApisixAdmin;
     let pace = Pace::of(settings.requests_per_second);
-    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace };
+    let proxies = TrustedProxies::new(&settings.trusted_proxies);
+    let edge = Edge { deadline: settings.request_deadline, tasks, control: control.clone(), surface, pace, proxies };
     Router::new()
         .fallback(any(answer))
         .layer(DefaultBodyLimit::max(settings.body_limit_bytes))

@@ -45,7 +45,7 @@ impl From<ControlError> for ScimError {
             ControlError::NotFound { .. } => Self::new(404, text),
             ControlError::Conflict(_) => Self::of(ErrorType::Uniqueness, text),
             ControlError::Stale { .. } => Self::new(412, text),
-            ControlError::TooManyAttempts { .. } => Self::new(429, text),
+            ControlError::TooManyAttempts { .. } | ControlError::Locked { .. } => Self::new(429, text),
             ControlError::Unavailable(cause) => {
                 tracing::warn!(%cause, "a SCIM request could not be carried out");
                 Self::new(503, "the control plane cannot do this now; try again")

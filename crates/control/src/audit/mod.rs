@@ -18,9 +18,8 @@ pub use config::{AuditConfig, SecretHeader, StreamTarget, Syslog, SyslogTranspor
 pub use read::{AUDIT_PAGE, AuditExport, AuditVerifier};
 pub use refusals::Attempt;
 pub(crate) use refusals::{Refusals, flush_now_and_then};
+pub use store::audit::MASK;
 
-/// Stands where a secret was.
-pub const MASK: &str = "***";
 /// Changes of one revision that the log shows whole; the change log has the others.
 const DETAILED_CHANGES: usize = 100;
 

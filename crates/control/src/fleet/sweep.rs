@@ -34,6 +34,8 @@ impl Control {
         self.inner.heads.forget_idle(now.saturating_sub(seconds(self.inner.settings.idle_group_after)));
         self.within(self.inner.store.sessions().delete_expired(now)).await?;
         self.within(self.inner.store.sign_ins().delete_expired(now)).await?;
+        let lock_life = seconds(self.inner.settings.login_lock_life);
+        self.within(self.inner.store.login_failures().delete_older(now.saturating_sub(lock_life))).await?;
         let silent_since = now.saturating_sub(seconds(self.inner.settings.removed_after));
         let entry = |gone: &Gone| {
             let entry = audit::entry(&Actor::system(), "RemoveSilentInstance").of("gateway_instance", gone.id.as_str());

@@ -1,7 +1,5 @@
 //! Login by name and password, and the switch that turns it off where all are to come by login options.
 
-use serde_json::json;
-
 use super::action::Action;
 use super::actor::Actor;
 use super::object::{Coming, Object};
@@ -9,9 +7,7 @@ use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
 
-/// Its name in the settings; off only where this stands.
-pub(super) const SETTING: &str = "built-in-login";
-pub(super) const OFF: &[u8] = b"off";
+const OPTION_IS_OFF: &str = "the login option that you came by is disabled";
 
 /// Whether users may log in by name and password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +32,8 @@ impl Control {
     /// [`ControlError::Unavailable`].
     pub async fn built_in_login(&self) -> Result<BuiltInLogin, ControlError> {
         let forced = self.inner.settings.force_built_in_login;
-        let set = self.within(self.inner.store.settings().get(SETTING)).await?;
-        Ok(BuiltInLogin { enabled: set.is_none_or(|value| value.as_slice() != OFF), forced })
+        let enabled = self.within(self.inner.store.login_options().built_in()).await?;
+        Ok(BuiltInLogin { enabled, forced })
     }
 
     /// The same for those who may see how it is set.
@@ -56,20 +52,17 @@ impl Control {
     /// [`ControlError::Conflict`] without that proof, [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn set_built_in_login(&self, actor: &Actor, enabled: bool) -> Result<(), ControlError> {
         self.authorise(actor, Action::UpdateLoginOption, &Object::Organization, Coming::default()).await?;
-        if !enabled {
-            self.check_other_way_in(actor).await?;
-        }
-        let value = if enabled { b"on".as_slice() } else { OFF };
-        self.within(self.inner.store.settings().put(SETTING, value)).await?;
+        let other = if enabled { None } else { Some(self.other_way_in(actor).await?) };
         let entry = audit::entry(actor, Action::UpdateLoginOption.short_name()).of("setting", "built_in_login");
-        self.within(self.inner.store.audit().record(&entry.detail(json!({ "enabled": enabled })).into())).await
+        let (options, entry) = (self.inner.store.login_options(), entry.into());
+        match self.within(options.set_built_in(enabled, other.as_deref(), &entry)).await? {
+            true => Ok(()),
+            false => Err(refused(OPTION_IS_OFF)),
+        }
     }
 
-    async fn check_other_way_in(&self, actor: &Actor) -> Result<(), ControlError> {
-        let refused = |why: &str| {
-            let text = format!("built-in login stays on: {why}; log in as a Super Admin by an enabled login option");
-            ControlError::Conflict(text)
-        };
+    /// The login option by which the actor proves that another way leads in.
+    async fn other_way_in(&self, actor: &Actor) -> Result<String, ControlError> {
         let Some(id) = actor.user_id() else { return Err(refused("you are no user")) };
         if !actor.is_super_admin() || !actor.access().is_unlimited() {
             return Err(refused("you are no Super Admin, or something limits you"));
@@ -80,7 +73,7 @@ impl Control {
             ));
         };
         let option = self.within(self.inner.store.login_options().get(&external.login_option)).await?;
-        if option.spec.enabled { Ok(()) } else { Err(refused("the login option that you came by is disabled")) }
+        if option.spec.enabled { Ok(option.id) } else { Err(refused(OPTION_IS_OFF)) }
     }
 
     pub(super) async fn check_built_in_login(&self) -> Result<(), ControlError> {
@@ -89,4 +82,10 @@ impl Control {
         }
         Err(ControlError::Unauthenticated("login by name and password is switched off; use a login option"))
     }
+}
+
+fn refused(why: &str) -> ControlError {
+    ControlError::Conflict(format!(
+        "built-in login stays on: {why}; log in as a Super Admin by an enabled login option"
+    ))
 }

@@ -1,12 +1,16 @@
 //! Name and password: login, logout, Basic authentication, change of password.
 
+use std::time::Duration;
+
 use model::Fault;
 use store::SecretHash;
+use store::iam::login_failures::{LockRule, LoginFailure};
 use store::iam::sessions::NewSession;
 use store::iam::users::{Identity, User};
 
 use super::RequestContext;
 use super::actor::{Actor, ActorKind};
+use super::throttle::Subject;
 use crate::audit;
 use crate::control::Control;
 use crate::error::ControlError;
@@ -14,6 +18,8 @@ use crate::secret;
 use crate::settings::seconds;
 
 const WRONG: ControlError = ControlError::Unauthenticated("wrong username or password");
+/// Longer than any name or address that is anybody's (RFC 5321 has 254 for addresses).
+const MAX_LOGIN_CHARACTERS: usize = 256;
 const MIN_PASSWORD_CHARACTERS: usize = 8;
 pub(super) const MAX_PASSWORD_BYTES: usize = 1024;
 /// What a client calls itself is cut off here.
@@ -36,7 +42,8 @@ impl Control {
     /// it has one.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
+    /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Locked`],
+    /// [`ControlError::Unavailable`].
     pub async fn login(
         &self,
         login: &str,
@@ -44,15 +51,15 @@ impl Control {
         code: Option<&str>,
         request: &RequestContext,
     ) -> Result<Session, ControlError> {
-        let identity = self.user_with(login, password).await?;
+        let identity = self.user_with(login, password, request).await?;
         if let Err(refused) = self.check_second_factor(&identity.user, code).await {
             // Codes are guessed no faster than passwords.
             if code.is_some() {
-                self.inner.passwords.throttle.failed(login, self.now());
+                self.note_failure(&Tried::user(&identity.user, request), request).await?;
             }
             return Err(refused);
         }
-        self.inner.passwords.throttle.succeeded(login);
+        self.forget_failures(&Tried::user(&identity.user, request)).await?;
         self.begin_session(&identity, None, request).await
     }
 
@@ -88,9 +95,8 @@ impl Control {
     /// # Errors
     /// [`ControlError::Unavailable`].
     pub async fn logout(&self, actor: &Actor, session: &str) -> Result<(), ControlError> {
-        self.within(self.inner.store.sessions().delete(&SecretHash::of(session))).await?;
         let entry = audit::entry(actor, "Logout").of("user", actor.user_id().unwrap_or_default());
-        self.within(self.inner.store.audit().record(&entry.into())).await
+        self.within(self.inner.store.sessions().delete(&SecretHash::of(session), &entry.into())).await
     }
 
     /// Whose session it is.
@@ -114,14 +120,20 @@ impl Control {
     /// Who logs in with this name and password, without a session.
     ///
     /// # Errors
-    /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Unavailable`].
-    pub async fn authenticate_password(&self, login: &str, password: &str) -> Result<Actor, ControlError> {
-        let identity = self.user_with(login, password).await?;
+    /// [`ControlError::Unauthenticated`], [`ControlError::TooManyAttempts`], [`ControlError::Locked`],
+    /// [`ControlError::Unavailable`].
+    pub async fn authenticate_password(
+        &self,
+        login: &str,
+        password: &str,
+        request: &RequestContext,
+    ) -> Result<Actor, ControlError> {
+        let identity = self.user_with(login, password, request).await?;
         if identity.user.has_second_factor {
             // A password alone is not enough, and there is no place for a code.
             return Err(ControlError::SecondFactorNeeded);
         }
-        self.inner.passwords.throttle.succeeded(login);
+        self.forget_failures(&Tried::user(&identity.user, request)).await?;
         Ok(self.actor_of(&identity, None).await?.by("password", "", ""))
     }
 
@@ -138,35 +150,121 @@ impl Control {
         if new == old {
             return Err(ControlError::fault("/new_password", "must differ from the old one"));
         }
-        self.user_with(username, old).await?;
-        self.inner.passwords.throttle.succeeded(username);
+        let identity = self.user_with(username, old, actor.request()).await?;
+        self.forget_failures(&Tried::user(&identity.user, actor.request())).await?;
         let hash = self.inner.passwords.hash(new.to_owned()).await?;
         let entry = audit::entry(actor, "ChangePassword").of("user", id).named(username);
         self.within(self.inner.store.users().set_password(id, &hash, false, &entry.into())).await
     }
 
-    async fn user_with(&self, login: &str, password: &str) -> Result<Identity, ControlError> {
+    async fn user_with(&self, login: &str, password: &str, request: &RequestContext) -> Result<Identity, ControlError> {
+        check_login(login)?;
         self.check_built_in_login().await?;
-        let throttle = &self.inner.passwords.throttle;
-        if let Some(retry_after) = throttle.wait(login, self.now()) {
-            return Err(ControlError::TooManyAttempts { retry_after });
-        }
         if password.len() > MAX_PASSWORD_BYTES {
             return Err(WRONG);
         }
         let found = self.within(self.inner.store.users().by_login(login)).await?;
+        let tried = match &found {
+            Some(found) => Tried::user(&found.user, request),
+            None => Tried::nobody(login),
+        };
+        self.may_try(&tried).await?;
         let hash =
             found.as_ref().filter(|found| has_password(&found.user)).map(|found| found.user.password_hash.clone());
         let right = self.inner.passwords.verify(password.to_owned(), hash).await?;
+        // Of many that are tried at once all came past the first question before any of them had failed.
+        self.may_try(&tried).await?;
         match found {
             // The throttle forgets when the second factor is right, too.
             Some(identity) if right => Ok(identity),
             _ => {
-                throttle.failed(login, self.now());
+                self.note_failure(&tried, request).await?;
                 Err(WRONG)
             }
         }
     }
+
+    pub(super) async fn may_try(&self, tried: &Tried) -> Result<(), ControlError> {
+        let now = self.now();
+        if self.inner.settings.login_lock_after > 0 {
+            let failures = self.inner.store.login_failures();
+            if let Some(until) = self.within(failures.locked_until(tried.locked.hash(), now)).await? {
+                let left = u64::try_from(until.saturating_sub(now)).unwrap_or_default();
+                return Err(ControlError::Locked { retry_after: Duration::from_secs(left) });
+            }
+        }
+        match self.inner.passwords.throttle.wait(tried.slowed, now) {
+            Some(retry_after) => Err(ControlError::TooManyAttempts { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a wrong password, or a wrong code after a right one.
+    async fn note_failure(&self, tried: &Tried, request: &RequestContext) -> Result<(), ControlError> {
+        self.slow_down(tried);
+        self.count_to_lock(tried, request).await
+    }
+
+    pub(super) fn slow_down(&self, tried: &Tried) {
+        self.inner.passwords.throttle.failed(tried.slowed, self.now());
+    }
+
+    pub(super) async fn count_to_lock(&self, tried: &Tried, request: &RequestContext) -> Result<(), ControlError> {
+        let (settings, now) = (&self.inner.settings, self.now());
+        if settings.login_lock_after == 0 {
+            return Ok(());
+        }
+        let (user, username) = tried.user.clone().unzip();
+        let entry = audit::entry(&Actor::system().in_request(request.clone()), "LockLogin")
+            .of("user", user.as_deref().unwrap_or_default())
+            .named(username.as_deref().unwrap_or_default());
+        let failure = LoginFailure { subject: *tried.locked.hash(), user, at: now };
+        let rule = LockRule { after: settings.login_lock_after, seconds: seconds(settings.login_lock_life) };
+        self.within(self.inner.store.login_failures().count(&failure, rule, &entry.into())).await.map(drop)
+    }
+
+    pub(super) async fn forget_failures(&self, tried: &Tried) -> Result<(), ControlError> {
+        self.inner.passwords.throttle.succeeded(tried.slowed);
+        self.within(self.inner.store.login_failures().forget(tried.locked.hash())).await
+    }
+}
+
+/// For whom a password or a code is tried.
+pub(super) struct Tried {
+    /// Who waits after wrong ones.
+    slowed: Subject,
+    /// Who is locked after too many.
+    locked: Subject,
+    /// Id and name, if there is such a user.
+    user: Option<(String, String)>,
+}
+
+impl Tried {
+    /// By whichever of its names a user is meant, the failures are counted together. Everybody knows the name of the first
+    /// admin, so its failures lock it for the address that they come from alone: strangers never lock its owner out.
+    fn user(user: &User, request: &RequestContext) -> Self {
+        let slowed = Subject::user(&user.id);
+        let locked = if user.root { Subject::user_from(&user.id, &request.address) } else { slowed };
+        Self { slowed, locked, user: Some((user.id.clone(), user.username.clone())) }
+    }
+
+    /// Codes that somebody shows who is logged in as the user. They are counted apart, so that the thief of a session locks
+    /// itself out and not its owner.
+    pub(super) fn codes_of(user: &User) -> Self {
+        let subject = Subject::codes_of(&user.id);
+        Self { slowed: subject, locked: subject, user: Some((user.id.clone(), user.username.clone())) }
+    }
+
+    fn nobody(login: &str) -> Self {
+        let subject = Subject::nobody(login);
+        Self { slowed: subject, locked: subject, user: None }
+    }
+}
+
+/// Refuses what can be nobody's name before anything is done with it. PostgreSQL takes no NUL into a text.
+pub(super) fn check_login(login: &str) -> Result<(), ControlError> {
+    let is_too_long = login.chars().nth(MAX_LOGIN_CHARACTERS).is_some();
+    if is_too_long || login.contains('\0') { Err(WRONG) } else { Ok(()) }
 }
 
 fn has_password(user: &User) -> bool {

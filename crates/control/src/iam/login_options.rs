@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{Fault, Faults};
 use serde_json::{Value, json};
+use store::iam::login_options::{BuiltIn, Changed};
 pub use store::iam::login_options::{LoginKind, LoginOption, LoginOptionSpec};
 
 use super::action::Action;
@@ -52,7 +53,7 @@ impl Control {
             return Err(only_for_super_admins(actor, Action::CreateLoginOption));
         }
         let id = uuid::Uuid::new_v4().to_string();
-        let entry = entry(actor, Action::CreateLoginOption, &id, &spec);
+        let entry = entry(actor, Action::CreateLoginOption, &id, &spec).detail(difference(None, Some(&spec), rules));
         self.within(self.inner.store.login_options().create(&id, &spec, &entry.into())).await?;
         Ok(shown(self.within(self.inner.store.login_options().get(&id)).await?, rules))
     }
@@ -107,16 +108,12 @@ impl Control {
         if maps_super_admin(&spec) && !actor.is_super_admin() {
             return Err(only_for_super_admins(actor, Action::UpdateLoginOption));
         }
-        if before.spec.enabled && !spec.enabled {
-            self.check_not_the_last(id).await?;
-        }
+        // What was read stands before: the change is made at its version alone.
         let entry = entry(actor, Action::UpdateLoginOption, id, &spec);
+        let entry = entry.detail(difference(Some(&before.spec), Some(&spec), rules)).into();
         let options = self.inner.store.login_options();
-        if !self.within(options.update(id, before.version, &spec, &entry.into())).await? {
-            return Err(ControlError::Conflict(
-                "somebody else changed the login option just now; read it again".into(),
-            ));
-        }
+        let changed = options.update(id, before.version, &spec, self.built_in_as(), &entry);
+        done(self.within(changed).await?)?;
         Ok(shown(self.within(options.get(id)).await?, rules))
     }
 
@@ -125,13 +122,21 @@ impl Control {
     /// # Errors
     /// [`ControlError::Conflict`] when nobody could log in any more, [`ControlError::NotFound`],
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
-    pub async fn delete_login_option(&self, actor: &Actor, id: &str) -> Result<(), ControlError> {
+    pub async fn delete_login_option(
+        &self,
+        actor: &Actor,
+        id: &str,
+        rules: &dyn LoginOptionRules,
+    ) -> Result<(), ControlError> {
         let before = self.login_option_for(actor, Action::DeleteLoginOption, id).await?;
-        if before.spec.enabled {
-            self.check_not_the_last(id).await?;
-        }
         let entry = entry(actor, Action::DeleteLoginOption, id, &before.spec);
-        self.within(self.inner.store.login_options().delete(id, &entry.into())).await
+        let entry = entry.detail(difference(Some(&before.spec), None, rules));
+        let options = self.inner.store.login_options();
+        done(self.within(options.delete(id, before.version, self.built_in_as(), &entry.into())).await?)
+    }
+
+    fn built_in_as(&self) -> BuiltIn {
+        if self.inner.settings.force_built_in_login { BuiltIn::Forced } else { BuiltIn::AsSet }
     }
 
     /// What a login page shows: the options that are enabled, and whether name and password work. Only id, name, kind
@@ -198,15 +203,17 @@ impl Control {
         }
         Ok(())
     }
+}
 
-    async fn check_not_the_last(&self, id: &str) -> Result<(), ControlError> {
-        let (options, built_in) = self.ways_in().await?;
-        if built_in.works() || options.iter().any(|option| option.id != id) {
-            return Ok(());
+fn done(changed: Changed) -> Result<(), ControlError> {
+    let why = match changed {
+        Changed::Done => return Ok(()),
+        Changed::Stale => "somebody else changed the login option just now; read it again",
+        Changed::LastWayIn => {
+            "the login option stays: it is the only way in, for built-in login is off; switch that on first"
         }
-        let why = "it is the only way in, for built-in login is off; switch that on first";
-        Err(ControlError::Conflict(format!("the login option stays: {why}")))
-    }
+    };
+    Err(ControlError::Conflict(why.to_owned()))
 }
 
 /// Puts secrets that are left out or masked back. They stay where they were given to: with another destination they
@@ -233,12 +240,17 @@ fn keep_secrets(spec: &mut LoginOptionSpec, before: &Value, rules: &dyn LoginOpt
 
 /// The option with masks in place of its secrets.
 fn shown(mut option: LoginOption, rules: &dyn LoginOptionRules) -> LoginOption {
-    for pointer in rules.secrets(option.spec.kind) {
-        if let Some(secret) = option.spec.config.pointer_mut(pointer).filter(|secret| **secret != "") {
+    option.spec.config = masked(option.spec.config, option.spec.kind, rules);
+    option
+}
+
+fn masked(mut config: Value, kind: LoginKind, rules: &dyn LoginOptionRules) -> Value {
+    for pointer in rules.secrets(kind) {
+        if let Some(secret) = config.pointer_mut(pointer).filter(|secret| **secret != "") {
             *secret = MASK.into();
         }
     }
-    option
+    config
 }
 
 /// The ids in one of the mappings.
@@ -267,10 +279,26 @@ fn is_logo(logo: &str) -> bool {
     is_known && logo.len() <= MAX_LOGO_BYTES && !logo.chars().any(char::is_control)
 }
 
-/// Without the configuration: it holds secrets.
 fn entry(actor: &Actor, action: Action, id: &str, spec: &LoginOptionSpec) -> audit::Entry {
-    let detail = json!({ "type": spec.kind.name(), "enabled": spec.enabled, "mapping": spec.mapping });
-    audit::entry(actor, action.short_name()).of("login_option", id).named(&spec.name).detail(detail)
+    audit::entry(actor, action.short_name()).of("login_option", id).named(&spec.name)
+}
+
+/// What the audit log shows: both sides without their secrets, and whether one of those is another.
+fn difference(
+    before: Option<&LoginOptionSpec>,
+    after: Option<&LoginOptionSpec>,
+    rules: &dyn LoginOptionRules,
+) -> Value {
+    let side = |spec: &LoginOptionSpec| {
+        let config = masked(spec.config.clone(), spec.kind, rules);
+        json!({ "name": spec.name, "type": spec.kind.name(), "logo": spec.logo, "enabled": spec.enabled,
+            "config": config, "mapping": spec.mapping })
+    };
+    let secrets = |spec: &LoginOptionSpec| {
+        rules.secrets(spec.kind).iter().map(|pointer| spec.config.pointer(pointer).cloned()).collect::<Vec<_>>()
+    };
+    let secret_changed = before.zip(after).is_some_and(|(before, after)| secrets(before) != secrets(after));
+    json!({ "before": before.map(side), "after": after.map(side), "secret_changed": secret_changed })
 }
 
 fn only_for_super_admins(actor: &Actor, action: Action) -> ControlError {

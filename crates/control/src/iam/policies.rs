@@ -134,7 +134,5 @@ pub(super) fn within_pointer(pointer: &str, faults: Faults) -> Faults {
 }
 
 fn entry(actor: &Actor, action: &str, id: &str, spec: &StoredSpec) -> audit::Entry {
-    let document: Value = serde_json::from_str(&spec.document).unwrap_or_default();
-    let detail = serde_json::json!({ "policy_document": document });
-    audit::entry(actor, action).of("permission_policy", id).named(&spec.name).detail(detail)
+    audit::entry(actor, action).of("permission_policy", id).named(&spec.name)
 }

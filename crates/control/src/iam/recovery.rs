@@ -5,7 +5,6 @@ use serde_json::json;
 use store::Store;
 
 use super::actor::Actor;
-use super::built_in_login::{OFF, SETTING};
 use super::login;
 use super::passwords::Passwords;
 use crate::audit;
@@ -40,7 +39,7 @@ pub async fn recover_first_admin(store: &Store, password: &str) -> Result<Recove
     let detail = json!({ "second_factor_removed": admin.has_second_factor, "was_shut_out": !admin.active });
     let entry = audit::entry(&Actor::system(), "RecoverAdmin").of("user", &admin.id).named(&admin.username);
     let sessions_ended = store.users().recover(&admin.id, &hash, &entry.detail(detail).into()).await?;
-    let built_in_login = store.settings().get(SETTING).await?.is_none_or(|value| value.as_slice() != OFF);
+    let built_in_login = store.login_options().built_in().await?;
     Ok(Recovered {
         username: admin.username,
         had_second_factor: admin.has_second_factor,

@@ -12,10 +12,10 @@ use store::{SecretHash, StoreError};
 
 use super::RequestContext;
 use super::actor::Actor;
-use super::login::Session;
+use super::login::{self, Session};
 use super::login_options::LoginOption;
 use super::rules::SUPER_ADMIN;
-use super::throttle::{Pace, Throttle};
+use super::throttle::{Pace, Subject, Throttle};
 use super::usernames;
 use crate::audit;
 use crate::control::Control;
@@ -119,9 +119,11 @@ impl Control {
     /// Whether a password may be tried for this name of a login option.
     ///
     /// # Errors
-    /// [`ControlError::TooManyAttempts`] after too many wrong ones.
+    /// [`ControlError::TooManyAttempts`] after too many wrong ones, [`ControlError::Unauthenticated`] for what can be
+    /// nobody's name.
     pub fn may_try_password(&self, option: &str, name: &str) -> Result<(), ControlError> {
-        match self.inner.attempts.failed.wait(&attempt(option, name), self.now()) {
+        login::check_login(name)?;
+        match self.inner.attempts.failed.wait(Subject::at_option(option, name), self.now()) {
             Some(retry_after) => Err(ControlError::TooManyAttempts { retry_after }),
             None => Ok(()),
         }
@@ -129,12 +131,12 @@ impl Control {
 
     /// Counts a wrong password.
     pub fn note_wrong_password(&self, option: &str, name: &str) {
-        self.inner.attempts.failed.failed(&attempt(option, name), self.now());
+        self.inner.attempts.failed.failed(Subject::at_option(option, name), self.now());
     }
 
     /// Forgets the wrong passwords after a right one.
     pub fn note_right_password(&self, option: &str, name: &str) {
-        self.inner.attempts.failed.succeeded(&attempt(option, name));
+        self.inner.attempts.failed.succeeded(Subject::at_option(option, name));
     }
 
     /// What a browser is given to keep of a sign-in until it comes back: sealed, and good for this login option alone.
@@ -158,12 +160,6 @@ impl Control {
         let expires_at = self.now().saturating_add(seconds);
         self.within(self.inner.store.sign_ins().use_once(&SecretHash::of(state), expires_at)).await
     }
-}
-
-/// Directories pay no heed to case and spaces around a name, so neither may the count.
-fn attempt(option: &str, name: &str) -> String {
-    let name: String = name.trim().to_lowercase().chars().take(256).collect();
-    format!("{option}/{name}")
 }
 
 fn option_changed() -> ControlError {

@@ -1,16 +1,18 @@
-//! Failed logins make the next ones wait, by user name, in memory.
+//! Failed logins make the next ones wait, by whom they mean, in memory.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use store::SecretHash;
+
 /// Failures that cost nothing yet.
 const FREE_FAILURES: u32 = 5;
 /// The longest wait. Short, because whoever knows a name can make its owner wait.
 const LONGEST_WAIT: i64 = 30;
-/// A name is forgotten after this many seconds without a failure.
+/// Somebody is forgotten after this many seconds without a failure.
 const FORGET_AFTER: i64 = 900;
-/// Names kept at most.
+/// Kept at most.
 const CAPACITY: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,39 +21,75 @@ struct Failures {
     last: i64,
 }
 
+/// Whose failures are counted together. Of a fixed size: what is typed as name may be megabytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Subject(SecretHash);
+
+impl Subject {
+    /// A user, by whichever of its names it is meant.
+    pub(crate) fn user(id: &str) -> Self {
+        Self(SecretHash::of(&format!("user/{id}")))
+    }
+
+    /// A user, and from where it is tried.
+    pub(crate) fn user_from(id: &str, address: &str) -> Self {
+        Self(SecretHash::of(&format!("user/{id}/{address}")))
+    }
+
+    /// As the store knows it.
+    pub(crate) fn hash(&self) -> &SecretHash {
+        &self.0
+    }
+
+    /// A name that no user has.
+    pub(crate) fn nobody(name: &str) -> Self {
+        Self(SecretHash::of(&format!("nobody/{name}")))
+    }
+
+    /// A user whose one-time codes are guessed by somebody who has its session.
+    pub(crate) fn codes_of(user: &str) -> Self {
+        Self(SecretHash::of(&format!("codes/{user}")))
+    }
+
+    /// A name at a login option. Directories pay no heed to case and spaces around it, so neither may the count.
+    pub(crate) fn at_option(option: &str, name: &str) -> Self {
+        Self(SecretHash::of(&format!("option/{option}/{}", name.trim().to_lowercase())))
+    }
+}
+
 /// Counts failures.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    names: Mutex<HashMap<String, Failures>>,
+    subjects: Mutex<HashMap<Subject, Failures>>,
 }
 
 impl Throttle {
-    /// How long this name has to wait still; none when it may try.
-    pub(crate) fn wait(&self, name: &str, now: i64) -> Option<Duration> {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = names.get(name)?;
+    /// How long they have to wait still; none when they may try.
+    pub(crate) fn wait(&self, subject: Subject, now: i64) -> Option<Duration> {
+        let subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = subjects.get(&subject)?;
         let over = failures.count.checked_sub(FREE_FAILURES)?;
         let wait = 1i64.checked_shl(over.min(10)).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
         let left = failures.last.saturating_add(wait).saturating_sub(now);
         u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_secs)
     }
 
-    pub(crate) fn failed(&self, name: &str, now: i64) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        if names.len() >= CAPACITY {
-            names.retain(|_, failures| failures.last > now - FORGET_AFTER);
+    pub(crate) fn failed(&self, subject: Subject, now: i64) {
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if subjects.len() >= CAPACITY {
+            subjects.retain(|_, failures| failures.last > now - FORGET_AFTER);
         }
         // Full of fresh names: somebody guesses names, and counting more of them helps nobody.
-        if names.len() < CAPACITY || names.contains_key(name) {
-            let failures = names.entry(name.to_owned()).or_default();
+        if subjects.len() < CAPACITY || subjects.contains_key(&subject) {
+            let failures = subjects.entry(subject).or_default();
             let fresh = failures.last <= now - FORGET_AFTER;
             failures.count = if fresh { 1 } else { failures.count.saturating_add(1) };
             failures.last = now;
         }
     }
 
-    pub(crate) fn succeeded(&self, name: &str) {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    pub(crate) fn succeeded(&self, subject: Subject) {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner).remove(&subject);
     }
 }
 
@@ -94,20 +132,21 @@ mod tests {
     #[test]
     fn the_sixth_attempt_waits_and_success_forgets() {
         let throttle = Throttle::default();
+        let (a, b) = (Subject::user("a"), Subject::user("b"));
         for _ in 0..4 {
-            throttle.failed("a", 100);
+            throttle.failed(a, 100);
         }
-        assert_eq!(throttle.wait("a", 100), None);
-        throttle.failed("a", 100);
-        assert_eq!(throttle.wait("a", 100), Some(Duration::from_secs(1)));
-        assert_eq!(throttle.wait("a", 101), None);
-        assert_eq!(throttle.wait("b", 100), None);
+        assert_eq!(throttle.wait(a, 100), None);
+        throttle.failed(a, 100);
+        assert_eq!(throttle.wait(a, 100), Some(Duration::from_secs(1)));
+        assert_eq!(throttle.wait(a, 101), None);
+        assert_eq!(throttle.wait(b, 100), None);
         for _ in 0..50 {
-            throttle.failed("a", 100);
+            throttle.failed(a, 100);
         }
-        assert_eq!(throttle.wait("a", 100), Some(Duration::from_secs(30)));
-        throttle.succeeded("a");
-        assert_eq!(throttle.wait("a", 100), None);
+        assert_eq!(throttle.wait(a, 100), Some(Duration::from_secs(30)));
+        throttle.succeeded(a);
+        assert_eq!(throttle.wait(a, 100), None);
     }
 
     #[test]
@@ -125,10 +164,18 @@ mod tests {
     fn names_are_bounded() {
         let throttle = Throttle::default();
         for n in 0..CAPACITY + 10 {
-            throttle.failed(&n.to_string(), 100);
+            throttle.failed(Subject::nobody(&n.to_string()), 100);
         }
-        assert_eq!(throttle.names.lock().unwrap().len(), CAPACITY);
-        throttle.failed("late", 100 + FORGET_AFTER);
-        assert_eq!(throttle.names.lock().unwrap().len(), 1);
+        assert_eq!(throttle.subjects.lock().unwrap().len(), CAPACITY);
+        throttle.failed(Subject::nobody("late"), 100 + FORGET_AFTER);
+        assert_eq!(throttle.subjects.lock().unwrap().len(), 1);
+    }
+
+    /// What is kept of a name of megabytes is what is kept of any other.
+    #[test]
+    fn a_long_name_takes_no_more_room() {
+        assert_eq!(std::mem::size_of::<(Subject, Failures)>(), 48);
+        assert_ne!(Subject::nobody(&"x".repeat(9_000_000)), Subject::nobody(&"x".repeat(9_000_001)));
+        assert_eq!(Subject::at_option("o", " Bob "), Subject::at_option("o", "bob"));
     }
 }

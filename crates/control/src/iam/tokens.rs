@@ -4,7 +4,6 @@
 
 use model::GroupId;
 use model::policy::PolicyDocument;
-use serde_json::json;
 use store::SecretHash;
 use store::iam::group_keys::GroupKey;
 use store::iam::tokens::{NewToken, Token};
@@ -86,7 +85,8 @@ impl Control {
     ///
     /// # Errors
     /// [`ControlError::Unauthenticated`] when the caller is no user, [`ControlError::Invalid`] for an empty name,
-    /// a wrong document or an end in the past, [`ControlError::Forbidden`] with a token that is itself narrowed,
+    /// a wrong document or an end in the past, [`ControlError::Conflict`] when another of the user's has the name,
+    /// [`ControlError::Forbidden`] with a token that is itself narrowed,
     /// [`ControlError::Unavailable`].
     pub async fn create_token(&self, actor: &Actor, spec: TokenSpec) -> Result<IssuedToken, ControlError> {
         let user = self.own_account(actor, "make personal tokens")?;
@@ -95,12 +95,9 @@ impl Control {
             return Err(ControlError::fault("/name", format!("must have 1 to {MAX_NAME_CHARACTERS} characters")));
         }
         self.check_end(expires_at)?;
-        let (spec_document, document) = (document.clone(), self.check_document(document.as_ref())?);
+        let document = self.check_document(document.as_ref())?;
         let (id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
-        let entry = audit::entry(actor, "CreateToken")
-            .of("token", &id)
-            .named(&name)
-            .detail(json!({ "before": null, "after": { "name": name, "policy_document": spec_document, "expires_at": expires_at } }));
+        let entry = audit::entry(actor, "CreateToken").of("token", &id).named(&name);
         let new = NewToken { id, user, name, hash: SecretHash::of(&token), document, expires_at };
         self.within(self.inner.store.tokens().create(&new, &entry.into())).await?;
         Ok(IssuedToken { id: new.id, name: new.name, token, expires_at })
@@ -139,20 +136,21 @@ impl Control {
         self.within(self.inner.store.tokens().delete(&user, id, &entry.into())).await
     }
 
-    /// Replaces a token of the calling user by one of the same name and end; it has another id.
+    /// Replaces a token of the calling user by one of the same name, narrowing and end; it has another id.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`], [`ControlError::Unauthenticated`], [`ControlError::Unavailable`].
+    /// [`ControlError::NotFound`], [`ControlError::Invalid`] for one that has ended, [`ControlError::Unauthenticated`],
+    /// [`ControlError::Unavailable`].
     pub async fn regenerate_token(&self, actor: &Actor, id: &str) -> Result<IssuedToken, ControlError> {
         let tokens = self.list_tokens(actor).await?;
         let old = tokens.into_iter().find(|token| token.id == id);
         let old = old.ok_or_else(|| ControlError::NotFound { what: "token", id: id.to_owned() })?;
-        // The new one first: when the second step fails, the user has two tokens rather than none.
-        let document = old.document.as_deref().map(serde_json::from_str).transpose().map_err(ControlError::internal)?;
-        let spec = TokenSpec { name: old.name.clone(), document, expires_at: old.expires_at };
-        let new = self.create_token(actor, spec).await?;
-        self.delete_token(actor, id).await?;
-        Ok(new)
+        self.check_end(old.expires_at)?;
+        let (new_id, token) = (uuid::Uuid::now_v7().to_string(), secret::generate(TOKEN_PREFIX)?);
+        let entry = audit::entry(actor, "RegenerateToken").of("token", &new_id);
+        let (tokens, hash) = (self.inner.store.tokens(), SecretHash::of(&token));
+        let new = self.within(tokens.replace(&old.user, id, &new_id, &hash, &entry.into())).await?;
+        Ok(IssuedToken { id: new.id, name: new.name, token, expires_at: new.expires_at })
     }
 
     async fn note_use(&self, token: &Token) -> Result<(), ControlError> {

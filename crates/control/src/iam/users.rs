@@ -16,6 +16,7 @@ use super::login;
 use super::object::{Coming, Object, Rows};
 use super::provisioning::{ATTEMPTS, changed_meanwhile};
 use super::rules::SUPER_ADMIN;
+use super::throttle::Subject;
 use super::{authorise, usernames};
 use crate::audit;
 use crate::control::Control;
@@ -43,6 +44,8 @@ pub struct Member {
     pub user: User,
     /// Its roles by name.
     pub roles: Vec<Role>,
+    /// Until when too many wrong passwords lock it, in unix seconds; `None`: it is not locked.
+    pub locked_until: Option<i64>,
 }
 
 impl Control {
@@ -89,8 +92,12 @@ impl Control {
         let found = self.within(self.inner.store.users().list(filter, scope)).await?;
         let ids: Vec<String> = found.list.iter().map(|user| user.id.clone()).collect();
         let mut roles = self.within(self.inner.store.roles().of_users(&ids)).await?;
-        let list =
-            found.list.into_iter().map(|user| Member { roles: roles.remove(&user.id).unwrap_or_default(), user });
+        let locked = self.within(self.inner.store.login_failures().of_users(&ids, self.now())).await?;
+        let list = found.list.into_iter().map(|user| Member {
+            roles: roles.remove(&user.id).unwrap_or_default(),
+            locked_until: locked.get(&user.id).copied(),
+            user,
+        });
         Ok(Listed { list: list.collect(), total: found.total })
     }
 
@@ -102,7 +109,10 @@ impl Control {
         if actor.user_id() != Some(id) {
             self.authorise(actor, Action::GetUser, &Object::User(Some(id.to_owned())), Coming::default()).await?;
         }
-        Ok(Member { user: self.user(id).await?, roles: self.roles_of(id).await? })
+        let ids = [id.to_owned()];
+        let locked = self.within(self.inner.store.login_failures().of_users(&ids, self.now())).await?;
+        let (user, roles) = (self.user(id).await?, self.roles_of(id).await?);
+        Ok(Member { roles, locked_until: locked.get(id).copied(), user })
     }
 
     /// Changes what the patch names.
@@ -116,6 +126,9 @@ impl Control {
             return Err(first_admin_stays());
         }
         let entry = audit::entry(actor, "UpdateUser").of("user", id).named(&user.username);
+        if patch.unlock {
+            self.inner.passwords.throttle.succeeded(Subject::user(id));
+        }
         self.within(self.inner.store.users().update(id, patch, &entry.into())).await
     }
 
@@ -149,6 +162,7 @@ impl Control {
         }
         let hash = self.inner.passwords.hash(password.to_owned()).await?;
         let entry = audit::entry(actor, "ResetPassword").of("user", id).named(&user.username);
+        self.inner.passwords.throttle.succeeded(Subject::user(id));
         self.within(self.inner.store.users().set_password(id, &hash, true, &entry.into())).await
     }
 
@@ -167,8 +181,7 @@ impl Control {
         if wanted.contains(SUPER_ADMIN) && !actor.is_super_admin() {
             return Err(only_for_super_admins(actor, Action::UpdateUserRole, id));
         }
-        let detail = serde_json::json!({ "roles": wanted });
-        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username).detail(detail).into();
+        let entry = audit::entry(actor, "UpdateUserRole").of("user", id).named(&user.username).into();
         for _ in 0..ATTEMPTS {
             let before: BTreeSet<String> = self.roles_of(id).await?.into_iter().map(|role| role.id).collect();
             for role in before.symmetric_difference(&wanted) {
@@ -207,8 +220,7 @@ impl Control {
         if user.root && !policies.is_empty() {
             return Err(ControlError::Conflict("the first admin has no permission boundary".to_owned()));
         }
-        let detail = serde_json::json!({ "permission_boundaries": policies });
-        let entry = audit::entry(actor, "UpdateUserBoundary").of("user", id).named(&user.username).detail(detail);
+        let entry = audit::entry(actor, "UpdateUserBoundary").of("user", id).named(&user.username);
         self.within(self.inner.store.users().set_boundaries(id, policies, &entry.into())).await
     }
 

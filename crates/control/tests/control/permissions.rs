@@ -33,7 +33,7 @@ pub(crate) async fn user(plane: &Plane, name: &str) -> String {
 }
 
 pub(crate) async fn act(plane: &Plane, name: &str) -> Actor {
-    plane.authenticate_password(name, PASSWORD).await.unwrap()
+    plane.authenticate(name, PASSWORD).await.unwrap()
 }
 
 pub(crate) async fn policy(plane: &Plane, name: &str, statement: Value) -> String {
@@ -257,6 +257,21 @@ async fn who_goes_is_out_at_once() {
     assert!(plane.authenticate_session(&session.token).await.is_err());
     plane.delete_user(&root(), &id).await.unwrap();
     assert!(plane.authenticate_key(&token).await.is_err());
+
+    // One who is still active when it is removed.
+    let id = user(&plane, "bob").await;
+    plane.assign_roles(&root(), &id, &["viewer_id".into()]).await.unwrap();
+    let session = plane.login("bob", PASSWORD).await.unwrap();
+    let bob = session.actor;
+    let token = plane.create_token(&bob, TokenSpec { name: "ci".into(), ..TokenSpec::default() }).await.unwrap().token;
+    replica.authenticate_key(&token).await.unwrap();
+    replica.authenticate_session(&session.token).await.unwrap();
+    plane.delete_user(&root(), &id).await.unwrap();
+    for control in [&plane, &replica] {
+        assert!(control.authenticate_key(&token).await.is_err());
+        assert!(control.authenticate_session(&session.token).await.is_err());
+        assert!(control.login("bob", PASSWORD).await.is_err());
+    }
 }
 
 #[tokio::test]
@@ -284,7 +299,7 @@ async fn a_second_login_ends_the_first_and_says_so() {
 async fn a_narrowed_token_has_less_and_cannot_make_itself_more() {
     let plane = Plane::start().await;
     let admin = plane.admin.as_ref().unwrap();
-    let user = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    let user = plane.authenticate(&admin.username, &admin.password).await.unwrap();
     let document =
         json!({ "statement": [{ "effect": "allow", "actions": ["gateway:Get<.*>"], "resources": ["<.*>"] }] });
     let spec = TokenSpec { name: "reader".into(), document: Some(document), expires_at: None };
@@ -450,7 +465,7 @@ async fn a_licence_is_put_by_whom_it_is_permitted() {
     let refusal = plane.put_license(&act(&plane, "ann").await).await.unwrap_err().to_string();
     assert!(refusal.contains("iam:UpdateLicense on the organization"), "{refusal}");
     let admin = plane.admin.as_ref().unwrap();
-    let first_admin = plane.authenticate_password(&admin.username, &admin.password).await.unwrap();
+    let first_admin = plane.authenticate(&admin.username, &admin.password).await.unwrap();
     plane.put_license(&first_admin).await.unwrap();
     let log = plane.audit_log(&root(), &Default::default(), store::Direction::Descending, None).await.unwrap().list;
     let put: Vec<_> = log.iter().filter(|row| row.entry.action == "UpdateLicense").collect();

@@ -7,6 +7,7 @@ use model::Kind;
 use testkit::postgres::Postgres;
 
 use crate::configuration::assert_signed_and_whole;
+use crate::permissions::{PASSWORD, user};
 use crate::replicas::writers_at_once;
 use crate::support::{Plane, key, route};
 
@@ -32,4 +33,23 @@ async fn revisions_have_no_gaps_and_outages_pass() {
     }
     two.put(key(Kind::Route, "two"), route("/")).await.unwrap();
     assert_signed_and_whole(&one).await;
+}
+
+/// PostgreSQL takes no NUL into a text, and what it refuses is a fault of ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_nul_is_a_wrong_one_and_locks_hold_on_every_replica() {
+    let mut postgres = Postgres::start().unwrap();
+    let url = postgres.database().unwrap();
+    let (one, two) = (Plane::on(url.clone()).await, Plane::on(url).await);
+    for name in ["\0", "ad\0min"] {
+        let refused = one.login(name, "guess").await.err().unwrap();
+        assert!(matches!(refused, ControlError::Unauthenticated(_)), "{refused:?}");
+    }
+    user(&one, "ann").await;
+    for _ in 0..10 {
+        one.login("ann", "guess").await.err().unwrap();
+        one.clock.advance(31);
+    }
+    let locked = two.login("ann", PASSWORD).await;
+    assert!(matches!(locked, Err(ControlError::Locked { .. })));
 }

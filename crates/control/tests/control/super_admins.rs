@@ -13,7 +13,7 @@ const SUPER_ADMIN: &str = "super_admin_id";
 
 /// The first admin as it logs in, and its id.
 async fn first_admin(plane: &Plane, password: &str) -> (Actor, String) {
-    let actor = plane.authenticate_password("admin", password).await.unwrap();
+    let actor = plane.authenticate("admin", password).await.unwrap();
     let id = actor.user_id().unwrap().to_owned();
     (actor, id)
 }

@@ -80,6 +80,11 @@ impl Plane {
         self.control.login(username, password, None, &RequestContext::default()).await
     }
 
+    /// By Basic authentication.
+    pub(crate) async fn authenticate(&self, username: &str, password: &str) -> Result<Actor, ControlError> {
+        self.control.authenticate_password(username, password, &RequestContext::default()).await
+    }
+
     /// A later version on the same database, whose `limited` takes counts above 10 only.
     pub(crate) async fn upgraded(&self) -> Self {
         let mut later = Self::with_plugins(self.url.clone(), &STRICTER).await;

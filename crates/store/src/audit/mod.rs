@@ -26,6 +26,9 @@ pub use retention::Pruned;
 pub use row::{ChainHash, Link};
 pub use verify::{BrokenRow, ChainFault, ChainReport, Verification};
 
+/// Stands where a secret was.
+pub const MASK: &str = "***";
+
 /// What an audited action was. Secrets in `detail` are masked by the caller.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AuditEntry {
@@ -57,10 +60,23 @@ pub struct AuditEntry {
     pub detail: Value,
 }
 
+impl AuditEntry {
+    /// The same with what stood before and what stands after, which only the writing transaction knows.
+    pub(crate) fn between(&self, before: Value, after: Value) -> Self {
+        let mut detail = match &self.detail {
+            Value::Object(told) => told.clone(),
+            _ => serde_json::Map::new(),
+        };
+        detail.insert("before".to_owned(), before);
+        detail.insert("after".to_owned(), after);
+        Self { detail: Value::Object(detail), ..self.clone() }
+    }
+}
+
 /// By what an actor came. Never the secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credential {
-    /// `session`, `password`, `token`, `admin_key`, `join_token`, `certificate`; empty for the system.
+    /// `session`, `password`, `sign_on`, `token`, `admin_key`, `join_token`, `certificate`; empty for the system.
     pub kind: String,
     /// Its id, where it has one.
     pub id: String,

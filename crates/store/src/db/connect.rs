@@ -12,7 +12,7 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
     (9, "login options of sessions", include_str!("../migrations/0009_session_login_option.sql")),
     (10, "users made by SCIM", include_str!("../migrations/0010_scim_made.sql")),
     (11, "labels by name", include_str!("../migrations/0011_labels_by_name.sql")),
+    (13, "locks of logins", include_str!("../migrations/0013_login_lock.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.

@@ -1,11 +1,12 @@
 //! Admin keys of gateway groups: each decides its group by itself. Only hashes are kept.
 
 use model::GroupId;
+use serde_json::{Value, json};
 
 use crate::access::GroupAccess;
-use crate::audit::{self, AuditEntry};
+use crate::audit::{self, AuditEntry, MASK};
 use crate::clock::now_ms;
-use crate::db::{Query, Row, args};
+use crate::db::{Query, Row, Tx, args};
 use crate::error::StoreError;
 use crate::hash::SecretHash;
 use crate::store::Store;
@@ -68,7 +69,7 @@ impl GroupKeys<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such group, [`StoreError::Unavailable`].
     pub async fn put(&self, new: &NewGroupKey, entry: &AuditEntry) -> Result<(), StoreError> {
-        let replace = " ON CONFLICT (group_id, name) DO UPDATE SET hash = excluded.hash, \
+        let replace = " ON CONFLICT (group_id, name) DO UPDATE SET id = excluded.id, hash = excluded.hash, \
                        document = excluded.document, expires_at = excluded.expires_at, last_used_at = NULL, \
                        created_at_ms = excluded.created_at_ms";
         self.insert(new, replace, entry).await
@@ -107,16 +108,19 @@ impl GroupKeys<'_> {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn delete(&self, group: &GroupAccess, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
-        let query = Query::new("DELETE FROM group_keys WHERE group_id = $1 AND id = $2", args![group, id]);
-        if tx.execute(query).await? == 0 {
-            return Err(StoreError::not_found(WHAT, id));
-        }
-        audit::record(&mut tx, entry, None).await?;
+        let text = "DELETE FROM group_keys WHERE group_id = $1 AND id = $2 RETURNING *";
+        let removed = tx.fetch_optional(Query::new(text, args![group, id])).await?;
+        let key = read(&removed.ok_or_else(|| StoreError::not_found(WHAT, id))?)?;
+        let entry = AuditEntry { resource_name: key.name.clone(), ..entry.between(told(&key), Value::Null) };
+        audit::record(&mut tx, &entry, None).await?;
         tx.commit().await
     }
 
     async fn insert(&self, new: &NewGroupKey, ending: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
+        // Holds the group, so that of two keys of one name the second is shown after the first.
+        tx.execute(Query::new("UPDATE gateway_groups SET id = id WHERE id = $1", args![&new.group])).await?;
+        let before = named(&mut tx, new).await?;
         let text = format!(
             "INSERT INTO group_keys (id, group_id, name, hash, document, expires_at, created_at_ms) \
              SELECT $1, id, $3, $4, $5, $6, $7 FROM gateway_groups WHERE id = $2{ending}"
@@ -126,9 +130,23 @@ impl GroupKeys<'_> {
         if made.map_err(|error| error.or_duplicate(WHAT, &["name"]))? == 0 {
             return Err(StoreError::not_found("gateway group", &new.group));
         }
-        audit::record(&mut tx, entry, None).await?;
+        let after = named(&mut tx, new).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await
     }
+}
+
+/// What the audit log shows of the group's key of the same name; null when there is none.
+async fn named(tx: &mut Tx, new: &NewGroupKey) -> Result<Value, StoreError> {
+    let text = "SELECT * FROM group_keys WHERE group_id = $1 AND name = $2";
+    let row = tx.fetch_optional(Query::new(text, args![&new.group, &new.name])).await?;
+    Ok(row.map(|row| read(&row)).transpose()?.map_or(Value::Null, |key| told(&key)))
+}
+
+/// What the audit log shows of a key.
+fn told(key: &GroupKey) -> Value {
+    let document = key.document.as_deref().and_then(|document| serde_json::from_str::<Value>(document).ok());
+    json!({ "id": key.id, "name": key.name, "key": MASK, "policy_document": document, "expires_at": key.expires_at })
 }
 
 fn read(row: &Row) -> Result<GroupKey, StoreError> {

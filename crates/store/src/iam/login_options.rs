@@ -1,6 +1,6 @@
 //! Login options: the providers and directories that users may come by, each with what it takes to ask there, sealed.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::next_version;
@@ -9,9 +9,14 @@ use crate::clock::now_ms;
 use crate::db::{Query, Row, Tx, args};
 use crate::error::StoreError;
 use crate::seal::Place;
+use crate::settings;
 use crate::store::Store;
 
 pub(crate) const KIND: &str = "login option";
+
+/// The switch of login by name and password in the settings; off only where [`OFF`] stands.
+const BUILT_IN: &str = "built-in-login";
+const OFF: &[u8] = b"off";
 
 /// For the users whom SCIM made, in this order.
 const RELEASE_PROVISIONED: [&str; 3] = [
@@ -92,6 +97,26 @@ pub struct LoginOption {
     pub updated_at: i64,
 }
 
+/// What became of a change of a login option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It is done.
+    Done,
+    /// Nothing: somebody else changed it before.
+    Stale,
+    /// Nothing: nobody could log in any more.
+    LastWayIn,
+}
+
+/// Whether name and password lead in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltIn {
+    /// As it is set.
+    AsSet,
+    /// Whatever is set.
+    Forced,
+}
+
 /// The login options.
 pub struct LoginOptions<'a> {
     pub(crate) store: &'a Store,
@@ -144,56 +169,125 @@ impl LoginOptions<'_> {
         self.store.db().fetch_all(query).await?.iter().map(|row| self.read(row)).collect()
     }
 
-    /// Changes a login option that is still at `version`; whether it was. When it is not enabled after this, the sessions
-    /// that were opened by it end.
+    /// Changes a login option that is still at `version`. When it is not enabled after this, the sessions that were opened
+    /// by it end; the last way in stays enabled.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Duplicate`] of `name`, [`StoreError::Unavailable`].
     pub async fn update(
         &self,
         id: &str,
         version: u64,
         spec: &LoginOptionSpec,
+        built_in: BuiltIn,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Changed, StoreError> {
         let mut tx = self.store.db().write().await?;
+        let Some(was_enabled) = hold(&mut tx, id, version).await? else { return Ok(Changed::Stale) };
+        if was_enabled && !spec.enabled {
+            next_version(&mut tx).await?;
+            if !self.has_another_way_in(&mut tx, id, built_in).await? {
+                return Ok(Changed::LastWayIn);
+            }
+        }
         let config = self.sealed(id, &spec.config)?;
         let changed = tx.execute(Query::new(
             "UPDATE login_options SET name = $3, logo = $4, enabled = $5, config = $6, mapping = $7, \
              version = version + 1, updated_at_ms = $8 WHERE id = $1 AND version = $2",
             args![id, version, &spec.name, &spec.logo, spec.enabled, config, spec.mapping.to_string(), now_ms()],
         ));
-        if changed.await.map_err(|error| error.or_duplicate(KIND, &["name"]))? == 0 {
-            return Ok(false);
-        }
+        changed.await.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
         if !spec.enabled {
             end_sessions(&mut tx, id).await?;
         }
         audit::record(&mut tx, entry, None).await?;
-        tx.commit().await.map(|()| true)
+        tx.commit().await.map(|()| Changed::Done)
     }
 
-    /// Removes a login option and the users who come by it, with their sessions and tokens. Users whom SCIM made lose
-    /// sessions and tokens and are as they were before their first sign-in.
+    /// Removes a login option that is still at `version`, and the users who come by it, with their sessions and tokens.
+    /// Users whom SCIM made lose sessions and tokens and are as they were before their first sign-in. The last way in stays.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn delete(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
+    pub async fn delete(
+        &self,
+        id: &str,
+        version: u64,
+        built_in: BuiltIn,
+        entry: &AuditEntry,
+    ) -> Result<Changed, StoreError> {
         let mut tx = self.store.db().write().await?;
         // The option's row first, as in a login by it: then none can make a user of it after this.
-        if tx.execute(Query::new("DELETE FROM login_options WHERE id = $1", args![id])).await? == 0 {
-            return Err(StoreError::not_found(KIND, id));
-        }
+        let Some(was_enabled) = hold(&mut tx, id, version).await? else { return Ok(Changed::Stale) };
         next_version(&mut tx).await?;
+        if was_enabled && !self.has_another_way_in(&mut tx, id, built_in).await? {
+            return Ok(Changed::LastWayIn);
+        }
+        tx.execute(Query::new("DELETE FROM login_options WHERE id = $1", args![id])).await?;
         for text in RELEASE_PROVISIONED {
             tx.execute(Query::new(text, args![id])).await?;
         }
         let of_its_users = "DELETE FROM iam_labels WHERE kind = 'user' \
                             AND id IN (SELECT id FROM users WHERE login_option_id = $1)";
         tx.execute(Query::new(of_its_users, args![id])).await?;
-        tx.execute(Query::new("DELETE FROM users WHERE login_option_id = $1", args![id])).await?;
-        audit::record(&mut tx, entry, None).await?;
-        tx.commit().await
+        let gone = "DELETE FROM users WHERE login_option_id = $1 RETURNING username";
+        let gone = tx.fetch_all(Query::new(gone, args![id])).await?;
+        let gone: Vec<String> = gone.iter().map(|row| row.get("username")).collect::<Result<_, _>>()?;
+        let mut entry = entry.clone();
+        entry.detail["users_removed"] = json!(gone);
+        audit::record(&mut tx, &entry, None).await?;
+        tx.commit().await.map(|()| Changed::Done)
+    }
+
+    /// Whether login by name and password is switched on.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn built_in(&self) -> Result<bool, StoreError> {
+        let set = self.store.settings().get(BUILT_IN).await?;
+        Ok(set.is_none_or(|value| value.as_slice() != OFF))
+    }
+
+    /// Switches login by name and password on, or, while this login option is enabled, off; whether that could be done.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
+    pub async fn set_built_in(
+        &self,
+        enabled: bool,
+        while_enabled: Option<&str>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.store.db().write().await?;
+        if let Some(option) = while_enabled {
+            // Holds the row: it is neither disabled nor removed before this is through, and then it is the last one.
+            let text = "UPDATE login_options SET last_used_at = last_used_at WHERE id = $1 AND enabled = 1";
+            if tx.execute(Query::new(text, args![option])).await? == 0 {
+                return Ok(false);
+            }
+        }
+        next_version(&mut tx).await?;
+        let before = self.built_in_within(&mut tx).await?;
+        let value = if enabled { b"on".as_slice() } else { OFF };
+        settings::put_within(&mut tx, self.store.master(), BUILT_IN, value).await?;
+        let entry = entry.between(json!({ "enabled": before }), json!({ "enabled": enabled }));
+        audit::record(&mut tx, &entry, None).await?;
+        tx.commit().await.map(|()| true)
+    }
+
+    async fn built_in_within(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let set = settings::get_within(tx, self.store.master(), BUILT_IN).await?;
+        Ok(set.is_none_or(|value| value.as_slice() != OFF))
+    }
+
+    /// Whether somebody can come in but by this option. Asked after [`next_version`]: of two who shut different ways at
+    /// once the second finds the first one shut.
+    async fn has_another_way_in(&self, tx: &mut Tx, id: &str, built_in: BuiltIn) -> Result<bool, StoreError> {
+        if built_in == BuiltIn::Forced || self.built_in_within(tx).await? {
+            return Ok(true);
+        }
+        let query = Query::new("SELECT id FROM login_options WHERE enabled = 1 AND id <> $1 LIMIT 1", args![id]);
+        Ok(tx.fetch_optional(query).await?.is_some())
     }
 
     /// Whether a user who comes by the login option has the role.
@@ -234,6 +328,14 @@ impl LoginOptions<'_> {
             id,
         })
     }
+}
+
+/// Holds an option's row until the transaction ends; whether it is enabled, none when it is not at `version`.
+async fn hold(tx: &mut Tx, id: &str, version: u64) -> Result<Option<bool>, StoreError> {
+    let text = "UPDATE login_options SET version = version WHERE id = $1 RETURNING version, enabled";
+    let row = tx.fetch_optional(Query::new(text, args![id])).await?;
+    let row = row.ok_or_else(|| StoreError::not_found(KIND, id))?;
+    Ok(if row.unsigned("version")? == version { Some(row.flag("enabled")?) } else { None })
 }
 
 async fn end_sessions(tx: &mut Tx, option: &str) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod group_keys;
 pub(crate) mod labels;
+pub mod login_failures;
 pub mod login_options;
 pub mod policies;
 pub mod provisioning;

@@ -2,12 +2,13 @@
 
 use model::Labels;
 use model::policy::Scope;
+use serde_json::{Value, json};
 
 use super::roles::NamedFilter;
 use super::{labels, next_version};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
-use crate::db::{Query, Row, Select, args, label_table};
+use crate::db::{Query, Row, Select, Tx, args, label_table};
 use crate::error::StoreError;
 use crate::page::Listed;
 use crate::store::Store;
@@ -71,7 +72,8 @@ impl Policies<'_> {
         ));
         made.await.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
         labels::write(&mut tx, "permission_policy", id, &spec.labels).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(Value::Null, after), None).await?;
         tx.commit().await?;
         self.get(id).await
     }
@@ -141,6 +143,7 @@ impl Policies<'_> {
     pub async fn update(&self, id: &str, spec: &PolicySpec, entry: &AuditEntry) -> Result<Policy, StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = told(&mut tx, id).await?;
         let labels_text = labels::text(&spec.labels)?;
         let changed = tx.execute(Query::new(
             "UPDATE permission_policies SET name = $2, description = $3, labels = $4, document = $5, \
@@ -151,7 +154,8 @@ impl Policies<'_> {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::write(&mut tx, "permission_policy", id, &spec.labels).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await?;
         self.get(id).await
     }
@@ -164,15 +168,29 @@ impl Policies<'_> {
     pub async fn delete(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = told(&mut tx, id).await?;
         let text = "DELETE FROM permission_policies WHERE id = $1 AND built_in = 0";
         let removed = tx.execute(Query::new(text, args![id])).await;
         if removed.map_err(|error| error.or_in_use(KIND, id, "roles have it or it bounds users"))? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::remove(&mut tx, "permission_policy", id).await?;
-        audit::record(&mut tx, entry, None).await?;
+        audit::record(&mut tx, &entry.between(before, Value::Null), None).await?;
         tx.commit().await
     }
+}
+
+/// What the audit log shows of a policy as it stands in this transaction; null when it is not there.
+async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
+    let query = Query::new("SELECT * FROM permission_policies WHERE id = $1", args![id]);
+    let Some(row) = tx.fetch_optional(query).await? else { return Ok(Value::Null) };
+    let policy = read(&row)?;
+    Ok(json!({
+        "name": policy.name,
+        "description": policy.description,
+        "labels": policy.labels,
+        "policy_document": serde_json::from_str(&policy.document).unwrap_or(Value::Null),
+    }))
 }
 
 fn read(row: &Row) -> Result<Policy, StoreError> {

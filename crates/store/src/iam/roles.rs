@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use model::Labels;
 use model::policy::Scope;
+use serde_json::{Value, json};
 
-use super::{labels, next_version};
+use super::{labels, next_version, users};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::label_table::{self, LabelTable};
@@ -90,7 +91,8 @@ impl Roles<'_> {
         made.await.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
         labels::write(&mut tx, KIND, id, &spec.labels).await?;
         attach(&mut tx, id, policies).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(Value::Null, after), None).await?;
         tx.commit().await?;
         self.get(id).await
     }
@@ -124,13 +126,15 @@ impl Roles<'_> {
     pub async fn update(&self, id: &str, spec: &RoleSpec, entry: &AuditEntry) -> Result<Role, StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = told(&mut tx, id).await?;
         let text = "UPDATE roles SET name = $2, description = $3, labels = $4, updated_at_ms = $5 WHERE id = $1 AND built_in = 0";
         let query = Query::new(text, args![id, &spec.name, &spec.description, labels::text(&spec.labels)?, now_ms()]);
         if tx.execute(query).await.map_err(|error| error.or_duplicate(KIND, &["name"]))? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::write(&mut tx, KIND, id, &spec.labels).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await?;
         self.get(id).await
     }
@@ -142,12 +146,13 @@ impl Roles<'_> {
     pub async fn delete(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = told(&mut tx, id).await?;
         let removed = tx.execute(Query::new("DELETE FROM roles WHERE id = $1 AND built_in = 0", args![id])).await;
         if removed.map_err(|error| error.or_in_use(KIND, id, "users have it"))? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::remove(&mut tx, KIND, id).await?;
-        audit::record(&mut tx, entry, None).await?;
+        audit::record(&mut tx, &entry.between(before, Value::Null), None).await?;
         tx.commit().await
     }
 
@@ -168,12 +173,14 @@ impl Roles<'_> {
         if tx.execute(Query::new(text, args![id, now_ms()])).await? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
+        let before = told(&mut tx, id).await?;
         for policy in remove {
             let text = "DELETE FROM role_policies WHERE role_id = $1 AND policy_id = $2";
             tx.execute(Query::new(text, args![id, policy])).await?;
         }
         attach(&mut tx, id, add).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await
     }
 
@@ -212,6 +219,23 @@ async fn attach(tx: &mut Tx, role: &str, policies: &[String]) -> Result<(), Stor
         attached.map_err(|error| error.or_missing(super::policies::KIND, policy))?;
     }
     Ok(())
+}
+
+/// What the audit log shows of a role as it stands in this transaction; null when it is not there. Who has it is left out:
+/// that may be thousands, and is told by those who give and take it.
+pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
+    let Some(row) = tx.fetch_optional(Query::new("SELECT * FROM roles WHERE id = $1", args![id])).await? else {
+        return Ok(Value::Null);
+    };
+    let (role, external_id) = (read(&row)?, row.get::<Option<String>>("scim_external_id")?);
+    let text = "SELECT policy_id AS id FROM role_policies WHERE role_id = $1 ORDER BY policy_id";
+    Ok(json!({
+        "name": role.name,
+        "description": role.description,
+        "labels": role.labels,
+        "permission_policies": users::ids(tx, text, id).await?,
+        "external_id": external_id,
+    }))
 }
 
 /// Reads the columns of `roles`, whatever else the row has.

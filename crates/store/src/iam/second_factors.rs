@@ -12,6 +12,13 @@ use crate::store::Store;
 /// A key's bytes, wiped when dropped.
 pub type Key = Zeroizing<Vec<u8>>;
 
+/// A key that is yet to be confirmed.
+pub struct PendingKey {
+    /// The key.
+    pub key: Key,
+    sealed: Vec<u8>,
+}
+
 /// The second factors.
 pub struct SecondFactors<'a> {
     pub(crate) store: &'a Store,
@@ -22,18 +29,20 @@ impl SecondFactors<'_> {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
-    pub async fn begin(&self, user: &str, key: &[u8]) -> Result<(), StoreError> {
+    pub async fn begin(&self, user: &str, key: &[u8], entry: &AuditEntry) -> Result<(), StoreError> {
         let sealed = self.store.master().seal(&Place::second_factor(user), key)?;
-        let query = Query::new("UPDATE users SET totp_pending = $2 WHERE id = $1", args![user, sealed]);
-        found(user, self.store.db().execute(query).await?)
+        let text = "UPDATE users SET totp_pending = $2 WHERE id = $1";
+        self.change(user, Query::new(text, args![user, sealed]), entry).await.map(drop)
     }
 
     /// The key that is yet to be confirmed.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
-    pub async fn pending(&self, user: &str) -> Result<Option<Key>, StoreError> {
-        self.key(user, "SELECT totp_pending AS key FROM users WHERE id = $1").await
+    pub async fn pending(&self, user: &str) -> Result<Option<PendingKey>, StoreError> {
+        let sealed = self.sealed(user, "SELECT totp_pending AS key FROM users WHERE id = $1").await?;
+        let open = |sealed: Vec<u8>| Ok(PendingKey { key: self.opened(user, &sealed)?, sealed });
+        sealed.map(open).transpose()
     }
 
     /// The key in force.
@@ -41,17 +50,27 @@ impl SecondFactors<'_> {
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::Unavailable`].
     pub async fn in_force(&self, user: &str) -> Result<Option<Key>, StoreError> {
-        self.key(user, "SELECT totp_key AS key FROM users WHERE id = $1").await
+        let sealed = self.sealed(user, "SELECT totp_key AS key FROM users WHERE id = $1").await?;
+        sealed.map(|sealed| self.opened(user, &sealed)).transpose()
     }
 
-    /// Puts the pending key in force; `step` is that of the code shown.
+    /// Puts this pending key in force, of which a code of `step` was shown; whether that could be done. It cannot when
+    /// another key is pending by now, nor when one is in force though none was when `replaces` was found out.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when none is pending, [`StoreError::Unavailable`].
-    pub async fn confirm(&self, user: &str, step: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+    /// [`StoreError::Unavailable`].
+    pub async fn confirm(
+        &self,
+        user: &str,
+        pending: &PendingKey,
+        step: i64,
+        replaces: bool,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let text = "UPDATE users SET totp_key = totp_pending, totp_pending = NULL, totp_step = $2 \
-                    WHERE id = $1 AND totp_pending IS NOT NULL";
-        self.change(user, Query::new(text, args![user, step]), entry).await
+                    WHERE id = $1 AND totp_pending = $3 AND (totp_key IS NULL OR $4 = 1)";
+        let query = Query::new(text, args![user, step, pending.sealed.clone(), replaces]);
+        self.change(user, query, entry).await
     }
 
     /// Takes a code of this step, once: whether it was not taken before, nor a later one.
@@ -69,26 +88,30 @@ impl SecondFactors<'_> {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn remove(&self, user: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let text = "UPDATE users SET totp_key = NULL, totp_pending = NULL, totp_step = NULL WHERE id = $1";
-        self.change(user, Query::new(text, args![user]), entry).await
+        self.change(user, Query::new(text, args![user]), entry).await.map(drop)
     }
 
-    async fn key(&self, user: &str, text: &'static str) -> Result<Option<Key>, StoreError> {
+    async fn sealed(&self, user: &str, text: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         let row = self.store.db().fetch_optional(Query::new(text, args![user])).await?;
-        let sealed: Option<Vec<u8>> = row.map(|row| row.get("key")).transpose()?.flatten();
-        let Some(sealed) = sealed else { return Ok(None) };
-        let plain = self.store.master().open(&Place::second_factor(user), &sealed);
+        Ok(row.map(|row| row.get("key")).transpose()?.flatten())
+    }
+
+    fn opened(&self, user: &str, sealed: &[u8]) -> Result<Key, StoreError> {
+        let plain = self.store.master().open(&Place::second_factor(user), sealed);
         let plain = plain.map_err(|error| StoreError::corrupt(format!("second factor of user {user}"), error))?;
-        Ok(Some(Zeroizing::new(plain)))
+        Ok(Zeroizing::new(plain))
     }
 
-    async fn change(&self, user: &str, query: Query, entry: &AuditEntry) -> Result<(), StoreError> {
+    /// Whether the user's row met the condition; only then it is recorded.
+    async fn change(&self, user: &str, query: Query, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut tx = self.store.db().write().await?;
-        found(user, tx.execute(query).await?)?;
-        audit::record(&mut tx, entry, None).await?;
-        tx.commit().await
+        users::hold(&mut tx, user).await?;
+        let before = users::told(&mut tx, user).await?;
+        if tx.execute(query).await? == 0 {
+            return Ok(false);
+        }
+        let after = users::told(&mut tx, user).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
+        tx.commit().await.map(|()| true)
     }
-}
-
-fn found(user: &str, rows: u64) -> Result<(), StoreError> {
-    if rows == 0 { Err(StoreError::not_found(users::KIND, user)) } else { Ok(()) }
 }

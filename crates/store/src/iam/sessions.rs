@@ -1,5 +1,7 @@
 //! Sessions of users who logged in. Only hashes of the cookie's secret are kept.
 
+use serde_json::{Value, json};
+
 use super::login_options;
 use super::users::{self, Identity};
 use crate::audit::{self, AuditEntry};
@@ -136,8 +138,11 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn delete(&self, hash: &SecretHash) -> Result<(), StoreError> {
-        self.store.db().execute(Query::new("DELETE FROM sessions WHERE hash = $1", args![hash])).await.map(drop)
+    pub async fn delete(&self, hash: &SecretHash, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut tx = self.store.db().write().await?;
+        tx.execute(Query::new("DELETE FROM sessions WHERE hash = $1", args![hash])).await?;
+        audit::record(&mut tx, entry, None).await?;
+        tx.commit().await
     }
 
     /// Ends one session of a user.
@@ -146,11 +151,14 @@ impl Sessions<'_> {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn end(&self, user: &str, id: &str, reason: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
-        let text = "UPDATE sessions SET ended_by = $3 WHERE user_id = $1 AND id = $2 AND ended_by IS NULL";
-        if tx.execute(Query::new(text, args![user, id, reason])).await? == 0 {
-            return Err(StoreError::not_found("session", id));
-        }
-        audit::record(&mut tx, entry, None).await?;
+        let text = "UPDATE sessions SET ended_by = $3 WHERE user_id = $1 AND id = $2 AND ended_by IS NULL \
+                    RETURNING address, user_agent, expires_at";
+        let ended = tx.fetch_optional(Query::new(text, args![user, id, reason])).await?;
+        let ended = ended.ok_or_else(|| StoreError::not_found("session", id))?;
+        let (address, user_agent): (String, String) = (ended.get("address")?, ended.get("user_agent")?);
+        let expires_at: i64 = ended.get("expires_at")?;
+        let before = json!({ "user_id": user, "address": address, "user_agent": user_agent, "expires_at": expires_at });
+        audit::record(&mut tx, &entry.between(before, Value::Null), None).await?;
         tx.commit().await
     }
 

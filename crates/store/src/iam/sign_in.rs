@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::users::{self, Attached, External, Identity, NewUser};
 use super::{next_version, roles};
 use crate::audit::{self, AuditEntry};
@@ -192,11 +194,13 @@ async fn join(
     let text = "UPDATE users SET login_option_id = $2, external_id = $3, updated_at_ms = $4 \
                 WHERE id = $1 AND login_option_id IS NULL AND password_hash = '' AND root = 0 \
                 AND NOT EXISTS (SELECT 1 FROM user_roles AS r WHERE r.user_id = users.id AND r.role_id = $5)";
+    let before = users::told(tx, &id).await?;
     let args = args![&id, &external.login_option, &external.id, now_ms(), provisioned.beyond];
     if tx.execute(Query::new(text, args)).await? == 0 {
         return Ok(Joined::Refused);
     }
-    let joined = AuditEntry { action: "JoinUser".to_owned(), resource_name: user.get("username")?, ..entry.clone() };
+    let entry = entry.between(before, users::told(tx, &id).await?);
+    let joined = AuditEntry { action: "JoinUser".to_owned(), resource_name: user.get("username")?, ..entry };
     audit::record(tx, &AuditEntry { resource_id: id, ..joined }, None).await?;
     Ok(Joined::User)
 }
@@ -213,14 +217,17 @@ async fn make(tx: &mut Tx, sign_in: &SignIn, entry: &AuditEntry) -> Result<(), S
     users::attach(tx, Attached::Roles, &new.id, &roles).await?;
     let boundaries: Vec<_> = sign_in.boundaries.iter().flatten().cloned().collect();
     users::attach(tx, Attached::Boundaries, &new.id, &boundaries).await?;
-    audit::record(tx, entry, None).await
+    let after = users::told(tx, &new.id).await?;
+    audit::record(tx, &entry.between(Value::Null, after), None).await
 }
 
 /// Writes only what differs: most logins change nothing, and then nobody's compiled rules are stale.
 async fn refresh(tx: &mut Tx, sign_in: &SignIn, known: &Identity, entry: &AuditEntry) -> Result<(), StoreError> {
     let id = &known.user.id;
+    let before = users::told(tx, id).await?;
     // Of a user that SCIM made, SCIM says the address.
-    if known.user.email != sign_in.email && !known.user.provisioned {
+    let has_moved = known.user.email != sign_in.email && !known.user.provisioned;
+    if has_moved {
         let text = "UPDATE users SET email = $2, updated_at_ms = $3 WHERE id = $1";
         tx.execute(Query::new(text, args![id, sign_in.email.clone(), now_ms()])).await?;
     }
@@ -250,11 +257,13 @@ async fn refresh(tx: &mut Tx, sign_in: &SignIn, known: &Identity, entry: &AuditE
         tx.execute(Query::new(what.clear(), args![id])).await?;
         users::attach(tx, what, id, &ids).await?;
     }
-    if !has_changed {
+    if !has_changed && !has_moved {
         return Ok(());
     }
+    let action = if has_changed { entry.action.clone() } else { "UpdateUser".to_owned() };
     let (resource_id, resource_name) = (id.clone(), known.user.username.clone());
-    audit::record(tx, &AuditEntry { resource_id, resource_name, ..entry.clone() }, None).await
+    let entry = entry.between(before, users::told(tx, id).await?);
+    audit::record(tx, &AuditEntry { action, resource_id, resource_name, ..entry }, None).await
 }
 
 /// Those of the roles that are there, in the same order.

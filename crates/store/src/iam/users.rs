@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use model::Labels;
 use model::policy::Scope;
+use serde_json::{Value, json};
 
 use super::{labels, next_version};
-use crate::audit::{self, AuditEntry};
+use crate::audit::{self, AuditEntry, MASK};
 use crate::clock::now_ms;
 use crate::db::{Arg, Query, Row, Select, Tx, args, contains, insert};
 use crate::error::StoreError;
@@ -109,6 +110,8 @@ pub struct UserPatch {
     pub labels: Option<Labels>,
     /// See [`User::active`]; a user that is made inactive loses its sessions.
     pub active: Option<bool>,
+    /// Whether a lock for wrong passwords ends, and the count of them.
+    pub unlock: bool,
 }
 
 /// Which users are wanted.
@@ -142,7 +145,8 @@ impl Users<'_> {
         labels::write(&mut tx, KIND, &new.id, &new.labels).await?;
         attach(&mut tx, Attached::Roles, &new.id, &new.roles).await?;
         attach(&mut tx, Attached::Boundaries, &new.id, &new.boundaries).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx, &new.id).await?;
+        audit::record(&mut tx, &entry.between(Value::Null, after), None).await?;
         tx.commit().await
     }
 
@@ -209,7 +213,8 @@ impl Users<'_> {
         next_version(&mut tx).await?;
         let row = tx.fetch_optional(Query::new("SELECT * FROM users WHERE id = $1", args![id])).await?;
         let mut user = read(&row.ok_or_else(|| StoreError::not_found(KIND, id))?)?;
-        let UserPatch { email, labels, active } = patch.clone();
+        let before = told(&mut tx, id).await?;
+        let UserPatch { email, labels, active, unlock } = patch.clone();
         user.email = email.unwrap_or(user.email);
         user.labels = labels.unwrap_or(user.labels);
         user.active = active.unwrap_or(user.active);
@@ -220,7 +225,11 @@ impl Users<'_> {
         if !user.active {
             tx.execute(Query::new("DELETE FROM sessions WHERE user_id = $1", args![id])).await?;
         }
-        audit::record(&mut tx, entry, None).await?;
+        if unlock {
+            tx.execute(Query::new("DELETE FROM login_failures WHERE user_id = $1", args![id])).await?;
+        }
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await?;
         Ok(user)
     }
@@ -232,15 +241,17 @@ impl Users<'_> {
     pub async fn delete(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = told(&mut tx, id).await?;
         if tx.execute(Query::new("DELETE FROM users WHERE id = $1", args![id])).await? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::remove(&mut tx, KIND, id).await?;
-        audit::record(&mut tx, entry, None).await?;
+        audit::record(&mut tx, &entry.between(before, Value::Null), None).await?;
         tx.commit().await
     }
 
-    /// Gives a user another password, for one login alone if `must_change`, and ends all its sessions.
+    /// Gives a user another password, for one login alone if `must_change`, ends all its sessions, and a lock for wrong
+    /// passwords.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -252,12 +263,15 @@ impl Users<'_> {
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
+        hold(&mut tx, id).await?;
+        let before = told(&mut tx, id).await?;
         let text = "UPDATE users SET password_hash = $2, must_change_password = $3, updated_at_ms = $4 WHERE id = $1";
-        if tx.execute(Query::new(text, args![id, password_hash, must_change, now_ms()])).await? == 0 {
-            return Err(StoreError::not_found(KIND, id));
-        }
+        tx.execute(Query::new(text, args![id, password_hash, must_change, now_ms()])).await?;
         tx.execute(Query::new("DELETE FROM sessions WHERE user_id = $1", args![id])).await?;
-        audit::record(&mut tx, entry, None).await?;
+        // They were of the password before.
+        tx.execute(Query::new("DELETE FROM login_failures WHERE user_id = $1", args![id])).await?;
+        let after = told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await
     }
 
@@ -269,7 +283,7 @@ impl Users<'_> {
         self.one(Query::new("SELECT * FROM users WHERE root = 1", Vec::new())).await
     }
 
-    /// Gives a user another password, removes its second factor, lets it in again should it have been shut out, and ends
+    /// Gives a user another password, removes its second factor, lets it in again should it have been shut out or locked, and ends
     /// all its sessions; returns how many.
     ///
     /// # Errors
@@ -282,6 +296,7 @@ impl Users<'_> {
         if tx.execute(Query::new(text, args![id, password_hash, now_ms()])).await? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
+        tx.execute(Query::new("DELETE FROM login_failures WHERE user_id = $1", args![id])).await?;
         let ended = tx.execute(Query::new("DELETE FROM sessions WHERE user_id = $1", args![id])).await?;
         audit::record(&mut tx, entry, None).await?;
         tx.commit().await?;
@@ -394,9 +409,11 @@ async fn replace(mut tx: Tx, what: Attached, user: &str, ids: &[String], entry: 
     if tx.execute(Query::new(text, args![user, now_ms()])).await? == 0 {
         return Err(StoreError::not_found(KIND, user));
     }
+    let before = told(&mut tx, user).await?;
     tx.execute(Query::new(what.clear(), args![user])).await?;
     attach(&mut tx, what, user, ids).await?;
-    audit::record(&mut tx, entry, None).await?;
+    let after = told(&mut tx, user).await?;
+    audit::record(&mut tx, &entry.between(before, after), None).await?;
     tx.commit().await
 }
 
@@ -433,6 +450,50 @@ pub(super) fn insert_user(new: &NewUser) -> Result<Query, StoreError> {
             now,
         ],
     ))
+}
+
+/// Holds a user's row until the transaction ends, so that what is read of it still holds then.
+pub(super) async fn hold(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    let query = Query::new("UPDATE users SET updated_at_ms = updated_at_ms WHERE id = $1", args![id]);
+    if tx.execute(query).await? == 0 { Err(StoreError::not_found(KIND, id)) } else { Ok(()) }
+}
+
+/// What the audit log shows of a user as it stands in this transaction; null when it is not there.
+pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
+    let Some(row) = tx.fetch_optional(Query::new("SELECT * FROM users WHERE id = $1", args![id])).await? else {
+        return Ok(Value::Null);
+    };
+    let user = read(&row)?;
+    let attributes: String = row.get("scim_attributes")?;
+    let (external_id, display_name): (Option<String>, Option<String>) =
+        (row.get("scim_external_id")?, row.get("scim_display_name")?);
+    let roles = ids(tx, "SELECT role_id AS id FROM user_roles WHERE user_id = $1 ORDER BY role_id", id).await?;
+    let text = "SELECT policy_id AS id FROM user_boundaries WHERE user_id = $1 ORDER BY policy_id";
+    let boundaries = ids(tx, text, id).await?;
+    let text = "SELECT MAX(locked_until) AS locked_until FROM login_failures WHERE user_id = $1";
+    let lock = tx.fetch_optional(Query::new(text, args![id])).await?;
+    let locked_until: Option<i64> = lock.map(|row| row.get("locked_until")).transpose()?.flatten();
+    Ok(json!({
+        "username": user.username,
+        "email": user.email,
+        "labels": user.labels,
+        "active": user.active,
+        "password": (!user.password_hash.is_empty()).then_some(MASK),
+        "must_change_password": user.must_change_password,
+        "has_second_factor": user.has_second_factor,
+        "locked_until": locked_until,
+        "login_option": user.external.map(|external| external.login_option),
+        "roles": roles,
+        "permission_boundaries": boundaries,
+        "external_id": external_id,
+        "display_name": display_name,
+        "attributes": serde_json::from_str(&attributes).unwrap_or(Value::Null),
+    }))
+}
+
+/// The ids that a text finds for one argument.
+pub(super) async fn ids(tx: &mut Tx, text: &'static str, of: &str) -> Result<Vec<String>, StoreError> {
+    tx.fetch_all(Query::new(text, args![of])).await?.iter().map(|row| row.get("id")).collect()
 }
 
 /// Reads the columns of `users`, whatever else the row has.

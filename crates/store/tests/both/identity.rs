@@ -60,7 +60,7 @@ pub(crate) async fn users_log_in(f: Fixture) {
     assert_eq!(user_at(99).await, None);
     assert_eq!(f.store.users().get("u1").await.unwrap().unwrap().password_hash, "$argon2id$2");
     sessions.create(&session(hash(), "u1", 100), 1, &entry("Login")).await.unwrap();
-    sessions.delete(&hash()).await.unwrap();
+    sessions.delete(&hash(), &entry("Logout")).await.unwrap();
     assert_eq!(user_at(1).await, None);
     let of_nobody = sessions.create(&session(hash(), "x", 1), 1, &entry("Login")).await.unwrap_err();
     assert!(matches!(of_nobody, StoreError::NotFound { .. }));
@@ -75,9 +75,10 @@ pub(crate) async fn the_first_admin_is_recovered(f: Fixture) {
 
     for id in ["admin", "u"] {
         sessions.create(&session(SecretHash::of(id), id, 100), 1, &entry("Login")).await.unwrap();
-        factors.begin(id, b"a key").await.unwrap();
-        factors.confirm(id, 1, &entry("SetSecondFactor")).await.unwrap();
-        factors.begin(id, b"another key").await.unwrap();
+        factors.begin(id, b"a key", &entry("a")).await.unwrap();
+        let pending = factors.pending(id).await.unwrap().unwrap();
+        assert!(factors.confirm(id, &pending, 1, false, &entry("SetSecondFactor")).await.unwrap());
+        factors.begin(id, b"another key", &entry("a")).await.unwrap();
     }
     users.set_password("admin", "$argon2id$1", true, &entry("ResetPassword")).await.unwrap();
     users.update("admin", &UserPatch { active: Some(false), ..UserPatch::default() }, &entry("a")).await.unwrap();
@@ -201,4 +202,46 @@ pub(crate) async fn the_audit_log_is_filtered(f: Fixture) {
     assert_eq!(f.store.audit().list(&logins, Direction::Descending, None).await.unwrap().total, 2);
     let future = AuditFilter { since: Some(i64::MAX / 2_000), ..AuditFilter::default() };
     assert_eq!(f.store.audit().list(&future, Direction::Descending, None).await.unwrap().total, 0);
+}
+
+/// Whoever begins another one in between does not have that one put in force.
+pub(crate) async fn a_second_factor_is_the_one_that_was_shown(f: Fixture) {
+    user(&f, "u").await;
+    let factors = f.store.second_factors();
+    factors.begin("u", b"mine", &entry("a")).await.unwrap();
+    let mine = factors.pending("u").await.unwrap().unwrap();
+    factors.begin("u", b"theirs", &entry("a")).await.unwrap();
+    assert!(!factors.confirm("u", &mine, 1, false, &entry("a")).await.unwrap());
+    assert!(factors.in_force("u").await.unwrap().is_none());
+    let theirs = factors.pending("u").await.unwrap().unwrap();
+    assert!(factors.confirm("u", &theirs, 1, false, &entry("a")).await.unwrap());
+    assert_eq!(&factors.in_force("u").await.unwrap().unwrap()[..], b"theirs");
+
+    factors.begin("u", b"next", &entry("a")).await.unwrap();
+    let next = factors.pending("u").await.unwrap().unwrap();
+    assert!(!factors.confirm("u", &next, 2, false, &entry("a")).await.unwrap(), "one came in force meanwhile");
+    assert!(factors.confirm("u", &next, 2, true, &entry("a")).await.unwrap());
+    assert_eq!(&factors.in_force("u").await.unwrap().unwrap()[..], b"next");
+}
+
+pub(crate) async fn tokens_of_a_user_have_different_names(f: Fixture) {
+    user(&f, "u").await;
+    user(&f, "v").await;
+    let new = |id: &str, user: &str| NewToken {
+        id: id.into(),
+        user: user.into(),
+        name: "ci".into(),
+        hash: SecretHash::of(id),
+        document: None,
+        expires_at: None,
+    };
+    let replica = f.replica().await;
+    let (here, there) = (f.store.tokens(), replica.tokens());
+    let (first, second, entry) = (new("a", "u"), new("b", "u"), entry("a"));
+    let (one, other) = tokio::join!(here.create(&first, &entry), there.create(&second, &entry));
+    let refused = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert!(matches!(refused[..], [StoreError::Duplicate { field: "name", .. }]), "{refused:?}");
+    here.create(&new("c", "v"), &entry).await.unwrap();
+    let of_nobody = here.create(&new("d", "x"), &entry).await.unwrap_err();
+    assert!(matches!(of_nobody, StoreError::NotFound { .. }));
 }

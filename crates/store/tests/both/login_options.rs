@@ -1,7 +1,7 @@
 use serde_json::json;
 use store::SecretHash;
 use store::StoreError;
-use store::iam::login_options::{LoginKind, LoginOptionSpec};
+use store::iam::login_options::{BuiltIn, Changed, LoginKind, LoginOptionSpec};
 use store::iam::sessions::NewSession;
 use store::iam::sign_in::{Newcomer, SignIn, SignedIn};
 use store::iam::users::{External, Identity, NewUser, UserPatch};
@@ -52,8 +52,9 @@ pub(crate) async fn kept_sealed_and_changed_at_their_version(f: Fixture) {
     let taken = options.create("p", &spec("company"), &entry("a")).await.unwrap_err();
     assert!(matches!(taken, StoreError::Duplicate { field: "name", .. }), "{taken:?}");
     let changed = LoginOptionSpec { enabled: false, config: json!({ "client_secret": "t" }), ..spec("other") };
-    assert!(options.update("o", 1, &changed, &entry("a")).await.unwrap());
-    assert!(!options.update("o", 1, &spec("late"), &entry("a")).await.unwrap());
+    assert_eq!(options.update("o", 1, &changed, BuiltIn::AsSet, &entry("a")).await.unwrap(), Changed::Done);
+    let late = options.update("o", 1, &spec("late"), BuiltIn::AsSet, &entry("a")).await.unwrap();
+    assert_eq!(late, Changed::Stale);
     let found = options.get("o").await.unwrap();
     assert_eq!((found.version, &found.spec), (2, &changed));
     assert_eq!(options.list().await.unwrap(), [found]);
@@ -108,9 +109,11 @@ pub(crate) async fn a_disabled_option_has_no_sessions(f: Fixture) {
     for (id, option) in [("by the option", Some("o")), ("by password", None)] {
         sessions.create(&session(id, option), 1, &entry("Login")).await.unwrap();
     }
-    assert!(options.update("o", 1, &spec("renamed"), &entry("a")).await.unwrap());
+    let renamed = options.update("o", 1, &spec("renamed"), BuiltIn::AsSet, &entry("a")).await.unwrap();
+    assert_eq!(renamed, Changed::Done);
     assert_eq!(ended("by the option").await, None);
-    assert!(options.update("o", 2, &LoginOptionSpec { enabled: false, ..spec("o") }, &entry("a")).await.unwrap());
+    let off = LoginOptionSpec { enabled: false, ..spec("o") };
+    assert_eq!(options.update("o", 2, &off, BuiltIn::AsSet, &entry("a")).await.unwrap(), Changed::Done);
     assert!(ended("by the option").await.is_some());
     assert_eq!(ended("by password").await, None);
     // As a login does that was proven before and comes to its end after.
@@ -123,7 +126,9 @@ pub(crate) async fn a_removed_option_takes_its_users_along(f: Fixture) {
     identity(&f, &sign_in("ann", Some(&["viewer_id"]))).await;
     assert!(f.store.login_options().has_holder_of("o", "viewer_id").await.unwrap());
     assert!(!f.store.login_options().has_holder_of("o", "super_admin_id").await.unwrap());
-    f.store.login_options().delete("o", &entry("DeleteLoginOption")).await.unwrap();
+    let options = f.store.login_options();
+    let removed = options.delete("o", 1, BuiltIn::AsSet, &entry("DeleteLoginOption")).await.unwrap();
+    assert_eq!(removed, Changed::Done);
     assert_eq!(f.store.users().get("id-ann").await.unwrap(), None);
     assert!(matches!(come(&f, &sign_in("ann", None)).await, SignedIn::OptionChanged));
 }
@@ -137,4 +142,37 @@ pub(crate) async fn a_sign_in_ends_once(f: Fixture) {
     let sealed = f.store.sign_ins().seal("o", b"kept").unwrap();
     assert_eq!(replica.sign_ins().open("o", &sealed).as_deref(), Some(b"kept".as_slice()));
     assert_eq!(replica.sign_ins().open("p", &sealed), None);
+}
+
+/// Two admins disable the last two options at once, and one of them switches built-in login off meanwhile.
+pub(crate) async fn the_last_way_in_stays_whoever_shuts_it(f: Fixture) {
+    let replica = f.replica().await;
+    let (here, there) = (f.store.login_options(), replica.login_options());
+    let off = |name: &str| LoginOptionSpec { enabled: false, ..spec(name) };
+    let entry = entry("a");
+    for name in ["a", "b"] {
+        here.create(name, &spec(name), &entry).await.unwrap();
+    }
+    assert!(here.set_built_in(false, Some("a"), &entry).await.unwrap());
+    assert!(!here.built_in().await.unwrap());
+    let (off_a, off_b) = (off("a"), off("b"));
+    let (one, other) =
+        tokio::join!(here.update("a", 1, &off_a, BuiltIn::AsSet, &entry), there.delete("b", 1, BuiltIn::AsSet, &entry));
+    let outcomes = [one.unwrap(), other.unwrap()];
+    assert!(outcomes.contains(&Changed::Done) && outcomes.contains(&Changed::LastWayIn), "{outcomes:?}");
+    let left: Vec<String> =
+        here.list().await.unwrap().into_iter().filter(|one| one.spec.enabled).map(|one| one.id).collect();
+    let [last] = &left[..] else { panic!("{left:?}") };
+    assert_eq!(here.update(last, 1, &off_b, BuiltIn::AsSet, &entry).await.unwrap(), Changed::LastWayIn);
+    assert!(!here.set_built_in(false, Some("none"), &entry).await.unwrap(), "by an option that is not there");
+    assert_eq!(here.delete(last, 1, BuiltIn::Forced, &entry).await.unwrap(), Changed::Done, "by the operator's word");
+
+    // Of switching built-in login off by an option, and disabling that one, one is refused.
+    here.create("c", &spec("c"), &entry).await.unwrap();
+    assert!(here.set_built_in(true, None, &entry).await.unwrap());
+    let off_c = off("c");
+    let (switched, disabled) =
+        tokio::join!(here.set_built_in(false, Some("c"), &entry), there.update("c", 1, &off_c, BuiltIn::AsSet, &entry));
+    let (switched, disabled) = (switched.unwrap(), disabled.unwrap());
+    assert_ne!(switched, disabled == Changed::Done, "{switched} {disabled:?}");
 }

@@ -60,10 +60,12 @@ on_both! {
         a_moved_change_is_noticed, a_data_key_of_another_group_is_noticed;
     fleet: a_join_token_is_used_no_more_than_it_allows, a_join_token_ends, instances_tell_how_they_are,
         a_revoked_instance_cannot_return, instances_long_gone_are_removed;
-    identity: users_log_in, the_first_admin_is_recovered, a_session_ends_with_a_reason, tokens_end_and_are_removed, an_admin_key_decides_its_group,
-        replicas_agree_on_a_setting, the_audit_log_is_filtered;
+    identity: users_log_in, the_first_admin_is_recovered, a_session_ends_with_a_reason, tokens_end_and_are_removed,
+        an_admin_key_decides_its_group, replicas_agree_on_a_setting, the_audit_log_is_filtered,
+        a_second_factor_is_the_one_that_was_shown, tokens_of_a_user_have_different_names;
     login_options: kept_sealed_and_changed_at_their_version, a_login_makes_the_user_once_and_gives_what_is_mapped,
-        a_removed_option_takes_its_users_along, a_sign_in_ends_once, a_disabled_option_has_no_sessions;
+        a_removed_option_takes_its_users_along, a_sign_in_ends_once, a_disabled_option_has_no_sessions,
+        the_last_way_in_stays_whoever_shuts_it;
     provisioning: a_token_is_replaced_and_ends, users_are_kept_and_found, a_change_is_made_to_what_was_read,
         roles_have_members;
     visible: groups_as_policies_say, groups_as_the_largest_policies_say, resources_by_their_service, what_is_attached_stays,

@@ -8,6 +8,7 @@ use crate::auth::Caller;
 use crate::envelope::done;
 use crate::error::ApiResult;
 use crate::input::PathOf;
+use crate::sign_on::Kinds;
 
 /// Removes a login option and the users who come by it. Their sessions and tokens end at once.
 #[utoipa::path(delete, path = "/api/login_options/{login_option_id}", tag = "login options",
@@ -18,6 +19,6 @@ pub(crate) async fn delete_login_option(
     State(control): State<Control>,
     PathOf(id): PathOf<String>,
 ) -> ApiResult<Response> {
-    control.delete_login_option(&caller.actor, &id).await?;
+    control.delete_login_option(&caller.actor, &id, &Kinds).await?;
     Ok(done())
 }

@@ -55,6 +55,8 @@ struct Came<'a> {
 impl Came<'_> {
     async fn finish(&self, uri: &Uri, headers: &HeaderMap) -> ApiResult<Response> {
         let option = self.control.login_option_in_use(self.option, LoginKind::Oidc).await?;
+        // Before anything is looked at, so that forged and replayed ones are on record, too.
+        self.attempt.tries_login_option(&option.id, &option.spec.name);
         let refused = |why| own::refused(&option, &SignOnError::Callback(why));
         let callback = Query::<Callback>::try_from_uri(uri);
         let Query(callback) = callback.map_err(|error| ApiError::bad_request(error.body_text()))?;
@@ -69,7 +71,7 @@ impl Came<'_> {
         let identity = client.finish(&callback, &kept.pending, SystemTime::now()).await;
         let identity = identity.map_err(|error| own::refused(&option, &error))?;
         let user = own::identified(&option, identity)?;
-        self.attempt.tries_login(&user.username);
+        self.attempt.says_it_is(&user.username);
         let session = self.control.login_external(&option, user, self.attempt.request()).await?;
         let secure = self.secure || own::redirect_uri(&option)?.starts_with("https:");
         let cookie = cookie::set(&session.token, session.max_age_seconds, secure);

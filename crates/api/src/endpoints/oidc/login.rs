@@ -10,6 +10,7 @@ use control::iam::LoginKind;
 use http::{StatusCode, header};
 
 use super::pending::{Kept, own_path};
+use crate::attempt::Attempt;
 use crate::error::ApiResult;
 use crate::input::{ListQuery, PathOf};
 use crate::serve::Connection;
@@ -25,12 +26,14 @@ pub(crate) async fn begin_oidc_login(
     State(control): State<Control>,
     Extension(connection): Extension<Connection>,
     Extension(clients): Extension<Clients>,
+    attempt: Attempt,
     PathOf(id): PathOf<String>,
     query: ListQuery,
 ) -> ApiResult<Response> {
     let return_to = own_path(query.other("return_to").unwrap_or("/"))?;
-    control.begin_sign_on(&connection.peer.ip().to_string())?;
     let option = control.login_option_in_use(&id, LoginKind::Oidc).await?;
+    attempt.tries_login_option(&option.id, &option.spec.name);
+    control.begin_sign_on(&attempt.request().address)?;
     let redirect_uri = sign_on::redirect_uri(&option)?;
     let begun = clients.oidc(&option)?.begin(&redirect_uri, SystemTime::now()).await;
     let begun = begun.map_err(|error| sign_on::refused(&option, &error))?;

@@ -19,7 +19,8 @@ use control::iam::{Member, User};
 /// A user with its roles in the API's words.
 pub(crate) fn shown(member: Member) -> api_types::User {
     let roles = member.roles.into_iter().map(|role| RoleName { id: role.id, name: role.name }).collect();
-    api_types::User { roles, ..plain(member.user) }
+    let locked_until = member.locked_until.unwrap_or_default();
+    api_types::User { roles, locked_until, ..plain(member.user) }
 }
 
 /// A user whose roles are not asked for, or who has none yet.
@@ -34,6 +35,7 @@ pub(crate) fn plain(user: User) -> api_types::User {
         active: user.active,
         must_change_password: user.must_change_password,
         has_second_factor: user.has_second_factor,
+        locked_until: 0,
         last_login_at: user.last_login_at.unwrap_or_default(),
         created_at: user.created_at,
         updated_at: user.updated_at,

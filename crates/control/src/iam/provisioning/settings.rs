@@ -43,8 +43,7 @@ impl Control {
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn set_scim_enabled(&self, actor: &Actor, enabled: bool) -> Result<ScimSettings, ControlError> {
         self.authorise(actor, Action::UpdateScimProvisioning, &Object::Organization, Coming::default()).await?;
-        let detail = serde_json::json!({ "enabled": enabled });
-        let entry = audit::entry(actor, "UpdateSCIMProvisioning").of("scim", "settings").detail(detail);
+        let entry = audit::entry(actor, "UpdateSCIMProvisioning").of("scim", "settings");
         self.within(self.inner.store.provisioning().set_enabled(enabled, &entry.into())).await?;
         self.within(self.inner.store.provisioning().settings()).await
     }

@@ -151,7 +151,7 @@ impl Control {
         let entry = audit::entry(actor, "UpdateUser")
             .of("user", &user.id)
             .named(&change.username)
-            .detail(serde_json::json!({ "active": change.active, "password_reset": change.password_hash.is_some() }));
+            .detail(serde_json::json!({ "password_reset": change.password_hash.is_some() }));
         let store = self.inner.store.provisioning();
         match self.within_store(store.update_user(&before.provisioned, &change, &entry.into())).await {
             Ok(()) => Ok(true),

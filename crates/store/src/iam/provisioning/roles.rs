@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+
 use super::{Condition, Provisioning, Sort};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
@@ -69,7 +71,8 @@ impl Provisioning<'_> {
         ));
         made.await.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
         give(&mut tx, id, members).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = roles::told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(Value::Null, after), None).await?;
         tx.commit().await
     }
 
@@ -140,13 +143,15 @@ impl Provisioning<'_> {
         if (&now.role.name, &now.external_id) != (&before.role.name, &before.external_id) {
             return Err(StoreError::Changed { what: KIND, id: id.clone() });
         }
+        let stood = roles::told(&mut tx, id).await?;
         let name = change.name.as_ref().unwrap_or(&before.role.name);
         let text = "UPDATE roles SET name = $2, scim_external_id = $3, updated_at_ms = $4 WHERE id = $1";
         let renamed = tx.execute(Query::new(text, args![id, name, change.external_id.clone(), now_ms()])).await;
         renamed.map_err(|error| error.or_duplicate(KIND, &["name"]))?;
         take(&mut tx, id, &change.remove).await?;
         give(&mut tx, id, &change.add).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let stands = roles::told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(stood, stands), None).await?;
         tx.commit().await
     }
 
@@ -157,14 +162,17 @@ impl Provisioning<'_> {
     pub async fn delete_role(&self, id: &str, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
+        let before = roles::told(&mut tx, id).await?;
         let of_clients = "SELECT id FROM roles WHERE id = $1 AND built_in = 0";
-        let text = format!("DELETE FROM user_roles WHERE role_id IN ({of_clients})");
-        tx.execute(Query::new(text, args![id])).await?;
+        let text = format!("DELETE FROM user_roles WHERE role_id IN ({of_clients}) RETURNING user_id");
+        let members = tx.fetch_all(Query::new(text, args![id])).await?;
+        let members: Vec<String> = members.iter().map(|row| row.get("user_id")).collect::<Result<_, _>>()?;
         if tx.execute(Query::new("DELETE FROM roles WHERE id = $1 AND built_in = 0", args![id])).await? == 0 {
             return Err(StoreError::not_found(KIND, id));
         }
         labels::remove(&mut tx, KIND, id).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let entry = AuditEntry { detail: json!({ "members_removed": members }), ..entry.clone() };
+        audit::record(&mut tx, &entry.between(before, Value::Null), None).await?;
         tx.commit().await
     }
 }

@@ -1,10 +1,14 @@
 //! Whether provisioning is on, and its token. Only the token's hash is kept.
 
+use serde_json::{Value, json};
+
 use super::Provisioning;
-use crate::audit::{self, AuditEntry};
-use crate::db::{Query, Row, args};
+use crate::audit::{self, AuditEntry, MASK};
+use crate::db::{Query, Row, Tx, args};
 use crate::error::StoreError;
 use crate::hash::SecretHash;
+
+const ALL: &str = "SELECT * FROM scim_settings";
 
 /// Whether and how provisioning is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +36,7 @@ impl Provisioning<'_> {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn settings(&self) -> Result<ScimSettings, StoreError> {
-        let query = Query::new("SELECT * FROM scim_settings", Vec::new());
-        let row = self.store.db().fetch_optional(query).await?;
+        let row = self.store.db().fetch_optional(Query::new(ALL, Vec::new())).await?;
         read(&row.ok_or_else(|| StoreError::corrupt("scim_settings", "its row is missing"))?)
     }
 
@@ -43,8 +46,10 @@ impl Provisioning<'_> {
     /// [`StoreError::Unavailable`].
     pub async fn set_enabled(&self, enabled: bool, entry: &AuditEntry) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
+        let before = told(&mut tx).await?;
         tx.execute(Query::new("UPDATE scim_settings SET enabled = $1", args![enabled])).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await
     }
 
@@ -60,10 +65,12 @@ impl Provisioning<'_> {
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
+        let before = told(&mut tx).await?;
         let text = "UPDATE scim_settings SET token_hash = $1, token_expires_at = $2, token_created_at = $3, \
                     token_last_used_at = NULL";
         tx.execute(Query::new(text, args![hash, expires_at, now])).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = told(&mut tx).await?;
+        audit::record(&mut tx, &entry.between(before, after), None).await?;
         tx.commit().await
     }
 
@@ -85,6 +92,16 @@ impl Provisioning<'_> {
         let query = Query::new("UPDATE scim_settings SET token_last_used_at = $1", args![now]);
         self.store.db().execute(query).await.map(drop)
     }
+}
+
+/// What the audit log shows of the settings; from here on nobody else changes them in between.
+async fn told(tx: &mut Tx) -> Result<Value, StoreError> {
+    tx.execute(Query::new("UPDATE scim_settings SET enabled = enabled", Vec::new())).await?;
+    let row = tx.fetch_optional(Query::new(ALL, Vec::new())).await?;
+    let settings = row.map(|row| read(&row)).transpose()?;
+    let token =
+        |token: ScimToken| json!({ "token": MASK, "created_at": token.created_at, "expires_at": token.expires_at });
+    Ok(settings.map_or(Value::Null, |stand| json!({ "enabled": stand.enabled, "token": stand.token.map(token) })))
 }
 
 fn read(row: &Row) -> Result<ScimSettings, StoreError> {

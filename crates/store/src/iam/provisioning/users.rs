@@ -1,5 +1,7 @@
 //! Users with what SCIM keeps of them.
 
+use serde_json::Value;
+
 use super::{Condition, Provisioning, Sort};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
@@ -69,7 +71,8 @@ impl Provisioning<'_> {
         tx.execute(Query::new("UPDATE users SET active = $2, scim_made = 1 WHERE id = $1", args![&new.id, active]))
             .await?;
         write_profile(&mut tx, &new.id, profile).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let after = users::told(&mut tx, &new.id).await?;
+        audit::record(&mut tx, &entry.between(Value::Null, after), None).await?;
         tx.commit().await
     }
 
@@ -121,6 +124,7 @@ impl Provisioning<'_> {
         if !is_same(&now, before) {
             return Err(StoreError::Changed { what: KIND, id: id.clone() });
         }
+        let stood = users::told(&mut tx, id).await?;
         let text = "UPDATE users SET username = $2, username_key = $3, email = $4, active = $5, updated_at_ms = $6 \
                     WHERE id = $1";
         let (username, key) = (&change.username, &change.username_key);
@@ -134,7 +138,8 @@ impl Provisioning<'_> {
             tx.execute(Query::new("DELETE FROM sessions WHERE user_id = $1", args![id])).await?;
         }
         write_profile(&mut tx, id, &change.profile).await?;
-        audit::record(&mut tx, entry, None).await?;
+        let stands = users::told(&mut tx, id).await?;
+        audit::record(&mut tx, &entry.between(stood, stands), None).await?;
         tx.commit().await
     }
 }
