@@ -159,8 +159,8 @@ impl Overrides {
         let session_life = session_life.map_err(|error| anyhow::anyhow!("session_life: {error}"))?;
         let login_lock_life = file.login_lock_life.as_deref().map(duration::parse).transpose();
         let login_lock_life = login_lock_life.map_err(|error| anyhow::anyhow!("login_lock_life: {error}"))?;
-        let networks = |texts: Vec<String>| texts.iter().map(|text| network(text)).collect::<Result<Vec<_>, _>>();
-        let trusted_proxies = file.trusted_proxies.map(networks).transpose();
+        let networks = |texts: &Vec<String>| texts.iter().map(|text| network(text)).collect::<Result<Vec<_>, _>>();
+        let trusted_proxies = file.trusted_proxies.as_ref().map(networks).transpose();
         let trusted_proxies = trusted_proxies.map_err(|error| anyhow::anyhow!("trusted_proxies: {error}"))?;
         Ok(Self {
             database: self.database.or(file.database()),
