@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::fixture::{ADMIN, Fixture, admin, read};
+use crate::fixture::{ADMIN, BODY_LIMIT, Fixture, admin, read};
 
 #[tokio::test]
 async fn the_first_use_sequence_of_api7_s_clients() -> Result<()> {
@@ -66,6 +66,12 @@ async fn wrong_proof_is_refused() -> Result<()> {
     for key in ["", "a7ee-nothing", "a7adm-nothing", "ü"] {
         let answer = api.request(Method::GET, "/api/me").header("X-API-KEY", key).send().await?;
         assert_eq!(read(answer).await?.status, 401, "{key:?}");
+    }
+    // What can be nobody's name is refused before it is counted.
+    let long = json!({"username": "x".repeat(BODY_LIMIT / 2), "password": "wrong"});
+    for _ in 0..8 {
+        let answer = read(api.request(Method::POST, "/api/login").json(&long).send().await?).await?;
+        assert!(answer.status == 401 && answer.error().contains("wrong username or password"), "{}", answer.status);
     }
     let basic = api.request(Method::GET, "/api/me").basic_auth(ADMIN.0, Some(ADMIN.1)).send().await?;
     assert_eq!(basic.status(), 200);

@@ -1,5 +1,7 @@
 //! /api/audit_logs and what is below it
 
+mod every_write;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};

@@ -136,17 +136,44 @@ async fn what_is_not_there_is_told_in_json() -> Result<()> {
     Ok(())
 }
 
+/// What every answer has whose endpoint does not say otherwise.
+const SAFE_HEADERS: [(&str, &str); 5] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+];
+
 #[tokio::test]
 async fn every_answer_has_a_request_id_and_safe_headers() -> Result<()> {
     let api = Fixture::start().await?;
     let answer = api.request(Method::GET, "/api/status").header("x-request-id", "mine-1").send().await?;
     assert_eq!(answer.headers()["x-request-id"], "mine-1");
-    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    let answers = [
+        ("a good one", api.request(Method::GET, "/api/status")),
+        ("one with a key", api.request(Method::GET, "/api/me").header("X-API-KEY", &api.token)),
+        ("a refusal", api.request(Method::GET, "/api/me")),
+        ("of what is not there", api.request(Method::GET, "/api/nothing")),
+        ("of SCIM", api.request(Method::GET, "/scim/v2/Users")),
+    ];
+    for (what, request) in answers {
+        let answer = request.send().await?;
+        for (name, value) in SAFE_HEADERS {
+            assert_eq!(
+                answer.headers().get(name).map(|value| value.as_bytes()),
+                Some(value.as_bytes()),
+                "{what}: {name}"
+            );
+        }
+        assert!(answer.headers().get("strict-transport-security").is_none(), "it would hold for the plain port, too");
+    }
     let answer = api.request(Method::GET, "/api/nothing").send().await?;
     assert_eq!(answer.headers()["x-request-id"].len(), 36);
     assert!(answer.headers().get("access-control-allow-origin").is_none());
     let docs = api.request(Method::GET, "/").send().await?;
     assert_eq!((docs.status().as_u16(), docs.url().path()), (200, "/docs"));
+    assert_eq!(docs.headers()["x-frame-options"], "DENY");
     assert!(docs.headers()["content-security-policy"].to_str()?.contains("script-src 'self'"));
     Ok(())
 }

@@ -58,15 +58,22 @@ impl Fixture {
 
     /// With these plugins.
     pub(crate) async fn start_with(plugins: &'static plugin_api::Registry) -> Result<Self> {
-        Self::start_as(plugins, 0).await
+        Self::start_as(plugins, ApiSettings { requests_per_second: 0, ..ApiSettings::default() }).await
     }
 
     /// With so many requests a second for each client.
     pub(crate) async fn start_paced(requests_per_second: u32) -> Result<Self> {
-        Self::start_as(crate::plugins::registry(), requests_per_second).await
+        Self::start_as(crate::plugins::registry(), ApiSettings { requests_per_second, ..ApiSettings::default() }).await
     }
 
-    async fn start_as(plugins: &'static plugin_api::Registry, requests_per_second: u32) -> Result<Self> {
+    /// The same behind proxies of this network.
+    pub(crate) async fn start_behind(proxies: &str, requests_per_second: u32) -> Result<Self> {
+        let trusted_proxies = vec![proxies.parse()?];
+        let settings = ApiSettings { requests_per_second, trusted_proxies, ..ApiSettings::default() };
+        Self::start_as(crate::plugins::registry(), settings).await
+    }
+
+    async fn start_as(plugins: &'static plugin_api::Registry, api_settings: ApiSettings) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}", directory.path().join("control.db").display());
         let key = MasterKey::generate()?;
@@ -84,8 +91,7 @@ impl Fixture {
             https: Some(loopback),
             apisix_admin: Some(loopback),
             body_limit_bytes: BODY_LIMIT,
-            requests_per_second,
-            ..ApiSettings::default()
+            ..api_settings
         };
         let shutdown = CancellationToken::new();
         let running = serve(settings, started.control.clone(), shutdown.clone()).await?;
@@ -107,10 +113,15 @@ impl Fixture {
 
     /// Another control plane on the same database, started as operators do when no login option works.
     pub(crate) async fn restarted_with_built_in_login(&self) -> Result<Control> {
-        let url = format!("sqlite://{}", self.directory.path().join("control.db").display());
-        let store = Store::open(&url, MasterKey::new(self.master_key)).await?;
+        let store = self.store().await?;
         let settings = ControlSettings { force_built_in_login: true, ..ControlSettings::default() };
         Ok(Control::start(store, self.control.plugins(), settings, Arc::new(SystemClock)).await?.control)
+    }
+
+    /// Its database.
+    pub(crate) async fn store(&self) -> Result<Store> {
+        let url = format!("sqlite://{}", self.directory.path().join("control.db").display());
+        Ok(Store::open(&url, MasterKey::new(self.master_key)).await?)
     }
 
     /// Ends the API in order.
@@ -188,14 +199,20 @@ impl Fixture {
     }
 }
 
-/// reqwest wants TLS set up even for plain HTTP; these requests trust nobody.
 fn plain_client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(no_trust()?).build()?)
+}
+
+/// reqwest wants TLS set up even for plain HTTP; these requests trust nobody.
+pub(crate) fn no_trust() -> Result<rustls::ClientConfig> {
+    trust(rustls::RootCertStore::empty())
+}
+
+/// A client's TLS that trusts these authorities.
+pub(crate) fn trust(authorities: rustls::RootCertStore) -> Result<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls).build()?)
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(tls.with_root_certificates(authorities).with_no_client_auth())
 }
 
 pub(crate) async fn read(response: Response) -> Result<Answer> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use client::{Client, Fingerprint, Key, Settings, Trust};
 
-use crate::fixture::{ADMIN, Fixture};
+use crate::fixture::{ADMIN, Fixture, trust};
 
 fn settings(api: &Fixture, trust: Trust) -> Settings {
     let mut settings = Settings::new(&api.https);
@@ -40,6 +40,41 @@ async fn the_ca_file_works_and_a_cookie_made_here_stays_here() -> Result<()> {
     assert_eq!(client.with_key(Key::ApiKey(api.token.clone())).version().await?.value, "3.9.14");
     let session = client.login(ADMIN.0, ADMIN.1).await?;
     assert!(!session.groups("").await?.is_empty());
+
+    let body = serde_json::json!({ "username": ADMIN.0, "password": ADMIN.1 });
+    let login = browser(&api)?.post(format!("{}/api/login", api.https)).json(&body).send().await?;
+    assert_stays_here(&login)?;
+    let cookie = set_cookies(&login).remove(0);
+    let cookie = cookie.split(';').next().context("empty")?.to_owned();
+    let logout = browser(&api)?.post(format!("{}/api/logout", api.https)).header("cookie", cookie).send().await?;
+    let forgotten = set_cookies(&logout).remove(0);
+    assert!(forgotten.starts_with("session=;") && forgotten.contains("Max-Age=0"), "{forgotten}");
+    Ok(())
+}
+
+/// A browser that trusts the control plane's CA and follows nothing by itself.
+pub(crate) fn browser(api: &Fixture) -> Result<reqwest::Client> {
+    let mut authorities = rustls::RootCertStore::empty();
+    authorities.add(api.control.ca_certificate().clone())?;
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(trust(authorities)?);
+    Ok(builder.redirect(reqwest::redirect::Policy::none()).build()?)
+}
+
+fn set_cookies(answer: &reqwest::Response) -> Vec<String> {
+    let lines = answer.headers().get_all("set-cookie").iter();
+    lines.filter_map(|line| Some(line.to_str().ok()?.to_owned())).collect()
+}
+
+/// The answer's session goes to this control plane alone, over TLS alone, and no script sees it.
+pub(crate) fn assert_stays_here(answer: &reqwest::Response) -> Result<()> {
+    let cookies = set_cookies(answer);
+    let session = cookies.iter().find(|cookie| cookie.starts_with("session="));
+    let session = session.with_context(|| format!("no session, status {}: {cookies:?}", answer.status()))?;
+    let attributes: Vec<&str> = session.split("; ").skip(1).collect();
+    for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(attributes.contains(&attribute), "{attribute} is missing: {session}");
+    }
+    assert!(!attributes.iter().any(|attribute| attribute.starts_with("Domain")), "{session}");
     Ok(())
 }
 

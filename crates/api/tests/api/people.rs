@@ -1,10 +1,18 @@
 //! /api/invites, /api/users, /api/roles, /api/permission_policies, /api/can_i
 
-use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use control::iam::Actor;
 use reqwest::Method;
 use serde_json::json;
+use store::audit::AuditFilter;
+use store::iam::login_failures::{LockRule, LoginFailure};
+use store::{AuditEntry, Direction, Outcome, SecretHash};
 
-use crate::fixture::{ADMIN, Fixture, read};
+use crate::fixture::{ADMIN, Fixture, no_trust, read};
 use crate::permissions::token_of;
 
 /// The order in which API7's clients set themselves up.
@@ -171,9 +179,9 @@ async fn a_group_has_several_admin_keys() -> Result<()> {
 }
 
 /// The code that an authenticator app shows, by the secret that the API gave.
-fn code(secret: &str, step_offset: i64) -> Result<String> {
+pub(crate) fn code(secret: &str, step_offset: i64) -> Result<String> {
     let key = data_encoding::BASE32_NOPAD.decode(secret.as_bytes())?;
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?;
+    let now = now()?;
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
     let tag = aws_lc_rs::hmac::sign(&key, &(now / 30 + step_offset).to_be_bytes());
     let offset = usize::from(tag.as_ref()[19] & 15);
@@ -211,19 +219,177 @@ async fn a_second_factor_is_asked_for_once_it_is_confirmed() -> Result<()> {
 
     let id = api.get("/api/me").await?.body["value"]["id"].as_str().context("id")?.to_owned();
     assert_eq!(api.get(&format!("/api/users/{id}")).await?.body["value"]["has_second_factor"], true);
-    api.delete(&format!("/api/users/{id}/second_factor")).await?.good()?;
+    let own = api.delete(&format!("/api/users/{id}/second_factor")).await?;
+    assert!(own.status == 409 && own.error().contains("code"), "one's own is not removed without a code: {own:?}");
+    let (_, other) = token_of(&api, "other", &["super_admin_id"]).await?;
+    let path = format!("/api/users/{id}/second_factor");
+    read(api.request(Method::DELETE, &path).header("X-API-KEY", other).send().await?).await?.good()?;
     login(None).await?.good()?;
     Ok(())
 }
 
+/// Whoever has a session or a token of the user, and no code.
 #[tokio::test]
-async fn a_flood_of_one_key_is_answered_429() -> Result<()> {
-    let api = Fixture::start_paced(5).await?;
+async fn a_second_factor_is_replaced_and_removed_with_a_code_of_it_alone() -> Result<()> {
+    let api = Fixture::start().await?;
+    let begin = async || -> Result<String> {
+        let begun = api.post("/api/second_factor", json!({})).await?.good()?.body;
+        Ok(begun["value"]["secret"].as_str().context("secret")?.to_owned())
+    };
+    let own = begin().await?;
+    api.put("/api/second_factor", json!({ "code": code(&own, -1)? })).await?.good()?;
+    let another = begin().await?;
+    let swap = async |old_code: Option<String>| {
+        api.put("/api/second_factor", json!({ "code": code(&another, 0)?, "old_code": old_code })).await
+    };
+    let without = swap(None).await?;
+    assert!(without.status == 400 && without.error().contains("/old_code"), "{without:?}");
+    let with_its_own = swap(Some(code(&another, 0)?)).await?;
+    assert!(with_its_own.status == 400 && with_its_own.error().contains("/old_code"), "{with_its_own:?}");
+    let body = json!({ "username": ADMIN.0, "password": ADMIN.1, "totp_code": code(&own, 0)? });
+    read(api.request(Method::POST, "/api/login").json(&body).send().await?).await?.good()?;
+
+    // Wrong codes are counted, whichever of the two they are tried by, and the owner's logins do not wait for it.
     let mut statuses = Vec::new();
-    for _ in 0..60 {
-        let answer = api.request(Method::GET, "/api/status").header("X-API-KEY", "flood").send().await?;
-        statuses.push((answer.status().as_u16(), answer.headers().contains_key("retry-after")));
+    for n in 0..8 {
+        statuses.push(match n % 2 {
+            0 => swap(Some("000000".to_owned())).await?.status,
+            _ => api.send(Method::DELETE, "/api/second_factor", Some(&json!({ "code": "000000" }))).await?.status,
+        });
     }
-    assert!(statuses.contains(&(200, false)) && statuses.contains(&(429, true)), "{statuses:?}");
+    assert_eq!(statuses[..4], [400; 4], "{statuses:?}");
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let body = json!({ "username": ADMIN.0, "password": ADMIN.1, "totp_code": "000000" });
+    let login = read(api.request(Method::POST, "/api/login").json(&body).send().await?).await?;
+    assert_eq!(login.status, 401, "{login:?}");
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while swap(Some(code(&own, 1)?)).await?.status == 429 {
+        ensure!(Instant::now() < deadline, "it goes on waiting");
+        tokio::task::yield_now().await;
+    }
+    let body = json!({ "username": ADMIN.0, "password": ADMIN.1, "totp_code": code(&another, 1)? });
+    read(api.request(Method::POST, "/api/login").json(&body).send().await?).await?.good()?;
     Ok(())
+}
+
+/// A client at this address of the loopback network.
+fn client_at(last: u8) -> Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(no_trust()?);
+    Ok(builder.local_address(IpAddr::from([127, 0, 0, last])).build()?)
+}
+
+/// Who is answered 429, and what it is told.
+async fn refused(answers: Vec<reqwest::Response>) -> Result<BTreeSet<String>> {
+    let mut told = BTreeSet::new();
+    for answer in answers {
+        let has_wait = answer.headers().contains_key("retry-after");
+        let answer = read(answer).await?;
+        assert_eq!(answer.status == 429, has_wait, "{answer:?}");
+        if answer.status == 429 {
+            told.insert(
+                answer.body["error_msg"].as_str().or(answer.body["detail"].as_str()).unwrap_or_default().to_owned(),
+            );
+        }
+    }
+    Ok(told)
+}
+
+/// Ten keys, each of them used once.
+#[tokio::test]
+async fn a_flood_of_one_address_is_answered_429_whatever_keys_it_shows() -> Result<()> {
+    let api = Fixture::start_paced(1).await?;
+    let (client, mut answers) = (client_at(2)?, Vec::new());
+    for n in 0..10 {
+        let request = client.get(format!("{}/api/status", api.http)).header("X-API-KEY", format!("key {n}"));
+        answers.push(request.send().await?);
+    }
+    assert_eq!(answers[0].status(), 200);
+    let told = refused(answers).await?;
+    assert!(told.len() == 1 && told.iter().all(|text| text.contains("from this address")), "{told:?}");
+    let rows =
+        api.control.audit_log(&Actor::system(), &AuditFilter::default(), Direction::Descending, None).await?.list;
+    let row = rows.into_iter().find(|row| row.entry.outcome == Outcome::Refused).context("it is not on record")?.entry;
+    assert_eq!(
+        (row.action.as_str(), row.request.address.as_str(), row.credential.kind.as_str()),
+        ("Request", "127.0.0.2", "admin_key")
+    );
+    assert!(row.error.contains("too many requests"), "{row:?}");
+    Ok(())
+}
+
+/// Ten addresses, each of which sends one request.
+#[tokio::test]
+async fn a_flood_of_one_key_is_answered_429_wherever_it_comes_from() -> Result<()> {
+    let shown = [
+        ("X-API-KEY", "flood", "/api/status"),
+        ("cookie", "session=another", "/api/status"),
+        ("authorization", "Basic Zmxvb2Q6Zmxvb2Q=", "/api/status"),
+        ("authorization", "Bearer flood", "/scim/v2/Schemas"),
+    ];
+    let api = Fixture::start_paced(1).await?;
+    for (at, (name, value, path)) in shown.into_iter().enumerate() {
+        let mut answers = Vec::new();
+        for n in 0..10 {
+            let client = client_at(u8::try_from(10 + at * 10 + n)?)?;
+            answers.push(client.get(format!("{}{path}", api.http)).header(name, value).send().await?);
+        }
+        assert_ne!(answers[0].status(), 429, "{value}");
+        let told = refused(answers).await?;
+        assert!(told.len() == 1 && told.iter().all(|text| text.contains("from this key")), "{value}: {told:?}");
+    }
+    Ok(())
+}
+
+/// What a trusted proxy says of the client counts for the log and the pace; what anybody else says does not.
+#[tokio::test]
+async fn only_a_trusted_proxy_says_where_a_request_comes_from() -> Result<()> {
+    let trusting = Fixture::start_behind("127.0.0.0/8", 1).await?;
+    let ask = async |api: &Fixture, client: &str| {
+        let request = api.request(Method::GET, "/api/me").header("x-forwarded-for", client);
+        anyhow::Ok(request.header("X-API-KEY", format!("a7ee-{client}")).send().await?)
+    };
+    let addresses = async |api: &Fixture| -> Result<BTreeSet<String>> {
+        let filter = AuditFilter { outcome: Some(Outcome::Refused), ..AuditFilter::default() };
+        let rows = api.control.audit_log(&Actor::system(), &filter, Direction::Descending, None).await?.list;
+        Ok(rows.into_iter().map(|row| row.entry.request.address).collect())
+    };
+    let clients: Vec<String> = (0..10).map(|n| format!("198.51.100.{n}")).collect();
+    for client in &clients {
+        assert_eq!(ask(&trusting, client).await?.status(), 401, "each client has a bucket of its own");
+    }
+    assert_eq!(addresses(&trusting).await?, clients.iter().cloned().collect());
+
+    let api = Fixture::start_behind("192.0.2.0/24", 1).await?;
+    let mut statuses = BTreeSet::new();
+    for client in &clients {
+        statuses.insert(ask(&api, client).await?.status().as_u16());
+    }
+    assert!(statuses.contains(&429), "it writes itself new addresses: {statuses:?}");
+    assert_eq!(addresses(&api).await?, BTreeSet::from(["127.0.0.1".to_owned()]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_locked_user_is_shown_and_unlocked() -> Result<()> {
+    let api = Fixture::start().await?;
+    let (id, _) = token_of(&api, "ann", &["viewer_id"]).await?;
+    let path = format!("/api/users/{id}");
+    assert_eq!(api.get(&path).await?.good()?.body["value"]["locked_until"], 0);
+    let failure = LoginFailure { subject: SecretHash::of("whatever"), user: Some(id.clone()), at: now()? };
+    let rule = LockRule { after: 1, seconds: 60 };
+    api.store().await?.login_failures().count(&failure, rule, &AuditEntry::default()).await?;
+    let shown = api.get(&path).await?.good()?.body;
+    assert!(shown["value"]["locked_until"].as_i64().context("a time")? > now()?, "{shown}");
+    let listed = api.get("/api/users?search=ann").await?.good()?.body;
+    assert_eq!(listed["list"][0]["locked_until"], shown["value"]["locked_until"]);
+    let wrong = api.patch(&path, json!({ "locked": true })).await?;
+    assert!(wrong.status == 400 && wrong.error().contains("/locked"), "{wrong:?}");
+    let unlocked = api.patch(&path, json!({ "locked": false })).await?.good()?.body;
+    assert_eq!(unlocked["value"]["locked_until"], 0);
+    Ok(())
+}
+
+fn now() -> Result<i64> {
+    Ok(i64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_secs())?)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Fixture, read};
 
-const PASSWORD: &str = "a passphrase of their own";
+pub(crate) const PASSWORD: &str = "a passphrase of their own";
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod provisioned;
 
 use anyhow::{Context, Result, ensure};
+use control::iam::RequestContext;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use testkit::authority::Authority;
@@ -10,6 +11,7 @@ use testkit::ldap::{Clients, Ldap, SUFFIX};
 use testkit::oidc_provider::{Provider, Registration, User};
 
 use crate::fixture::{ADMIN, Answer, Fixture, read};
+use crate::https;
 use crate::permissions::token_of;
 
 const SECRET: &str = "the-providers-secret";
@@ -129,7 +131,7 @@ fn header(response: &Response, name: &str) -> Result<String> {
     Ok(value.to_str()?.to_owned())
 }
 
-fn session(response: Response) -> Result<String> {
+pub(crate) fn session(response: Response) -> Result<String> {
     let cookies = response.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
     let cookie = cookies.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with("session="));
     let cookie = cookie.with_context(|| format!("no session, status {}", response.status()))?;
@@ -209,6 +211,142 @@ async fn callbacks_that_are_not_this_browsers_are_refused() -> Result<()> {
     assert!(impostor.status == 409 && impostor.error().contains("looks like"), "{impostor:?}");
     let elsewhere = format!("{}/api/oidc/{}/login?return_to=//evil.example", scene.api.http, scene.option);
     assert_eq!(scene.browser.get(elsewhere).send().await?.status(), 400);
+
+    let rows = scene.api.get("/api/audit_logs?outcome=refused&event_type=Login&page_size=100").await?.good()?.body;
+    let rows = rows["list"].as_array().context("rows")?;
+    let of_the_option: Vec<&Value> = rows.iter().filter(|row| row["resource_type"] == "login_option").collect();
+    // Forged and replayed ones are alike, so the first is a row and the others are counted.
+    let [row] = of_the_option[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (&row["resource_name"], &row["credential"]["kind"], &row["credential"]["id"], &row["ip"], &row["operator"]),
+        (&json!("company"), &json!("sign_on"), &json!(scene.option), &json!("127.0.0.1"), &json!("anonymous"))
+    );
+    assert!(row["error"].as_str().context("error")?.contains("start again"), "{row}");
+    let of_the_impostor = rows.iter().find(|row| row["resource_type"] == "user").context("the impostor's")?;
+    assert_eq!(of_the_impostor["resource_name"], "\u{430}dmin");
+    assert!(of_the_impostor["error"].as_str().context("error")?.contains("looks like"), "{of_the_impostor}");
+    scene.api.control.shutdown().await;
+    let rows = scene.api.get("/api/audit_logs?outcome=refused&event_type=Login&page_size=100").await?.good()?.body;
+    let repeats: Vec<i64> =
+        rows["list"].as_array().into_iter().flatten().filter_map(|row| row["repeats"].as_i64()).collect();
+    assert_eq!(
+        repeats.iter().sum::<i64>() + i64::try_from(repeats.len())?,
+        6,
+        "three forged, one replayed, one with a wrong state, the impostor: {rows}"
+    );
+    Ok(())
+}
+
+/// Its claims draw a boundary around the user, which the next login may take away again.
+#[tokio::test]
+async fn claims_bound_a_user_until_a_login_without_them() -> Result<()> {
+    let rule = |name: &str, field: &str, id: &str| json!({ "attribute": "groups", "operator": "exact_match", "value": name, field: [id] });
+    let mapping = json!({
+        "role_mapping": [rule("admins", "roles", "super_admin_id"), rule("readers", "roles", "super_admin_id")],
+        "boundary_mapping": [rule("readers", "permission_policies", "viewer-permission-policy")],
+    });
+    let scene = Scene::start(mapping).await?;
+    let may_write = async |cookie: &str, name: &str| -> Result<u16> {
+        let body = Some(json!({ "name": name }));
+        Ok(with_cookie(&scene.api, Method::POST, "/api/gateway_groups", cookie, body).await?.status)
+    };
+    let boundaries = async || -> Result<Value> {
+        let id = scene.user("alice").await?["id"].as_str().context("id")?.to_owned();
+        Ok(scene.api.get(&format!("/api/users/{id}/boundaries")).await?.good()?.body["list"].clone())
+    };
+    let bounded = scene.log_in("alice moved").await?;
+    assert_eq!(boundaries().await?[0]["id"], "viewer-permission-policy");
+    with_cookie(&scene.api, Method::GET, "/api/gateway_groups/default", &bounded, None).await?.good()?;
+    assert_eq!(may_write(&bounded, "bounded").await?, 403);
+
+    let free = scene.log_in("alice").await?;
+    assert_eq!(boundaries().await?, json!([]));
+    assert_eq!(may_write(&free, "free").await?, 200);
+    let bounded = scene.log_in("alice moved").await?;
+    assert_eq!(may_write(&bounded, "bounded again").await?, 403);
+    let rows = scene.api.get("/api/audit_logs?event_type=UpdateUserRole&direction=asc").await?.good()?.body;
+    let sides: Vec<_> = rows["list"].as_array().into_iter().flatten().map(|row| &row["detail"]).collect();
+    let drawn = json!(["viewer-permission-policy"]);
+    assert_eq!(
+        (&sides[0]["before"]["permission_boundaries"], &sides[0]["after"]["permission_boundaries"]),
+        (&drawn, &json!([]))
+    );
+    assert_eq!(
+        (&sides[1]["before"]["permission_boundaries"], &sides[1]["after"]["permission_boundaries"]),
+        (&json!([]), &drawn)
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_options_are_in_use_side_by_side() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let mut server = directory()?;
+    let made = scene.api.post("/api/login_options", ldap(&mut server)?).await?.good()?.body;
+    let second = made["value"]["id"].as_str().context("id")?.to_owned();
+    let ways = read(scene.api.request(Method::GET, "/api/login_options/public").send().await?).await?.good()?.body;
+    let names: Vec<_> =
+        ways["value"]["login_options"].as_array().into_iter().flatten().map(|way| &way["name"]).collect();
+    assert_eq!(names, ["company", "directory"]);
+
+    let alice = scene.log_in("alice").await?;
+    let body = json!({ "username": "bob", "password": "bobs secret" });
+    let by_directory = || {
+        let address = format!("{}/api/ldap/{second}/login", scene.api.https);
+        let request = https::browser(&scene.api).map(|browser| browser.post(address).json(&body));
+        async move { anyhow::Ok(request?.send().await?) }
+    };
+    let answer = by_directory().await?;
+    https::assert_stays_here(&answer)?;
+    let bob = session(answer)?;
+    for (cookie, name, option) in [(&alice, "alice", &scene.option), (&bob, "bob", &second)] {
+        let me = with_cookie(&scene.api, Method::GET, "/api/me", cookie, None).await?.good()?.body;
+        assert_eq!(me["value"]["username"], name);
+        assert_eq!(scene.user(name).await?["login_option"], json!(option));
+    }
+    // What one of them says of a name takes no account of the other.
+    let taken = read(scene.back(&scene.at_the_provider("bob").await?).await?).await?;
+    assert!(taken.status == 409 && taken.error().contains("another account"), "{taken:?}");
+    scene.api.delete(&path(&scene.option)).await?.good()?;
+    assert_eq!(with_cookie(&scene.api, Method::GET, "/api/me", &alice, None).await?.status, 401);
+    with_cookie(&scene.api, Method::GET, "/api/me", &bob, None).await?.good()?;
+    session(by_directory().await?)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_s_session_over_https_stays_there() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let returning = scene.at_the_provider("alice").await?;
+    let address = returning.address.replace(&scene.api.http, &scene.api.https);
+    let answer = https::browser(&scene.api)?.get(address).header("cookie", &returning.cookie).send().await?;
+    https::assert_stays_here(&answer)
+}
+
+/// Two admins disable the last two options at once.
+#[tokio::test]
+async fn of_two_who_shut_the_last_ways_in_one_is_refused() -> Result<()> {
+    let scene = Scene::start(mapping()).await?;
+    let spec = |name: &str, enabled: bool| {
+        let mut spec = oidc(name, &scene.provider.issuer, &scene.api.http, &mapping());
+        spec["enabled"] = json!(enabled);
+        spec
+    };
+    let second = scene.api.post("/api/login_options", spec("second", true)).await?.good()?.body;
+    let second = second["value"]["id"].as_str().context("id")?.to_owned();
+    let cookie = scene.log_in("alice").await?;
+    let switch = "/api/system_settings/built_in_login";
+    with_cookie(&scene.api, Method::PUT, switch, &cookie, Some(json!({ "enabled": false }))).await?.good()?;
+    let (first_path, second_path) = (path(&scene.option), path(&second));
+    let (one, other) = tokio::join!(
+        scene.api.put(&first_path, spec("company", false)),
+        scene.api.put(&second_path, spec("second", false))
+    );
+    let mut statuses = [one?.status, other?.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    let ways = read(scene.api.request(Method::GET, "/api/login_options/public").send().await?).await?.good()?.body;
+    assert_eq!(ways["value"]["login_options"].as_array().map(Vec::len), Some(1), "{ways}");
     Ok(())
 }
 
@@ -272,7 +410,8 @@ async fn built_in_login_is_switched_off_only_by_who_has_another_way_in() -> Resu
     assert!(last.status == 409 && last.error().contains("only way in"), "{last:?}");
     assert_eq!(scene.api.get(switch).await?.good()?.body["value"], json!({ "enabled": false, "forced": false }));
     let forced = scene.api.restarted_with_built_in_login().await?;
-    assert!(forced.authenticate_password(ADMIN.0, ADMIN.1).await.is_ok(), "the emergency way is shut");
+    let request = RequestContext::default();
+    assert!(forced.authenticate_password(ADMIN.0, ADMIN.1, &request).await.is_ok(), "the emergency way is shut");
     with_cookie(&scene.api, Method::PUT, switch, &cookie, Some(json!({ "enabled": true }))).await?.good()?;
     let basic = scene.api.request(Method::GET, "/api/me").basic_auth(ADMIN.0, Some(ADMIN.1)).send().await?;
     assert_eq!(basic.status(), 200);
@@ -343,20 +482,28 @@ async fn secrets_go_in_and_never_out() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_user_comes_by_a_directory() -> Result<()> {
-    let api = Fixture::start().await?;
-    let mut server = Ldap::start(&Authority::new()?, Clients::Anyone)?;
+pub(crate) fn directory() -> Result<Ldap> {
+    Ldap::start(&Authority::new()?, Clients::Anyone)
+}
+
+/// A login option of a directory in which bob is, of the payments department.
+pub(crate) fn ldap(server: &mut Ldap) -> Result<Value> {
     server.load(&format!(
         "dn: ou=people,{SUFFIX}\nobjectClass: organizationalUnit\nou: people\n\n\
          dn: uid=bob,ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: bob\ncn: Bob\nsn: B\n\
          departmentNumber: payments\nuserPassword: bobs secret\n"
     ))?;
     let rule = json!({ "attribute": "departmentNumber", "operator": "exact_match", "value": "payments", "roles": ["viewer_id"] });
-    let spec = json!({ "name": "directory", "type": "ldap", "role_mapping": [rule], "ldap": {
+    Ok(json!({ "name": "directory", "type": "ldap", "role_mapping": [rule], "ldap": {
         "host": "127.0.0.1", "port": server.port, "base_dn": SUFFIX,
-        "bind_dn": format!("cn=admin,{SUFFIX}"), "bind_password": "admin" } });
-    let made = api.post("/api/login_options", spec).await?.good()?.body;
+        "bind_dn": format!("cn=admin,{SUFFIX}"), "bind_password": "admin" } }))
+}
+
+#[tokio::test]
+async fn a_user_comes_by_a_directory() -> Result<()> {
+    let api = Fixture::start().await?;
+    let mut server = directory()?;
+    let made = api.post("/api/login_options", ldap(&mut server)?).await?.good()?.body;
     assert_eq!(made["value"]["ldap"]["bind_password"], "***");
     let address = format!("/api/ldap/{}/login", made["value"]["id"].as_str().context("id")?);
     let try_with = async |name: &str, password: &str| {
