@@ -372,7 +372,7 @@ impl Stage {
     /// An id, and a body that differs from call to call: what is the same is no change, and leaves no row.
     fn resource(&self, collection: &str) -> Result<(&'static str, Value)> {
         let name = self.name();
-        let flips = self.named.get() % 2 == 0;
+        let flips = self.named.get().is_multiple_of(2);
         let mut upstream = service("x")["upstream"].clone();
         upstream["labels"] = json!({ "call": name });
         let plugins = json!({ "plugins": { "prometheus": {} }, "labels": { "call": name } });
