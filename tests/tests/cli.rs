@@ -75,10 +75,8 @@ async fn tokens_are_made_narrowed_renewed_and_deleted() {
     assert!(admin.refused(&["token", "delete", "ci"]).contains("token \"ci\" does not exist"));
     assert!(admin.refused(&["token", "create", "--name", "x", "--expires", "soon"]).contains("\"soon\" is no time"));
     assert!(admin.refused(&["token", "create", "--name", ""]).contains("/name"));
-    for _ in 0..2 {
-        admin.told(&["token", "create", "--name", "twin"]);
-    }
-    assert!(admin.refused(&["token", "delete", "twin"]).contains("name one by its id"));
+    admin.told(&["token", "create", "--name", "twin"]);
+    assert!(admin.refused(&["token", "create", "--name", "twin"]).contains("409"), "names tell tokens apart");
 
     admin.told(&["group", "create", "payment-test"]);
     let narrow = admin.json(&["token", "create", "--name", "narrow", "--group", "payment-test"]);
