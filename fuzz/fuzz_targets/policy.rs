@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use model::policy::{Access, Attached, ListTarget, Pattern, Policy, PolicyDocument, Role, RowArn, Target, arn};
+use model::policy::{
+    Access, Attached, ConditionKey, ListTarget, Pattern, Policy, PolicyDocument, Role, RowArn, Target, arn,
+};
 
 const NAMES: [&str; 2] = ["gateway:GetPublishedService", "gateway:UpdatePublishedService"];
 
@@ -22,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn decide(document: PolicyDocument) {
     assert_eq!(PolicyDocument::parse(&document.to_value()).as_ref(), Ok(&document));
-    let _ = document.warnings(&NAMES);
+    let _ = document.warnings(&NAMES, &[ConditionKey::GatewayGroupLabel]);
     let policy = Arc::new(Policy { id: "p".into(), name: "p".into(), document });
     let role = Arc::new(Role { id: "r".into(), name: "r".into() });
     let access = Access::new(vec![Attached { policy, role }], Vec::new());
