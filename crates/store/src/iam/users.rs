@@ -327,9 +327,7 @@ impl Users<'_> {
     ) -> Result<(), StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
-        let text = "SELECT role_id AS id FROM user_roles WHERE user_id = $1";
-        let has = tx.fetch_all(Query::new(text, args![id])).await?;
-        let has: BTreeSet<String> = has.iter().map(|row| row.get("id")).collect::<Result<_, _>>()?;
+        let has: BTreeSet<String> = ids(&mut tx, ROLES_OF, id).await?.into_iter().collect();
         if has != *before {
             return Err(StoreError::Changed { what: KIND, id: id.to_owned() });
         }
@@ -467,7 +465,7 @@ pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
     let attributes: String = row.get("scim_attributes")?;
     let (external_id, display_name): (Option<String>, Option<String>) =
         (row.get("scim_external_id")?, row.get("scim_display_name")?);
-    let roles = ids(tx, "SELECT role_id AS id FROM user_roles WHERE user_id = $1 ORDER BY role_id", id).await?;
+    let roles = ids(tx, ROLES_OF, id).await?;
     let text = "SELECT policy_id AS id FROM user_boundaries WHERE user_id = $1 ORDER BY policy_id";
     let boundaries = ids(tx, text, id).await?;
     let text = "SELECT MAX(locked_until) AS locked_until FROM login_failures WHERE user_id = $1";
@@ -490,6 +488,9 @@ pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
         "attributes": serde_json::from_str(&attributes).unwrap_or(Value::Null),
     }))
 }
+
+/// The ids of a user's roles.
+const ROLES_OF: &str = "SELECT role_id AS id FROM user_roles WHERE user_id = $1 ORDER BY role_id";
 
 /// The ids that a text finds for one argument.
 pub(super) async fn ids(tx: &mut Tx, text: &'static str, of: &str) -> Result<Vec<String>, StoreError> {
