@@ -149,10 +149,8 @@ fn write(rows: &Rows, predicate: &Predicate, text: &mut String, args: &mut Vec<A
         Predicate::IdStartsWith(prefix) => write_prefix(rows.id, prefix, text, args),
         Predicate::ArnIn { values, .. } => write_in(rows.arn, values, text, args),
         Predicate::ArnStartsWith { prefix, .. } => write_prefix(rows.arn, prefix, text, args),
-        Predicate::ArnMatches { regex, .. } => {
-            text.push_str(&format!("({}) REGEXP ?", rows.arn));
-            args.push(regex.into());
-        }
+        Predicate::IdMatches(regex) => write_matches(rows.id, regex, text, args),
+        Predicate::ArnMatches { regex, .. } => write_matches(rows.arn, regex, text, args),
         Predicate::Label { key, label, value } => write_label(rows, *key, label, value, text, args),
         Predicate::BoundedBy(policies) => write_boundaries(policies, text, args),
     }
@@ -197,6 +195,11 @@ fn write_prefix(what: &str, prefix: &str, text: &mut String, args: &mut Vec<Arg>
     }
     text.push_str(&format!("SUBSTR({what}, 1, {}) = ?", prefix.chars().count()));
     args.push(prefix.into());
+}
+
+fn write_matches(what: &str, regex: &str, text: &mut String, args: &mut Vec<Arg>) {
+    text.push_str(&format!("({what}) REGEXP ?"));
+    args.push(regex.into());
 }
 
 fn write_label(

@@ -8,6 +8,7 @@ mod hir;
 mod matcher;
 mod print;
 mod reach;
+mod rest;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use regex_syntax::hir::Hir;
 
 pub(super) use matcher::{Matcher, is_same};
 pub(super) use reach::{Token, can_match, covers_ids};
+pub(super) use rest::{any_of, rests_after};
 
 /// Longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 1024;
@@ -68,12 +70,7 @@ impl Pattern {
     /// PostgreSQL (`~`, in a database of encoding UTF8) and to the crate `regex`. Only PostgreSQL's side has a limit of 255
     /// for a repetition, which therefore holds for all.
     pub fn to_regex(&self) -> String {
-        print::whole(&print::body(&self.hir))
-    }
-
-    /// The part of [`to_regex`](Self::to_regex) that can be one branch of an alternation.
-    pub(super) fn regex_body(&self) -> String {
-        print::body(&self.hir)
+        to_regex(&self.hir)
     }
 
     /// Whether every text matches.
@@ -95,9 +92,14 @@ impl Pattern {
     }
 }
 
-/// Joins branches into one regular expression over the whole text.
-pub(super) fn regex_of_any(bodies: &[String]) -> String {
-    print::whole(&bodies.join("|"))
+/// A tree as [`Pattern::to_regex`] has it.
+pub(super) fn to_regex(hir: &Hir) -> String {
+    print::whole(&print::body(hir))
+}
+
+/// What an engine has to build for a tree; see [`MAX_PATTERN_WEIGHT`].
+pub(super) fn weight(hir: &Hir) -> usize {
+    hir::weight(hir)
 }
 
 impl PartialEq for Pattern {

@@ -104,6 +104,9 @@ pub enum Predicate {
     IdIn(Vec<String>),
     /// The row's id begins with this text, byte by byte.
     IdStartsWith(String),
+    /// The row's id, whole, matches the regular expression: PostgreSQL's `~` and the crate `regex` agree on it. Anchored at
+    /// both ends.
+    IdMatches(String),
     /// The row's ARN is one of these; sorted, never empty.
     ArnIn {
         /// Which of the list target's ARNs of rows.
@@ -118,7 +121,7 @@ pub enum Predicate {
         /// The beginning.
         prefix: String,
     },
-    /// The row's ARN, whole, matches the regular expression: PostgreSQL's `~` and the crate `regex` agree on it.
+    /// The row's ARN, whole, matches the regular expression, as with [`IdMatches`](Self::IdMatches).
     ArnMatches {
         /// Which of the list target's ARNs of rows.
         arn: usize,
@@ -156,6 +159,7 @@ impl Predicate {
             Predicate::BoundedBy(policies) => policies.len(),
             Predicate::IdIn(_)
             | Predicate::IdStartsWith(_)
+            | Predicate::IdMatches(_)
             | Predicate::ArnIn { .. }
             | Predicate::ArnStartsWith { .. }
             | Predicate::ArnMatches { .. }

@@ -25,17 +25,11 @@ pub(in crate::policy) fn can_match(hir: &Hir, shape: &[Token]) -> bool {
     step(hir, shape, start).last().copied().unwrap_or(false)
 }
 
-/// Whether the tree is `prefix` and then, for every id, the id: `prefix<.+>`, `prefix<[^/]*>`, `prefix<[^:]+>`.
-pub(in crate::policy) fn covers_ids(hir: &Hir, prefix: &str) -> bool {
-    let HirKind::Concat(subs) = hir.kind() else { return false };
-    let [head, tail] = subs.as_slice() else { return false };
-    let HirKind::Literal(literal) = head.kind() else { return false };
-    let HirKind::Repetition(repetition) = tail.kind() else { return false };
+/// Whether every id matches, and no matter what else: `<.+>`, `<[^/]*>`, `<[^:]+>`.
+pub(in crate::policy) fn covers_ids(hir: &Hir) -> bool {
+    let HirKind::Repetition(repetition) = hir.kind() else { return false };
     let HirKind::Class(Class::Unicode(class)) = repetition.sub.kind() else { return false };
-    literal.0.as_ref() == prefix.as_bytes()
-        && repetition.min <= 1
-        && repetition.max.is_none()
-        && without(class, &['/', ':']).ranges().is_empty()
+    repetition.min <= 1 && repetition.max.is_none() && without(class, &['/', ':']).ranges().is_empty()
 }
 
 /// What a class lacks, but for `others`.

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use regex::Regex;
+use regex_syntax::hir::Hir;
 
-use super::{MAX_PATTERN_BYTES, Matcher, Pattern, hir, matcher};
+use super::{MAX_PATTERN_BYTES, Matcher, Pattern, any_of, hir, matcher, rests_after, to_regex};
 
 fn pattern(source: &str) -> Pattern {
     Pattern::parse(source).unwrap_or_else(|reason| panic!("{source}: {reason}"))
@@ -202,6 +203,46 @@ proptest! {
         // Texts that are made to match say more than those that happen to.
         prop_assert_eq!(pattern.matches(&source), written.is_match(&source));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn rests_and_their_union_decide_as_the_patterns_do(
+        patterns in proptest::collection::vec(proptest::collection::vec(part_with_texts(), 1..6), 1..4),
+        cut in 0usize..6,
+        others in proptest::collection::vec(text(), 6),
+    ) {
+        let near = patterns.iter().map(|parts| parts.iter().map(|(_, text)| *text).collect::<String>());
+        let texts: Vec<String> = near.chain(others).collect();
+        let patterns: Vec<Pattern> =
+            patterns.iter().map(|parts| pattern(&parts.iter().map(|(part, _)| *part).collect::<String>())).collect();
+        let matching = |hir: &Hir, text: &str| matcher::regex(hir).expect("small").is_match(text);
+        for text in &texts {
+            let cut = text.char_indices().nth(cut).map_or(text.len(), |(at, _)| at);
+            let (beginning, behind) = text.split_at(cut);
+            let mut all = Vec::new();
+            for one in &patterns {
+                let rests = rests_after(beginning, one.hir()).expect("few");
+                let matches = rests.iter().any(|rest| matching(rest, behind));
+                prop_assert_eq!(matches, one.matches(text), "{:?}: {:?} after {:?}", one, behind, beginning);
+                all.extend(rests);
+            }
+            let expected = patterns.iter().any(|one| one.matches(text));
+            if !all.is_empty() {
+                let joined = any_of(all);
+                prop_assert_eq!(matching(&joined, behind), expected, "{} on {:?}", to_regex(&joined), behind);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_patterns_begin_with_stands_once_in_their_union() {
+    let union = |sources: &[&str]| to_regex(&any_of(sources.iter().map(|one| pattern(one).hir().clone()).collect()));
+    assert_eq!(union(&["<.*>a", "<.*>b", "<.*>[0-9]"]), r"^(?:(?:[\u0000-\U0010FFFF])*(?:\[0-9\]|a|b))$");
+    assert_eq!(union(&["<.*[*a]>", "<.*[*b]>"]), r"^(?:(?:[\u0000-\U0010FFFF])*[\u002Aab])$");
+    assert_eq!(union(&["<a+>b", "<a+>b<c*>", "x"]), r"^(?:(?:(?:a)+b(?:(?:)|(?:c)*)|x))$");
 }
 
 fn pattern_is_too_heavy(source: &str) -> bool {

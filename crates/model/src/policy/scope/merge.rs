@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regex_syntax::hir::Hir;
+
 use super::formula;
 use super::narrow::Narrowed;
 use super::{LabelValue, Predicate};
-use crate::policy::pattern::{MAX_PATTERN_WEIGHT, Pattern, regex_of_any};
+use crate::policy::pattern::{MAX_PATTERN_WEIGHT, any_of, to_regex, weight};
 
 /// The rows that some patterns match.
 #[derive(Default)]
@@ -13,6 +15,7 @@ pub(super) struct Reach {
     every: bool,
     ids: BTreeSet<String>,
     id_prefixes: BTreeSet<String>,
+    id_regexes: Regexes,
     arns: BTreeMap<usize, Arns>,
 }
 
@@ -21,9 +24,12 @@ pub(super) struct Reach {
 struct Arns {
     values: BTreeSet<String>,
     prefixes: BTreeSet<String>,
-    /// Body of a regular expression and its weight.
-    regexes: BTreeMap<String, usize>,
+    regexes: Regexes,
 }
+
+/// By how they are printed.
+#[derive(Default)]
+struct Regexes(BTreeMap<String, Hir>);
 
 impl Reach {
     pub(super) fn add_all(&mut self) {
@@ -36,9 +42,10 @@ impl Reach {
             Narrowed::Every => self.every = true,
             Narrowed::Ids(ids) => self.ids.extend(ids),
             Narrowed::IdPrefix(prefix) => _ = self.id_prefixes.insert(prefix),
+            Narrowed::IdRegexes(rests) => rests.into_iter().for_each(|rest| self.id_regexes.add(rest)),
             Narrowed::Arns(values) => self.of(arn).values.extend(values),
             Narrowed::ArnPrefix(prefix) => _ = self.of(arn).prefixes.insert(prefix),
-            Narrowed::Regex(pattern) => self.of(arn).add_regex(pattern),
+            Narrowed::ArnRegex(whole) => self.of(arn).regexes.add(whole.clone()),
         }
     }
 
@@ -52,26 +59,47 @@ impl Reach {
         }
         let ids = (!self.ids.is_empty()).then(|| Predicate::IdIn(self.ids.into_iter().collect()));
         let prefixes = self.id_prefixes.into_iter().map(Predicate::IdStartsWith);
+        let regexes = self.id_regexes.joined().map(Predicate::IdMatches);
         let arns = self.arns.into_iter().flat_map(|(arn, arns)| arns.into_predicates(arn));
-        formula::any(ids.into_iter().chain(prefixes).chain(arns))
+        formula::any(ids.into_iter().chain(prefixes).chain(regexes).chain(arns))
     }
 }
 
 impl Arns {
-    fn add_regex(&mut self, pattern: &Pattern) {
-        // A pattern that runs without a regular expression here needs one there.
-        let weight = pattern.weight().max(pattern.as_str().len());
-        self.regexes.insert(pattern.regex_body(), weight);
-    }
-
     fn into_predicates(self, arn: usize) -> Vec<Predicate> {
         let mut parts = Vec::new();
         if !self.values.is_empty() {
             parts.push(Predicate::ArnIn { arn, values: self.values.into_iter().collect() });
         }
         parts.extend(self.prefixes.into_iter().map(|prefix| Predicate::ArnStartsWith { arn, prefix }));
-        parts.extend(alternations(self.regexes).map(|regex| Predicate::ArnMatches { arn, regex }));
+        parts.extend(self.regexes.joined().map(|regex| Predicate::ArnMatches { arn, regex }));
         parts
+    }
+}
+
+impl Regexes {
+    fn add(&mut self, hir: Hir) {
+        self.0.insert(to_regex(&hir), hir);
+    }
+
+    /// As few as the engines' limits on size permit.
+    fn joined(self) -> impl Iterator<Item = String> {
+        let mut chunks: Vec<Vec<Hir>> = Vec::new();
+        let mut room = 0usize;
+        for hir in self.0.into_values() {
+            let weight = weight(&hir).max(1);
+            match (chunks.last_mut(), room.checked_sub(weight)) {
+                (Some(chunk), Some(left)) => {
+                    chunk.push(hir);
+                    room = left;
+                }
+                _ => {
+                    chunks.push(vec![hir]);
+                    room = MAX_PATTERN_WEIGHT.saturating_sub(weight);
+                }
+            }
+        }
+        chunks.into_iter().map(|chunk| to_regex(&any_of(chunk)))
     }
 }
 
@@ -104,23 +132,4 @@ fn values_at(place: usize, conditions: &mut [Predicate]) -> Option<&mut Vec<Stri
         Some(Predicate::Label { value: LabelValue::OneOf(values), .. }) => Some(values),
         _ => None,
     }
-}
-
-/// As few as the engines' limits on size permit.
-fn alternations(regexes: BTreeMap<String, usize>) -> impl Iterator<Item = String> {
-    let mut chunks: Vec<Vec<String>> = Vec::new();
-    let mut room = 0usize;
-    for (body, weight) in regexes {
-        match (chunks.last_mut(), room.checked_sub(weight)) {
-            (Some(chunk), Some(left)) => {
-                chunk.push(body);
-                room = left;
-            }
-            _ => {
-                chunks.push(vec![body]);
-                room = MAX_PATTERN_WEIGHT.saturating_sub(weight);
-            }
-        }
-    }
-    chunks.into_iter().map(|bodies| regex_of_any(&bodies))
 }

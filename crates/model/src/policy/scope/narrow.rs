@@ -1,7 +1,9 @@
 //! What a pattern says of rows of which only the form of their ARN is known.
 
+use regex_syntax::hir::Hir;
+
 use super::RowArn;
-use crate::policy::pattern::{Matcher, Pattern, Token, can_match, covers_ids};
+use crate::policy::pattern::{Matcher, Pattern, Token, can_match, covers_ids, rests_after, weight};
 
 /// The rows that a pattern matches.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,26 +12,34 @@ pub(super) enum Narrowed<'a> {
     None,
     Ids(Vec<String>),
     IdPrefix(String),
+    /// Those whose id one of these matches.
+    IdRegexes(Vec<Hir>),
     Arns(Vec<String>),
     ArnPrefix(String),
-    /// Those whose ARN matches it: no simpler way was found.
-    Regex(&'a Pattern),
+    /// Those whose ARN it matches: no simpler way was found.
+    ArnRegex(&'a Hir),
 }
 
 pub(super) fn narrowed<'a>(pattern: &'a Pattern, arn: &RowArn) -> Narrowed<'a> {
     let found = match pattern.matcher() {
         Matcher::OneOf(texts) => Some(fixed(texts, arn)),
         Matcher::Glob(texts) => glob(texts.pieces(), arn),
-        Matcher::Runs(_) | Matcher::Regex { .. } => {
-            (arn.infix.is_none() && covers_ids(pattern.hir(), &arn.prefix)).then_some(Narrowed::Every)
-        }
+        Matcher::Runs(_) | Matcher::Regex { .. } => None,
     };
-    // Before a regular expression is left to a store: can it match any row at all?
-    found.unwrap_or_else(
-        || {
-            if can_match(pattern.hir(), &shape(arn)) { Narrowed::Regex(pattern) } else { Narrowed::None }
-        },
-    )
+    found.or_else(|| of_ids(pattern, arn)).unwrap_or_else(|| {
+        // Before a regular expression is left to a store: can it match any row at all?
+        if can_match(pattern.hir(), &shape(arn)) { Narrowed::ArnRegex(pattern.hir()) } else { Narrowed::None }
+    })
+}
+
+/// What is left to ask of ids, where everything before them is known and the less to ask for it.
+fn of_ids<'a>(pattern: &Pattern, arn: &RowArn) -> Option<Narrowed<'a>> {
+    let mut rests = arn.infix.is_none().then(|| rests_after(&arn.prefix, pattern.hir()))??;
+    rests.retain(|rest| can_match(rest, &[Token::Id]));
+    if rests.iter().map(weight).sum::<usize>() > weight(pattern.hir()) {
+        return None;
+    }
+    Some(if rests.iter().any(covers_ids) { Narrowed::Every } else { some(rests, Narrowed::IdRegexes) })
 }
 
 fn fixed<'a>(texts: &[Box<str>], arn: &RowArn) -> Narrowed<'a> {
@@ -45,8 +55,8 @@ fn fixed<'a>(texts: &[Box<str>], arn: &RowArn) -> Narrowed<'a> {
     some(texts.map(str::to_owned).collect(), Narrowed::Arns)
 }
 
-fn some<'a>(texts: Vec<String>, form: fn(Vec<String>) -> Narrowed<'a>) -> Narrowed<'a> {
-    if texts.is_empty() { Narrowed::None } else { form(texts) }
+fn some<'a, T>(found: Vec<T>, form: fn(Vec<T>) -> Narrowed<'a>) -> Narrowed<'a> {
+    if found.is_empty() { Narrowed::None } else { form(found) }
 }
 
 fn is_id(text: &str) -> bool {

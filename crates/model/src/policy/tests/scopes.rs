@@ -104,6 +104,7 @@ fn holds(predicate: &Predicate, list: List, row: &Row) -> bool {
         Predicate::Not(part) => !holds(part, list, row),
         Predicate::IdIn(ids) => ids.contains(&row.id),
         Predicate::IdStartsWith(prefix) => row.id.starts_with(prefix),
+        Predicate::IdMatches(regex) => Regex::new(regex).expect("a regex").is_match(&row.id),
         Predicate::ArnIn { arn, values } => values.contains(&row.arns[*arn]),
         Predicate::ArnStartsWith { arn, prefix } => row.arns[*arn].starts_with(prefix),
         Predicate::ArnMatches { arn, regex } => Regex::new(regex).expect("a regex").is_match(&row.arns[*arn]),
@@ -303,11 +304,17 @@ fn what_can_be_decided_beforehand_is() {
         (
             List::Groups,
             &["arn:api7:gateway:gatewaygroup/<d+>", "arn:api7:gateway:gatewaygroup/<e+>"],
-            Scope::Where(Predicate::ArnMatches {
-                arn: 0,
-                regex: "^(?:arn:api7:gateway:gatewaygroup/(?:d)+|arn:api7:gateway:gatewaygroup/(?:e)+)$".into(),
-            }),
+            Scope::Where(Predicate::IdMatches("^(?:(?:(?:d)+|(?:e)+))$".into())),
         ),
+        (
+            List::Groups,
+            &["<[^/]+>/dev-<[a-z]+>", "arn:<.*>:gatewaygroup/<(dev|test)-.*>", "<.*>/<[a-z]+-[0-9]>x"],
+            Scope::Where(Predicate::IdMatches(
+                r"^(?:(?:(?:[a-z])+-[0-9]x|(?:dev|test)-(?:[\u0000-\U0010FFFF])*|dev-(?:[a-z])+))$".into(),
+            )),
+        ),
+        (List::Users, &["arn:api7:iam:<(group|role)>/<[^/]*>"], Scope::Everything),
+        (List::Users, &["arn:api7:iam:<(group|token)>/<[^/]*>"], Scope::Nothing),
     ] {
         assert_eq!(scope(list, json!([allow(resources)])), expected, "{list:?} {resources:?}");
     }
@@ -342,7 +349,7 @@ fn everything_and_nothing_need_no_question() {
 
 #[test]
 fn many_regular_expressions_become_few() {
-    let resources: Vec<_> = (0..300).map(|n| format!("arn:api7:gateway:gatewaygroup/<[a-z]+>-{n}")).collect();
+    let resources: Vec<_> = (0..1000).map(|n| format!("arn:api7:gateway:gatewaygroup/<[a-z]+>-{n}")).collect();
     let resources: Vec<_> = resources.iter().map(String::as_str).collect();
     let Scope::Where(Predicate::Any(parts)) = scope(List::Groups, json!([allow(&resources)])) else {
         panic!("a choice")
