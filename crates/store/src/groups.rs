@@ -83,10 +83,11 @@ impl Groups<'_> {
     /// # Errors
     /// [`StoreError::Duplicate`] of `id` or `name`, [`StoreError::Unavailable`].
     pub async fn create(&self, new: &NewGroup, entry: &AuditEntry) -> Result<GatewayGroup, StoreError> {
-        let group = from_new(new);
+        let now = now_ms();
+        let group = from_new(new, now);
         let data_key = self.store.master().new_data_key(group.id.as_str())?;
         let mut tx = self.store.db().write().await?;
-        let inserted = tx.execute(insert_group(&group, data_key, &new.signature)?).await;
+        let inserted = tx.execute(insert_group(&group, data_key, &new.signature, now)?).await;
         inserted.map_err(|error| error.or_duplicate(WHAT, &["short_id", "name"]))?;
         write_labels(&mut tx, &group).await?;
         audit::record(&mut tx, &detailed(entry, None, Some(&group)), None).await?;
@@ -169,8 +170,8 @@ fn detailed(entry: &AuditEntry, before: Option<&GatewayGroup>, after: Option<&Ga
     AuditEntry { detail: serde_json::json!({ "before": before, "after": after }), ..entry.clone() }
 }
 
-fn from_new(new: &NewGroup) -> GatewayGroup {
-    let now = now_ms().div_euclid(1000);
+fn from_new(new: &NewGroup, now: i64) -> GatewayGroup {
+    let now = now.div_euclid(1000);
     GatewayGroup {
         id: new.id.clone(),
         short_id: uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect(),
@@ -212,8 +213,7 @@ fn select_one(id: &GroupId) -> Query {
     Query::new("SELECT * FROM gateway_groups WHERE id = $1", args![id])
 }
 
-fn insert_group(group: &GatewayGroup, data_key: Vec<u8>, signature: &[u8]) -> Result<Query, StoreError> {
-    let now = now_ms();
+fn insert_group(group: &GatewayGroup, data_key: Vec<u8>, signature: &[u8], now: i64) -> Result<Query, StoreError> {
     Ok(Query::new(
         "INSERT INTO gateway_groups (id, short_id, name, description, group_type, region, labels, variables, \
          enforce_service_publishing, data_key, revision, digest, signature, created_at_ms, updated_at_ms) \
