@@ -12,6 +12,7 @@ pub mod id;
 pub mod json;
 pub mod label;
 pub mod policy;
+pub mod reference;
 pub mod regex;
 pub mod resource;
 pub mod schema;

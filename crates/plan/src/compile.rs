@@ -8,7 +8,7 @@ use plugin_api::{Condition, RouteInfo};
 use serde_json::{Map, Value};
 
 use crate::chain::{Chain, ChainBuilder};
-use crate::router::{Closed, CompiledRoute, MethodSet, PathPattern, Place, UpstreamChoice};
+use crate::router::{Closed, CompiledRoute, MethodSet, PathPattern, Place, Rare, UpstreamChoice};
 use crate::upstream::{self, FindSsl, Timeouts};
 
 /// What a route takes from its service.
@@ -72,18 +72,21 @@ fn place(route: &Route, slot: u32, id: &ResourceId, service: Option<&Service>, s
     let patterns: Vec<_> = route.all_paths().map(|path| pattern(prefix, path)).collect();
     let info = |(path, parsed): &(String, Arc<PathPattern>)| Arc::new(info(route, slot, id, service, path, parsed));
     let infos: Vec<_> = patterns.iter().map(info).collect();
+    let rare = Rare {
+        priority: route.priority,
+        remote_addrs: route.all_remote_addrs().map(|address| address.net()).collect(),
+        vars: served.vars,
+        strip_prefix: (strip && !prefix.is_empty()).then(|| prefix.trim_end_matches('/').into()),
+        timeouts: route.timeout.as_ref().map(Timeouts::new),
+    };
     let compiled = Arc::new(CompiledRoute {
         info: infos.first().cloned().unwrap_or_default(),
-        priority: route.priority,
-        methods: (!route.methods.is_empty()).then(|| MethodSet::new(&route.methods)),
-        remote_addrs: route.all_remote_addrs().map(|address| address.net()).collect(),
-        vars: served.vars.map(Box::new),
         chain: served.chain,
         upstream: served.upstream,
-        strip_prefix: (strip && !prefix.is_empty()).then(|| prefix.trim_end_matches('/').into()),
-        timeouts: route.timeout.as_ref().map(|timeout| Box::new(Timeouts::new(timeout))),
+        methods: (!route.methods.is_empty()).then(|| MethodSet::new(&route.methods)),
         websocket: served.websocket,
         closed: served.closed,
+        rare: rare.boxed(),
     });
     let enabled = route.status == Status::Enabled && service.is_none_or(|service| service.status == Status::Enabled);
     let hosts = hosts(route, service);

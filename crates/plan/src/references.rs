@@ -11,12 +11,8 @@ mod certificates;
 use std::borrow::Cow;
 
 use model::Fault;
+use model::reference::in_environment;
 use serde_json::Value;
-
-pub(crate) use certificates::is_reference;
-
-/// What a reference begins with, in letters of any case.
-const ENVIRONMENT: &str = "$env://";
 
 /// Where variables are read; nowhere on the control plane.
 #[derive(Clone, Copy, Default)]
@@ -65,14 +61,9 @@ impl References {
     }
 }
 
-fn path(text: &str) -> Option<&str> {
-    let (start, path) = text.split_at_checked(ENVIRONMENT.len())?;
-    start.eq_ignore_ascii_case(ENVIRONMENT).then_some(path)
-}
-
 fn has_reference(value: &Value) -> bool {
     match value {
-        Value::String(text) => path(text).is_some(),
+        Value::String(text) => in_environment(text).is_some(),
         Value::Array(items) => items.iter().any(has_reference),
         Value::Object(fields) => fields.values().any(has_reference),
         _ => false,
@@ -81,7 +72,7 @@ fn has_reference(value: &Value) -> bool {
 
 fn replace(value: &mut Value, environment: fn(&str) -> Option<String>, owner: &str) {
     match value {
-        Value::String(text) => match path(text).map(|path| find(path, environment)) {
+        Value::String(text) => match in_environment(text).map(|path| find(path, environment)) {
             Some(Ok(found)) => *value = found,
             Some(Err(reason)) => tracing::error!(reference = text, owner, reason, "a reference stays as it is"),
             None => {}

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use http::HeaderName;
 use http::HeaderValue;
+use model::reference::is_reference;
 use model::resource::{
     Balancer, HashOn, HealthChecks, KeepalivePool, Node, PassHost, Scheme, Ssl, Timeout, Upstream, UpstreamTls,
 };
 use model::{Fault, ResourceId};
 use plugin_api::{Exchange, InlineUpstream, Template, UpstreamCompiler, Var};
 
-use crate::references::is_reference;
 use crate::tls::ClientIdentity;
 
 /// Nodes and how to reach them.

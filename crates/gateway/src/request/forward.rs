@@ -29,8 +29,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
-    let timeouts =
-        live.route.as_ref().and_then(|route| route.timeouts.as_deref().copied()).unwrap_or(compiled.timeouts);
+    let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
     let started = Instant::now();
@@ -100,7 +99,7 @@ fn target_uri(live: &Live) -> Uri {
     if let Some(target) = &exchange.target.path_and_query {
         return target.parse().unwrap_or_default();
     }
-    let prefix = live.route.as_ref().and_then(|route| route.strip_prefix.as_deref());
+    let prefix = live.route.as_ref().and_then(|route| route.strip_prefix());
     let Some(prefix) = prefix else {
         return origin_form(&exchange.uri);
     };

@@ -137,7 +137,7 @@ impl Live {
 
     /// How long the upstream may be silent.
     pub(crate) fn read_timeout(&self) -> Duration {
-        let own = self.route.as_ref().and_then(|route| route.timeouts.as_deref().copied());
+        let own = self.route.as_ref().and_then(|route| route.timeouts());
         let upstream = || self.route.as_ref().and_then(|route| self.plan.upstream(&route.upstream));
         own.or_else(|| Some(upstream()?.timeouts)).map_or(Duration::from_secs(60), |timeouts| timeouts.read)
     }

@@ -4,6 +4,7 @@
 
 use super::{Fault, escaped};
 use crate::label::Labels;
+use crate::reference::is_reference;
 use crate::resource::{
     Balancer, Credential, HashOn, Node, Nodes, PassHost, Resource, Route, Scheme, Service, ServiceType, Ssl, SslType,
     StreamRoute, Upstream, UpstreamTls,
@@ -173,7 +174,6 @@ fn check_ssl(ssl: &Ssl, faults: &mut Vec<Fault>) {
 
 /// Only what is no PEM at all is refused here; `plan` reads it.
 fn check_pem<'a>(texts: impl Iterator<Item = (String, &'a String)>, faults: &mut Vec<Fault>) {
-    let is_reference = |text: &str| ["$secret://", "$env://", "$ENV://"].iter().any(|start| text.starts_with(start));
     let wrong = texts.filter(|(_, text)| !text.contains("-----BEGIN ") && !is_reference(text));
     faults.extend(wrong.map(|(pointer, _)| Fault::new(pointer, "must be in PEM form")));
 }

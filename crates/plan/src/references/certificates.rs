@@ -3,19 +3,12 @@
 //! They are resolved as a pair, and stay when the pair that they lead to is none. What then still is a reference serves nobody: a
 //! server name is known and shakes no hands, a node is shown no certificate. On the control plane all of them stay.
 
+use model::reference::{in_environment, is_reference};
 use model::{Kind, ResourceKey};
 use serde_json::Value;
 
-use super::{References, find, path};
+use super::{References, find};
 use crate::tls::{ClientIdentity, is_chain};
-
-/// What begins a reference that this version leaves as it is.
-const SECRET: &str = "$secret://";
-
-/// Whether the text stands for another.
-pub(crate) fn is_reference(text: &str) -> bool {
-    path(text).is_some() || text.get(..SECRET.len()).is_some_and(|start| start.eq_ignore_ascii_case(SECRET))
-}
 
 impl References {
     /// The object with the references to certificates in it resolved; `None` when nothing is to be resolved.
@@ -69,7 +62,7 @@ impl References {
     /// The text, or the one that it stands for; `None` when that is not to be had.
     fn text(self, holder: &Value, pointer: &str, owner: &str) -> Option<String> {
         let text = holder.pointer(pointer)?.as_str()?;
-        let Some(path) = path(text) else {
+        let Some(path) = in_environment(text) else {
             return (!is_reference(text)).then(|| text.to_owned());
         };
         match find(path, self.environment?) {

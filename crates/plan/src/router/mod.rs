@@ -17,35 +17,43 @@ use plugin_api::{Condition, Exchange, RouteInfo};
 use smallvec::SmallVec;
 
 use crate::chain::Chain;
+use crate::sharded::ShardedMap;
 use crate::upstream::{CompiledUpstream, Timeouts};
 pub use pattern::{Params, PathPattern, Rest};
 pub use tree::Tree;
 
 /// A route ready to serve. With ten thousand of them each request finds its own in slow memory, so that what few routes have is
-/// boxed: the others lie in two cache lines.
+/// boxed: the others lie in one cache line, reference counts included.
 pub struct CompiledRoute {
     /// Id, name and service for plugins, metrics and logs.
     pub info: Arc<RouteInfo>,
-    /// Higher first.
-    pub priority: i64,
-    /// Methods; `None` for any.
-    pub methods: Option<MethodSet>,
-    /// Client networks; empty for any.
-    pub remote_addrs: Box<[IpNet]>,
-    /// Further conditions.
-    pub vars: Option<Box<Condition>>,
     /// Plugins of service, plugin config and route, merged.
     pub chain: Arc<Chain>,
     /// Where requests go.
     pub upstream: UpstreamChoice,
-    /// What is cut off the front of the path for the upstream.
-    pub strip_prefix: Option<Box<str>>,
-    /// Overrides the upstream's.
-    pub timeouts: Option<Box<Timeouts>>,
+    /// Methods; `None` for any.
+    pub methods: Option<MethodSet>,
     /// Whether upgrades pass.
     pub websocket: bool,
     /// Why requests are refused that find this route, if they are.
     pub closed: Option<Closed>,
+    /// What few routes have.
+    pub rare: Option<Box<Rare>>,
+}
+
+/// What few routes have.
+#[derive(Default)]
+pub struct Rare {
+    /// Higher first; 0 where nothing else is said.
+    pub priority: i64,
+    /// Client networks; empty for any.
+    pub remote_addrs: Box<[IpNet]>,
+    /// Further conditions.
+    pub vars: Option<Condition>,
+    /// What is cut off the front of the path for the upstream.
+    pub strip_prefix: Option<Box<str>>,
+    /// Overrides the upstream's.
+    pub timeouts: Option<Timeouts>,
 }
 
 /// Why a route is not served.
@@ -125,26 +133,26 @@ struct Candidate {
     path: Arc<PathPattern>,
 }
 
-/// Candidates at one literal path: most often one, which lies in the tree's node itself.
+/// Candidates at one path: most often one, which lies beside the path itself.
 type Candidates = SmallVec<[Candidate; 1]>;
 
-/// Candidates at one literal path; `whole` for those that allow nothing after it.
+/// The places of one host. Among ten thousand paths a hash finds one in a line or two of slow memory, a walk down a tree in ten.
 #[derive(Clone, Default)]
-struct AtPath {
-    whole: Candidates,
-    longer: Candidates,
+struct Paths {
+    /// By whole paths, which nothing may follow.
+    exact: ShardedMap<SmallVec<[u8; 24]>, Candidates>,
+    /// By what stands before the first wildcard or parameter.
+    longer: Tree<Candidates>,
 }
-
-type PathTree = Tree<AtPath>;
 
 /// All places of all routes. Cloning is cheap and the clone does not change.
 #[derive(Clone, Default)]
 pub struct Router {
     /// By host, reversed.
-    exact_hosts: Tree<PathTree>,
+    exact_hosts: Tree<Paths>,
     /// By what follows the `*`, reversed.
-    wildcard_hosts: Tree<PathTree>,
-    any_host: PathTree,
+    wildcard_hosts: Tree<Paths>,
+    any_host: Paths,
 }
 
 impl Router {
@@ -167,7 +175,7 @@ impl Router {
         let path = exchange.path();
         if !self.exact_hosts.is_empty() || !self.wildcard_hosts.is_empty() {
             let host = reversed(exchange.host());
-            let exact = self.exact_hosts.get(&host).and_then(|tree| find_path(tree, path, exchange));
+            let exact = self.exact_hosts.get(&host).and_then(|paths| paths.find(path, exchange));
             if exact.is_some() {
                 return exact;
             }
@@ -176,52 +184,77 @@ impl Router {
                 return wildcard;
             }
         }
-        find_path(&self.any_host, path, exchange)
+        self.any_host.find(path, exchange)
     }
 
     fn find_wildcard(&self, reversed_host: &[u8], path: &str, exchange: &Exchange) -> Option<Match<'_>> {
-        let mut trees: SmallVec<[&PathTree; 8]> = SmallVec::new();
+        let mut suffixes: SmallVec<[&Paths; 8]> = SmallVec::new();
         // `*` stands for at least one character, so the whole host is not a suffix.
-        self.wildcard_hosts.walk(reversed_host, |is_whole, tree| {
+        self.wildcard_hosts.walk(reversed_host, |is_whole, paths| {
             if !is_whole {
-                trees.push(tree);
+                suffixes.push(paths);
             }
         });
-        trees.into_iter().rev().find_map(|tree| find_path(tree, path, exchange))
+        suffixes.into_iter().rev().find_map(|paths| paths.find(path, exchange))
     }
 
     fn change(&mut self, place: &Place, change: impl FnOnce(&mut Candidates)) {
-        let literal = place.path.literal.as_bytes();
-        let in_tree = |tree: &mut PathTree| {
-            tree.update(literal, |slot| {
-                let mut at_path = slot.take().unwrap_or_default();
-                match place.path.rest {
-                    Rest::Nothing => change(&mut at_path.whole),
-                    _ => change(&mut at_path.longer),
-                }
-                let is_empty = at_path.whole.is_empty() && at_path.longer.is_empty();
-                *slot = (!is_empty).then_some(at_path);
-            });
-        };
         let Some(host) = &place.host else {
-            return in_tree(&mut self.any_host);
+            return self.any_host.change(&place.path, change);
         };
         let (hosts, key) = match host.wildcard_suffix() {
             Some(suffix) => (&mut self.wildcard_hosts, reversed(suffix)),
             None => (&mut self.exact_hosts, reversed(host.as_str())),
         };
         hosts.update(&key, |slot| {
-            let mut tree = slot.take().unwrap_or_default();
-            in_tree(&mut tree);
-            *slot = (!tree.is_empty()).then_some(tree);
+            let mut paths = slot.take().unwrap_or_default();
+            paths.change(&place.path, change);
+            *slot = (!paths.is_empty()).then_some(paths);
         });
+    }
+}
+
+impl Paths {
+    fn find(&self, path: &str, exchange: &Exchange) -> Option<Match<'_>> {
+        // Nothing follows these, so their patterns need not be looked at.
+        let exact = self.exact.get(path.as_bytes());
+        let exact = exact.and_then(|candidates| candidates.iter().find_map(|one| one.accept(exchange, Params::new())));
+        exact.or_else(|| self.find_longer(path, exchange))
+    }
+
+    fn find_longer(&self, path: &str, exchange: &Exchange) -> Option<Match<'_>> {
+        let mut prefixes: SmallVec<[&Candidates; 8]> = SmallVec::new();
+        self.longer.walk(path.as_bytes(), |_, candidates| prefixes.push(candidates));
+        let mut candidates = prefixes.into_iter().rev().flatten();
+        candidates.find_map(|candidate| candidate.accept(exchange, candidate.path.match_rest(path)?))
+    }
+
+    fn change(&mut self, path: &PathPattern, change: impl FnOnce(&mut Candidates)) {
+        let literal = path.literal.as_bytes();
+        let changed = |candidates: Option<Candidates>| {
+            let mut candidates = candidates.unwrap_or_default();
+            change(&mut candidates);
+            (!candidates.is_empty()).then_some(candidates)
+        };
+        match path.rest {
+            Rest::Nothing => {
+                if let Some(candidates) = changed(self.exact.remove(literal)) {
+                    self.exact.insert(literal.into(), candidates);
+                }
+            }
+            _ => self.longer.update(literal, |slot| *slot = changed(slot.take())),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.longer.is_empty()
     }
 }
 
 impl Candidate {
     /// Candidates are tried in ascending order of this.
     fn rank(&self) -> (Reverse<i64>, Reverse<(u8, usize)>, &str) {
-        (Reverse(self.route.priority), Reverse(self.path.specificity()), &self.info.id)
+        (Reverse(self.route.priority()), Reverse(self.path.specificity()), &self.info.id)
     }
 
     fn accept(&self, exchange: &Exchange, params: Params) -> Option<Match<'_>> {
@@ -233,35 +266,48 @@ fn reversed(host: &str) -> SmallVec<[u8; 64]> {
     host.bytes().rev().collect()
 }
 
-fn find_path<'t>(tree: &'t PathTree, path: &str, exchange: &Exchange) -> Option<Match<'t>> {
-    let mut prefixes: SmallVec<[&AtPath; 8]> = SmallVec::new();
-    let mut whole = None;
-    tree.walk(path.as_bytes(), |is_whole, at_path| {
-        if is_whole {
-            whole = Some(at_path);
-        }
-        prefixes.push(at_path);
-    });
-    // Nothing follows these, so their patterns need not be looked at.
-    let exact = whole.and_then(|at_path| at_path.whole.iter().find_map(|whole| whole.accept(exchange, Params::new())));
-    exact.or_else(|| prefixes.into_iter().rev().find_map(|at_path| try_longer(&at_path.longer, path, exchange)))
-}
-
-fn try_longer<'t>(candidates: &'t [Candidate], path: &str, exchange: &Exchange) -> Option<Match<'t>> {
-    candidates.iter().find_map(|candidate| candidate.accept(exchange, candidate.path.match_rest(path)?))
-}
-
 impl CompiledRoute {
+    /// What is cut off the front of the path for the upstream.
+    pub fn strip_prefix(&self) -> Option<&str> {
+        self.rare.as_ref()?.strip_prefix.as_deref()
+    }
+
+    /// What overrides the upstream's.
+    pub fn timeouts(&self) -> Option<Timeouts> {
+        self.rare.as_ref()?.timeouts
+    }
+
     /// Whether its conditions ask for fields of the request's body.
     pub(crate) fn reads_body(&self) -> bool {
-        self.vars.as_deref().is_some_and(Condition::reads_body)
+        self.rare.as_ref().and_then(|rare| rare.vars.as_ref()).is_some_and(Condition::reads_body)
+    }
+
+    fn priority(&self) -> i64 {
+        self.rare.as_ref().map_or(0, |rare| rare.priority)
     }
 
     /// The conditions besides host and path.
     fn accepts(&self, exchange: &Exchange) -> bool {
         self.methods.is_none_or(|methods| methods.has(&exchange.method))
-            && (self.remote_addrs.is_empty() || self.accepts_client(exchange.client.remote.ip()))
+            && self.rare.as_ref().is_none_or(|rare| rare.accepts(exchange))
+    }
+}
+
+impl Rare {
+    fn accepts(&self, exchange: &Exchange) -> bool {
+        (self.remote_addrs.is_empty() || self.accepts_client(exchange.client.remote.ip()))
             && self.vars.as_ref().is_none_or(|vars| vars.holds(exchange))
+    }
+
+    /// Whether there is anything in it.
+    fn says_nothing(&self) -> bool {
+        let Self { priority, remote_addrs, vars, strip_prefix, timeouts } = self;
+        *priority == 0 && remote_addrs.is_empty() && vars.is_none() && strip_prefix.is_none() && timeouts.is_none()
+    }
+
+    /// In its box, if there is anything in it.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        (!self.says_nothing()).then(|| Box::new(self))
     }
 
     fn accepts_client(&self, client: IpAddr) -> bool {

@@ -174,5 +174,5 @@ fn services_give_hosts_and_prefix_and_can_be_switched_off() {
 fn a_route_lies_in_two_cache_lines() {
     /// What an `Arc` counts by.
     const COUNTS: usize = 2 * size_of::<usize>();
-    assert!(size_of::<super::CompiledRoute>() + COUNTS <= 128, "{}", size_of::<super::CompiledRoute>());
+    assert!(size_of::<super::CompiledRoute>() + COUNTS <= 64, "{}", size_of::<super::CompiledRoute>());
 }

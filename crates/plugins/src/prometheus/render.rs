@@ -125,8 +125,8 @@ impl Sums {
     fn of_all_workers() -> Self {
         let mut sums = Self::default();
         shard::each(|shard| {
-            for (labels, count) in &shard.statuses {
-                *sums.statuses.entry(labels.text()).or_default() += count.get();
+            for (labels, status) in &shard.statuses {
+                *sums.statuses.entry(labels.text()).or_default() += status.counter().get();
             }
             for (target, traffic) in &shard.targets {
                 let latencies = sums.latencies.entry(target.text(1)).or_default();

@@ -19,14 +19,16 @@ pub(super) const TIMES: usize = 3;
 ///
 /// With ten thousand routes each request finds these counters in slow memory. The three times of a request fall in one
 /// bucket or its neighbours, so the counters of a bucket lie side by side, and the first bucket beside the sums: most
-/// requests touch two cache lines.
+/// requests touch one cache line or two.
 #[derive(Default)]
 #[repr(align(64))]
 pub(super) struct Traffic {
+    /// Requests with the labels of status that were the first of this target; others are counted elsewhere.
+    pub(super) first_status: Counter,
     pub(super) bytes_received: Counter,
     pub(super) bytes_sent: Counter,
-    /// Microseconds, by time.
-    sums_us: [Counter; TIMES],
+    /// Microseconds of all upstreams' parts, and of all the gateway's parts; the whole times are both.
+    parts_us: [Counter; 2],
     /// By upper bound, the last for what is beyond all bounds; then by time.
     buckets: [[Counter; TIMES]; BUCKETS.len() + 1],
 }
@@ -46,29 +48,31 @@ impl Traffic {
     pub(super) fn count(&self, outcome: &Outcome) {
         self.bytes_received.add(outcome.bytes_received);
         self.bytes_sent.add(outcome.bytes_sent);
-        let upstream = outcome.upstream_latency;
-        let gateway = outcome.total.saturating_sub(upstream.unwrap_or_default());
-        for (time, latency) in [Some(outcome.total), upstream, Some(gateway)].into_iter().enumerate() {
-            if let Some(latency) = latency {
-                self.count_time(time, latency);
+        let micros = |latency: Duration| latency.as_micros() as u64;
+        let upstream = outcome.upstream_latency.map(micros);
+        let gateway = micros(outcome.total).saturating_sub(upstream.unwrap_or_default());
+        let [of_upstream, of_gateway] = &self.parts_us;
+        of_upstream.add(upstream.unwrap_or_default());
+        of_gateway.add(gateway);
+        let whole = upstream.unwrap_or_default() + gateway;
+        for (time, micros) in [Some(whole), upstream, Some(gateway)].into_iter().enumerate() {
+            let bucket = |micros| BUCKETS.iter().position(|bound| micros <= bound * 1000).unwrap_or(BUCKETS.len());
+            let counters = micros.and_then(|micros| self.buckets.get(bucket(micros)));
+            if let Some(counter) = counters.and_then(|counters| counters.get(time)) {
+                counter.add(1);
             }
-        }
-    }
-
-    fn count_time(&self, time: usize, latency: Duration) {
-        let micros = latency.as_micros() as u64;
-        let bucket = BUCKETS.iter().position(|bound| micros <= bound * 1000).unwrap_or(BUCKETS.len());
-        if let Some(counter) = self.buckets.get(bucket).and_then(|counters| counters.get(time)) {
-            counter.add(1);
-        }
-        if let Some(sum) = self.sums_us.get(time) {
-            sum.add(micros);
         }
     }
 
     /// How often each bucket was met by this time, and the sum in microseconds.
     pub(super) fn histogram(&self, time: usize) -> (impl Iterator<Item = u64> + '_, u64) {
         let buckets = self.buckets.iter().map(move |counters| counters.get(time).map_or(0, Counter::get));
-        (buckets, self.sums_us.get(time).map_or(0, Counter::get))
+        let [of_upstream, of_gateway] = self.parts_us.each_ref().map(Counter::get);
+        let sum = match time {
+            0 => of_upstream + of_gateway,
+            1 => of_upstream,
+            _ => of_gateway,
+        };
+        (buckets, sum)
     }
 }

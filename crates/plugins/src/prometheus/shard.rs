@@ -1,7 +1,9 @@
 //! Each worker counts in a shard of its own; the scrape sums them up.
 
+use std::borrow::Borrow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +24,26 @@ const FIRST_SWEEP: usize = 64;
 /// A worker's series, readable by the scrape. The worker locks it for labels it has no shortcut to only.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) statuses: HashMap<Status, Arc<Counter>>,
+    pub(super) statuses: HashMap<Status, StatusCount>,
     pub(super) targets: HashMap<Target, Arc<Traffic>>,
+}
+
+/// Where requests of one status are counted.
+#[derive(Clone)]
+pub(super) enum StatusCount {
+    /// Beside the traffic of its target.
+    First(Arc<Traffic>),
+    /// In a place of its own.
+    Further(Arc<Counter>),
+}
+
+impl StatusCount {
+    pub(super) fn counter(&self) -> &Counter {
+        match self {
+            StatusCount::First(traffic) => &traffic.first_status,
+            StatusCount::Further(counter) => counter,
+        }
+    }
 }
 
 /// The shards of all threads that ever counted; a thread's counts outlive it.
@@ -37,7 +57,7 @@ thread_local! {
 }
 
 struct Local {
-    shortcuts: HashMap<Key, Shortcut, RandomState>,
+    shortcuts: HashSet<Shortcut, RandomState>,
     /// How many shortcuts there are when the next sweep is due: twice what the last one left.
     sweep_at: usize,
     shard: Arc<Mutex<Shard>>,
@@ -53,11 +73,18 @@ struct Key {
     settings: Settings,
 }
 
-/// From a [`Key`] to what is counted. Holds on to the sources: as long as it does, nothing else can lie where
-/// the key says.
+/// From a [`Key`] to what is counted, in one cache line.
+#[repr(align(64))]
 struct Shortcut {
-    status: Arc<Counter>,
+    key: Key,
     traffic: Arc<Traffic>,
+    /// `None` for the one beside the traffic.
+    further_status: Option<Arc<Counter>>,
+    sources: Box<Sources>,
+}
+
+/// As long as a shortcut holds on to these, nothing else can lie where its key says.
+struct Sources {
     route: Option<Arc<RouteInfo>>,
     _consumer: Option<Arc<ConsumerInfo>>,
     _node: Option<Arc<str>>,
@@ -79,20 +106,40 @@ impl Key {
 impl Shortcut {
     /// Whether a request may still come by it: nothing else than it knows a route that is gone.
     fn is_of_use(&self) -> bool {
-        self.route.as_ref().is_none_or(|route| Arc::strong_count(route) > 1)
+        self.sources.route.as_ref().is_none_or(|route| Arc::strong_count(route) > 1)
     }
 
     fn count(&self, exchange: &Exchange) {
-        self.status.add(1);
+        self.further_status.as_deref().unwrap_or(&self.traffic.first_status).add(1);
         self.traffic.count(&exchange.outcome);
     }
 }
+
+impl Borrow<Key> for Shortcut {
+    fn borrow(&self) -> &Key {
+        &self.key
+    }
+}
+
+impl Hash for Shortcut {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl PartialEq for Shortcut {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Shortcut {}
 
 impl Local {
     fn new() -> Self {
         let shard = Arc::<Mutex<Shard>>::default();
         lock(&SHARDS).push(shard.clone());
-        Self { shortcuts: HashMap::default(), sweep_at: FIRST_SWEEP, shard }
+        Self { shortcuts: HashSet::default(), sweep_at: FIRST_SWEEP, shard }
     }
 
     /// Forgets shortcuts of routes that are gone, and all of them when that is not enough.
@@ -100,7 +147,7 @@ impl Local {
         if self.shortcuts.len() < self.sweep_at {
             return;
         }
-        self.shortcuts.retain(|_, shortcut| shortcut.is_of_use());
+        self.shortcuts.retain(Shortcut::is_of_use);
         if self.shortcuts.len() >= MOST_SHORTCUTS {
             self.shortcuts.clear();
         }
@@ -108,32 +155,41 @@ impl Local {
     }
 
     /// Finds or begins the series of a request; `None` when there are too many.
-    fn find(&self, exchange: &Exchange, settings: Settings) -> Option<Shortcut> {
+    fn find(&self, key: Key, exchange: &Exchange, settings: Settings) -> Option<Shortcut> {
         let labels = Status::of(exchange, settings.prefer_name, settings.disabled);
-        let mut shard = lock(&self.shard);
-        let traffic = shard.traffic(labels.target())?;
-        Some(Shortcut {
-            traffic,
-            status: shard.status(labels)?,
+        let (traffic, status) = lock(&self.shard).series(labels)?;
+        let sources = Sources {
             route: exchange.route.clone(),
             _consumer: exchange.consumer.as_ref().map(|entry| entry.consumer.clone()),
             _node: exchange.outcome.upstream_addr.clone(),
-        })
+        };
+        let further_status = match status {
+            StatusCount::First(_) => None,
+            StatusCount::Further(counter) => Some(counter),
+        };
+        Some(Shortcut { key, traffic, further_status, sources: Box::new(sources) })
     }
 }
 
 impl Shard {
-    fn traffic(&mut self, target: &Target) -> Option<Arc<Traffic>> {
-        if let Some(traffic) = self.targets.get(target) {
-            return Some(traffic.clone());
+    fn series(&mut self, labels: Status) -> Option<(Arc<Traffic>, StatusCount)> {
+        if let Some(status) = self.statuses.get(&labels) {
+            return Some((self.targets.get(labels.target())?.clone(), status.clone()));
         }
-        let has_room = self.targets.len() < MOST_SERIES;
-        has_room.then(|| self.targets.entry(target.clone()).or_default().clone())
-    }
-
-    fn status(&mut self, labels: Status) -> Option<Arc<Counter>> {
-        let has_room = self.statuses.len() < MOST_SERIES || self.statuses.contains_key(&labels);
-        has_room.then(|| self.statuses.entry(labels).or_default().clone())
+        let known = self.targets.get(labels.target()).cloned();
+        if self.statuses.len() >= MOST_SERIES || (known.is_none() && self.targets.len() >= MOST_SERIES) {
+            return None;
+        }
+        let (traffic, status) = match known {
+            Some(traffic) => (traffic, StatusCount::Further(Arc::default())),
+            None => {
+                let traffic = Arc::<Traffic>::default();
+                self.targets.insert(labels.target().clone(), traffic.clone());
+                (traffic.clone(), StatusCount::First(traffic))
+            }
+        };
+        self.statuses.insert(labels, status.clone());
+        Some((traffic, status))
     }
 }
 
@@ -144,13 +200,13 @@ pub(super) fn count(exchange: &Exchange, settings: Settings) {
         if let Some(shortcut) = local.shortcuts.get(&key) {
             return shortcut.count(exchange);
         }
-        let Some(shortcut) = local.find(exchange, settings) else {
+        let Some(shortcut) = local.find(key, exchange, settings) else {
             OVERFLOWED.fetch_add(1, Ordering::Relaxed);
             return;
         };
         shortcut.count(exchange);
         local.make_room();
-        local.shortcuts.insert(key, shortcut);
+        local.shortcuts.insert(shortcut);
     });
 }
 
@@ -177,6 +233,11 @@ mod tests {
     use super::super::labels::Disabled;
     use super::*;
     use crate::testing;
+
+    #[test]
+    fn a_shortcut_lies_in_one_cache_line() {
+        assert_eq!((size_of::<Shortcut>(), std::mem::offset_of!(Traffic, first_status)), (64, 0));
+    }
 
     #[test]
     fn routes_that_are_gone_are_forgotten() {
