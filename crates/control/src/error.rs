@@ -127,6 +127,7 @@ impl From<StoreError> for ControlError {
             | StoreError::Conflict { .. }
             | StoreError::Changed { .. }
             | StoreError::InUse { .. } => Self::Conflict(error.to_string()),
+            StoreError::Nul => Self::fault("", error.to_string()),
             StoreError::Revoked(_) => Self::Join(JoinRefusal::NotAdmitted),
             other => Self::Internal(other.to_string()),
         }

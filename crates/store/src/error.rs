@@ -41,6 +41,9 @@ pub enum StoreError {
         /// The field whose value is taken.
         field: &'static str,
     },
+    /// A text that is to be kept, or looked for, has the character NUL, which PostgreSQL has in no text.
+    #[error("a text with the character NUL cannot be kept or looked for")]
+    Nul,
     /// Others need it as it is.
     #[error("{what} {id} cannot be removed: {why}")]
     InUse {

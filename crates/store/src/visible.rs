@@ -4,7 +4,7 @@ use model::Kind;
 use model::policy::{ConditionKey, LabelValue, Predicate, Scope};
 
 use crate::db::label_table::{self, LabelTable};
-use crate::db::{Arg, Select};
+use crate::db::{Arg, Select, is_storable};
 
 /// How policies see the rows of a list under the alias `t`.
 pub(crate) struct Rows {
@@ -229,12 +229,10 @@ fn write_label(
     text.push_str(&labels.having(&condition));
 }
 
-/// Whether a row may have the text at all: PostgreSQL keeps none with a NUL, and takes none to compare with.
-fn is_storable(text: &str) -> bool {
-    !text.contains('\0')
-}
-
 fn write_boundaries(policies: &[String], text: &mut String, args: &mut Vec<Arg>) {
+    if !policies.iter().all(|policy| is_storable(policy)) {
+        return text.push_str("1 = 0");
+    }
     let one = "EXISTS (SELECT 1 FROM user_boundaries AS b WHERE b.user_id = t.id AND b.policy_id = ?)";
     text.push_str(&format!("({})", vec![one; policies.len()].join(" AND ")));
     args.extend(policies.iter().map(Arg::from));

@@ -4,7 +4,7 @@ use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::fixture::{BODY_LIMIT, Fixture, admin, read, route, service};
+use crate::fixture::{APISIX_KEY, BODY_LIMIT, Fixture, admin, read, route, service};
 
 #[tokio::test]
 async fn invalid_resources_are_refused_with_the_pointer() -> Result<()> {
@@ -175,5 +175,74 @@ async fn every_answer_has_a_request_id_and_safe_headers() -> Result<()> {
     assert_eq!((docs.status().as_u16(), docs.url().path()), (200, "/docs"));
     assert_eq!(docs.headers()["x-frame-options"], "DENY");
     assert!(docs.headers()["content-security-policy"].to_str()?.contains("script-src 'self'"));
+    Ok(())
+}
+
+/// In a path, in a search, in a filter and in a body; for whoever asks, and in the words of each API.
+#[tokio::test]
+async fn the_character_nul_is_refused_everywhere() -> Result<()> {
+    const TOLD: &str = "a text with the character NUL cannot be kept or looked for";
+    let api = Fixture::start().await?;
+    for path in [
+        "/api/users?search=a%00",
+        "/api/users/a%00",
+        "/api/users/a%00/sessions",
+        "/api/roles?labels=env%3Da%00",
+        "/api/roles/a%00",
+        "/api/permission_policies?name=a%00",
+        "/api/gateway_groups?search=a%00",
+        "/api/gateway_groups?labels=a%00",
+        "/api/instances?search=a%00",
+        "/api/audit_logs?search=a%00",
+        "/api/gateway_groups/default/instances?search=a%00",
+        "/apisix/admin/services?gateway_group_id=default&search=a%00",
+        "/apisix/admin/routes?gateway_group_id=default&labels=a%00%3Db",
+    ] {
+        let answer = api.get(path).await?;
+        assert!(answer.status == 400 && answer.error().contains(TOLD), "{path}: {answer:?}");
+    }
+    let labelled = |key: &str, value: &str| json!({ "name": "n", "labels": { key: value } });
+    let mut service_of = service("a\0");
+    for (path, body) in [
+        ("/api/gateway_groups", json!({ "name": "a\0" })),
+        ("/api/gateway_groups", json!({ "name": "n", "description": "a\0" })),
+        ("/api/gateway_groups", labelled("env", "a\0")),
+        ("/api/roles", json!({ "name": "n", "description": "a\0" })),
+        ("/api/roles", labelled("a\0", "")),
+        ("/api/roles", json!({ "name": "n", "permission_policies": ["a\0"] })),
+        ("/api/tokens", json!({ "name": "a\0" })),
+        ("/apisix/admin/services?gateway_group_id=default", service_of.clone()),
+    ] {
+        let answer = api.post(path, body.clone()).await?;
+        assert!(answer.status == 400 && answer.error().contains(TOLD), "{path} {body}: {answer:?}");
+    }
+    let removed = api.delete("/api/roles/a%00").await?;
+    assert!(removed.status == 400 && removed.error().contains(TOLD), "{removed:?}");
+
+    service_of["upstream"] = json!({ "nodes": { "127.0.0.1:80": 1 } });
+    let of_apisix = read(api.admin(APISIX_KEY, "PUT", "services/s", Some(&service_of)).await?).await?;
+    let told = format!("invalid configuration: {TOLD}");
+    assert_eq!((of_apisix.status, of_apisix.error()), (400, told.as_str()));
+
+    let scim = crate::scim::token(&api).await?;
+    let ask = |method, path: &str| api.request(method, path).bearer_auth(&scim);
+    let user = json!({ "userName": "ann", "externalId": "a\0" });
+    for request in [
+        ask(Method::GET, "/scim/v2/Users/a%00"),
+        ask(Method::GET, "/scim/v2/Users").query(&[("filter", "userName eq \"a\\u0000\"")]),
+        ask(Method::GET, "/scim/v2/Groups").query(&[("filter", "displayName co \"a\\u0000\"")]),
+        ask(Method::POST, "/scim/v2/Users").json(&user),
+    ] {
+        let answer = read(request.send().await?).await?;
+        let is_told = answer.body["detail"].as_str().is_some_and(|detail| detail.contains(TOLD));
+        assert!(answer.status == 400 && is_told && answer.body["scimType"] == "invalidValue", "{answer:?}");
+    }
+
+    let stranger = api.request(Method::GET, "/api/users/a%00").send().await?;
+    assert_eq!(stranger.status(), 401);
+    let powerless = crate::permissions::token_of(&api, "powerless", &[]).await?.1;
+    let asked = api.request(Method::DELETE, "/api/users/a%00").header("X-API-KEY", powerless).send().await?;
+    let status = asked.status().as_u16();
+    assert!(matches!(status, 400 | 403), "{status}");
     Ok(())
 }

@@ -217,7 +217,19 @@ fn from_address(address: &str) -> RequestContext {
     RequestContext { address: cut_fact(address), source: "system".to_owned(), ..RequestContext::default() }
 }
 
-/// What an instance says of itself, as much of it as is kept.
+/// What an instance says of itself, as much of it as is kept. Reports are written together: what no text column takes would
+/// keep those of other instances out.
 pub fn cut_fact(text: &str) -> String {
-    text.chars().take(MAX_FACT_CHARACTERS).collect()
+    text.chars().filter(|character| !character.is_control()).take(MAX_FACT_CHARACTERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_an_instance_says_is_kept_what_can_be_kept() {
+        assert_eq!(cut_fact("gateway-1\0\n"), "gateway-1");
+        assert_eq!(cut_fact(&"é".repeat(MAX_FACT_CHARACTERS + 1)).chars().count(), MAX_FACT_CHARACTERS);
+    }
 }

@@ -5,7 +5,7 @@ use model::{GroupId, Revision};
 use serde_json::Value;
 
 use super::{AuditEntry, AuditRow, Credential, Outcome, RequestContext};
-use crate::db::{Arg, Row};
+use crate::db::{Arg, Row, is_storable};
 use crate::error::StoreError;
 
 /// SHA-256, or 32 zeros before the first row of a chain.
@@ -122,10 +122,10 @@ pub(super) struct NewRow<'a> {
 }
 
 impl NewRow<'_> {
-    /// The values of [`HASHED`].
+    /// The values of [`HASHED`], each as it can be kept: the row must not fail by what a refused attempt sent.
     pub(super) fn values(&self) -> Vec<Arg> {
         let AuditEntry { credential, request, .. } = self.entry;
-        vec![
+        let values = vec![
             self.scope.into(),
             self.sequence.into(),
             uuid::Uuid::now_v7().to_string().into(),
@@ -151,7 +151,16 @@ impl NewRow<'_> {
             (&self.entry.error).into(),
             self.entry.repeats.into(),
             self.entry.detail.to_string().into(),
-        ]
+        ];
+        values.into_iter().map(without_nul).collect()
+    }
+}
+
+/// NUL stands in no text of the database; U+FFFD says that something stood there.
+fn without_nul(value: Arg) -> Arg {
+    match value {
+        Arg::Text(Some(text)) if !is_storable(&text) => Arg::Text(Some(text.replace('\0', "\u{fffd}"))),
+        other => other,
     }
 }
 

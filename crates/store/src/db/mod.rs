@@ -15,7 +15,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, Type};
 
-pub(crate) use query::{Arg, Query, args, insert};
+pub(crate) use query::{Arg, Query, args, insert, is_storable};
 pub(crate) use select::{Select, contains};
 
 use crate::error::StoreError;

@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use sqlx::types::Json;
 
+use crate::error::StoreError;
+
 /// An argument. Each variant may be NULL, since PostgreSQL wants a type for it.
 #[derive(Debug, Clone)]
 pub(crate) enum Arg {
@@ -14,6 +16,16 @@ pub(crate) enum Arg {
     Bytes(Option<Vec<u8>>),
     /// Any number of texts, as the keys of a JSON object: `SELECT e.key FROM json_each(?) AS e`.
     Keys(Vec<String>),
+}
+
+impl Arg {
+    fn is_storable(&self) -> bool {
+        match self {
+            Arg::Text(text) => text.as_deref().is_none_or(is_storable),
+            Arg::Keys(keys) => keys.iter().all(|key| is_storable(key)),
+            Arg::Int(_) | Arg::Bytes(_) => true,
+        }
+    }
 }
 
 /// SQL text with `$1`, `$2`, ... and what to put there. The text is always ours; whatever comes
@@ -39,6 +51,16 @@ impl Query {
         }
         self
     }
+
+    /// The same; refused when PostgreSQL would refuse an argument, so that both databases answer alike.
+    pub(super) fn storable(self) -> Result<Self, StoreError> {
+        if self.args.iter().all(Arg::is_storable) { Ok(self) } else { Err(StoreError::Nul) }
+    }
+}
+
+/// Whether a text may stand in a row at all: PostgreSQL keeps none with a NUL, and takes none to compare with.
+pub(crate) fn is_storable(text: &str) -> bool {
+    !text.contains('\0')
 }
 
 /// The arguments of a [`Query`], each by its `From`.
@@ -47,11 +69,11 @@ macro_rules! args {
 }
 pub(crate) use args;
 
-/// Turns a [`Query`] into sqlx's for the database that the context asks for. Statements of many rows come
+/// Turns a [`Query`] into sqlx's for the database that the context asks for, the one way for all of them. Statements of many rows come
 /// in every length; kept prepared, they would push out those that come back.
 macro_rules! prepare {
     ($query:expr) => {{
-        let $crate::db::Query { text, args } = $query;
+        let $crate::db::Query { text, args } = $query.storable()?;
         let query = sqlx::query(sqlx::AssertSqlSafe(text)).persistent(args.len() <= $crate::db::MAX_PREPARED_ARGS);
         args.into_iter().fold(query, |query, arg| match arg {
             $crate::db::Arg::Text(value) => query.bind(value),

@@ -12,6 +12,7 @@ mod groups;
 mod identity;
 mod lists;
 mod login_options;
+mod nul;
 mod provisioning;
 mod sealing;
 #[path = "../support/mod.rs"]
@@ -76,6 +77,7 @@ on_both! {
         swapped_rows_are_named, inserted_rows_are_named, a_changed_head_is_named, concurrent_writers_leave_whole_chains,
         retention_moves_the_anchor, rows_from_before_the_chains_stay, walked_by_position_while_it_grows,
         streamed_by_one_replica_at_a_time, a_stream_counts_what_retention_took;
+    nul: no_text_with_it_is_kept, no_text_with_it_is_looked_for, the_audit_log_shows_where_it_stood;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

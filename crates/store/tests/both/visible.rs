@@ -36,6 +36,8 @@ fn statements() -> Vec<Value> {
         group("<[\\x00a]>-1"),
         group("a\0"),
         group("a\0<.*>"),
+        group("a<[\0-]>1"),
+        group("a\0<[0-9]>"),
         where_label(json!({ "key": "env", "operator": "exact_match", "value": "prod\0" })),
         where_label(json!({ "key": "env", "operator": "contains_string", "value": "\0" })),
         where_label(json!({ "key": "\0", "operator": "present" })),

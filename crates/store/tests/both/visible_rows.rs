@@ -219,6 +219,8 @@ pub(crate) async fn users_as_policies_say(f: Fixture) {
         bounded("allow", json!(["a-1"])),
         bounded("allow", json!(["a-1", "b-1"])),
         bounded("allow", json!(["none"])),
+        bounded("allow", json!(["a-1", "\0"])),
+        bounded("deny", json!(["\0"])),
         bounded("deny", json!(["b-1"])),
         under(bounded("allow", json!(["a-1"])), "user_label", exactly("team", "a")),
         under(bounded("deny", json!(["a-1"])), "user_label", exactly("team", "b")),
