@@ -211,9 +211,9 @@ impl Users<'_> {
     pub async fn update(&self, id: &str, patch: &UserPatch, entry: &AuditEntry) -> Result<User, StoreError> {
         let mut tx = self.store.db().write().await?;
         next_version(&mut tx).await?;
-        let row = tx.fetch_optional(Query::new("SELECT * FROM users WHERE id = $1", args![id])).await?;
-        let mut user = read(&row.ok_or_else(|| StoreError::not_found(KIND, id))?)?;
-        let before = told(&mut tx, id).await?;
+        let row = row_of(&mut tx, id).await?.ok_or_else(|| StoreError::not_found(KIND, id))?;
+        let mut user = read(&row)?;
+        let before = told_of(&mut tx, &user, &row).await?;
         let UserPatch { email, labels, active, unlock } = patch.clone();
         user.email = email.unwrap_or(user.email);
         user.labels = labels.unwrap_or(user.labels);
@@ -458,10 +458,19 @@ pub(super) async fn hold(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
 
 /// What the audit log shows of a user as it stands in this transaction; null when it is not there.
 pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
-    let Some(row) = tx.fetch_optional(Query::new("SELECT * FROM users WHERE id = $1", args![id])).await? else {
-        return Ok(Value::Null);
-    };
-    let user = read(&row)?;
+    match row_of(tx, id).await? {
+        Some(row) => told_of(tx, &read(&row)?, &row).await,
+        None => Ok(Value::Null),
+    }
+}
+
+async fn row_of(tx: &mut Tx, id: &str) -> Result<Option<Row>, StoreError> {
+    tx.fetch_optional(Query::new("SELECT * FROM users WHERE id = $1", args![id])).await
+}
+
+/// `user` is what the row, which has all columns, says.
+async fn told_of(tx: &mut Tx, user: &User, row: &Row) -> Result<Value, StoreError> {
+    let id = &user.id;
     let attributes: String = row.get("scim_attributes")?;
     let (external_id, display_name): (Option<String>, Option<String>) =
         (row.get("scim_external_id")?, row.get("scim_display_name")?);
@@ -480,7 +489,7 @@ pub(super) async fn told(tx: &mut Tx, id: &str) -> Result<Value, StoreError> {
         "must_change_password": user.must_change_password,
         "has_second_factor": user.has_second_factor,
         "locked_until": locked_until,
-        "login_option": user.external.map(|external| external.login_option),
+        "login_option": user.external.as_ref().map(|external| &external.login_option),
         "roles": roles,
         "permission_boundaries": boundaries,
         "external_id": external_id,
