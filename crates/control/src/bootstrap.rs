@@ -107,7 +107,6 @@ async fn free_first_admin(control: &Control) -> Result<(), ControlError> {
     tracing::warn!(user = id, "the first admin has the role Super Admin alone now; it had others, too");
     let roles = [SUPER_ADMIN.to_owned()];
     let entry = audit::entry(&Actor::system(), "UpdateUserRole").of("user", &id);
-    let entry = entry.detail(serde_json::json!({ "roles": roles }));
     control.within(store.users().set_roles(&id, &roles, &entry.into())).await
 }
 

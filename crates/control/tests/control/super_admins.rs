@@ -46,6 +46,7 @@ async fn the_first_admin_and_super_admins_are_safe() {
     assert!(is_conflict(&plane.assign_roles(&root_user, &root_id, &[]).await));
     let off = UserPatch { active: Some(false), ..UserPatch::default() };
     assert!(is_conflict(&plane.update_user(&root_user, &root_id, &off).await));
+    assert!(is_conflict(&plane.reset_password(&root_user, &root_id, "another").await), "without the old one");
 
     let id = user(&plane, "ann").await;
     let manager = json!([{ "effect": "allow", "actions": ["iam:<.*>"], "resources": ["<.*>"] }]);
@@ -147,5 +148,7 @@ async fn a_start_takes_further_roles_off_the_first_admin() {
     assert_eq!(role_ids(&later, &root_id).await, [SUPER_ADMIN]);
     let log = later.audit_log(&root(), &Default::default(), store::Direction::Descending, None).await.unwrap().list;
     let told = log.iter().filter(|row| row.entry.action == "UpdateUserRole" && row.entry.actor == "system");
-    assert_eq!(told.filter(|row| row.entry.resource_id == root_id).count(), 1);
+    let told: Vec<_> = told.filter(|row| row.entry.resource_id == root_id).map(|row| &row.entry.detail).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0]["after"]["roles"], told[0].get("roles")), (&json!([SUPER_ADMIN]), None), "{}", told[0]);
 }
