@@ -141,6 +141,36 @@ async fn a_wrong_policy_names_every_field() -> Result<()> {
     Ok(())
 }
 
+/// A session that was left open, or a token that was found, must not be enough to take the account over.
+#[tokio::test]
+async fn nobody_resets_their_own_password() -> Result<()> {
+    let api = Fixture::start().await?;
+    let login = json!({ "username": ADMIN.0, "password": ADMIN.1 });
+    let session = api.request(Method::POST, "/api/login").json(&login).send().await?;
+    let cookie = session.headers().get("set-cookie").context("cookie")?.to_str()?.to_owned();
+    let cookie = cookie.split(';').next().context("empty")?.to_owned();
+    let id = read(session).await?.body["value"]["id"].as_str().context("id")?.to_owned();
+    let (ann, token) = token_of(&api, "ann", &["super_admin_id"]).await?;
+    let ask = |method, path: &str, body: &serde_json::Value| api.request(method, path).json(body);
+    let other = json!({ "password": "taken over" });
+    let own = format!("/api/users/{id}/password_reset");
+    for request in [
+        ask(Method::PUT, &own, &other).header("cookie", &cookie),
+        ask(Method::PUT, &own, &other).header("X-API-KEY", &api.token),
+        ask(Method::PUT, &own, &other).basic_auth(ADMIN.0, Some(ADMIN.1)),
+        ask(Method::PUT, &format!("/api/users/{ann}/password_reset"), &other).header("X-API-KEY", &token),
+    ] {
+        let refused = read(request.send().await?).await?;
+        assert!(refused.status == 409 && refused.error().contains("by PUT /api/password"), "{refused:?}");
+    }
+    let change = json!({ "old_password": ADMIN.1, "new_password": "another passphrase" });
+    let changed = ask(Method::PUT, "/api/password", &change).header("cookie", &cookie).send().await?;
+    assert_eq!(changed.status(), 200, "the old one was good still");
+    let by_another = ask(Method::PUT, &own, &other).header("X-API-KEY", &token).send().await?;
+    assert_eq!(by_another.status(), 200);
+    Ok(())
+}
+
 #[tokio::test]
 async fn sessions_are_seen_and_ended() -> Result<()> {
     let api = Fixture::start().await?;

@@ -146,15 +146,20 @@ impl Control {
         self.within(self.inner.store.users().delete(id, &entry.into())).await
     }
 
-    /// Gives a user a new one-time password; its sessions end.
+    /// Gives another user a new one-time password; its sessions end. One's own takes the old one, whatever one may do to
+    /// others: a session or a token alone must not be enough to keep its user out.
     ///
     /// # Errors
-    /// [`ControlError::Conflict`] for users who come by sign-on, [`ControlError::Invalid`], [`ControlError::NotFound`],
+    /// [`ControlError::Conflict`] for one's own and for users who come by sign-on, [`ControlError::Invalid`], [`ControlError::NotFound`],
     /// [`ControlError::Forbidden`], [`ControlError::Unavailable`].
     pub async fn reset_password(&self, actor: &Actor, id: &str, password: &str) -> Result<(), ControlError> {
         let user = self.user_for(actor, Action::ResetPassword, id).await?;
         if user.external.is_some() {
             return Err(ControlError::Conflict(format!("user {} comes by sign-on and has no password", user.username)));
+        }
+        if actor.user_id() == Some(user.id.as_str()) {
+            let text = "your own password is changed with the old one, by PUT /api/password, or reset by another user";
+            return Err(ControlError::Conflict(text.to_owned()));
         }
         if password.is_empty() || password.len() > login::MAX_PASSWORD_BYTES {
             let wanted = format!("must have 1 to {} bytes", login::MAX_PASSWORD_BYTES);

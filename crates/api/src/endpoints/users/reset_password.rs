@@ -10,7 +10,7 @@ use crate::envelope::done;
 use crate::error::ApiResult;
 use crate::input::{JsonBody, PathOf};
 
-/// Gives a user a new one-time password. Its sessions end.
+/// Gives another user a new one-time password. Its sessions end. One's own is changed with the old one, by `PUT /api/password`.
 #[utoipa::path(put, path = "/api/users/{user_id}/password_reset", tag = "users", request_body = PasswordReset,
     params(("user_id" = String, Path)),
     responses((status = OK), (status = CONFLICT, body = api_types::ErrorBody)))]
