@@ -182,12 +182,23 @@ fn resources() -> impl Iterator<Item = Endpoint> {
     top.chain(nested).flat_map(|(kind, collection)| of_kind(kind, &collection))
 }
 
-fn of_kind(kind: Kind, collection: &str) -> Vec<Endpoint> {
-    let on = match kind {
+/// Every route of the plain Admin API of Apache APISIX (port 9180) with what it takes, `{sub_path}` for any number of parts. The
+/// group is that of the key; a user's token is good for the group `default` there.
+pub fn apisix_admin_table() -> Vec<Endpoint> {
+    crate::apisix_admin::table()
+}
+
+/// What a resource of the kind is asked for on.
+pub(crate) fn arn_of(kind: Kind) -> &'static str {
+    match kind {
         Kind::Service | Kind::Route | Kind::StreamRoute | Kind::Upstream | Kind::PluginConfig | Kind::Proto => SERVICE,
         Kind::Consumer | Kind::Credential | Kind::ConsumerGroup => CONSUMER,
         Kind::Ssl | Kind::GlobalRule | Kind::PluginMetadata | Kind::Secret => GROUP,
-    };
+    }
+}
+
+fn of_kind(kind: Kind, collection: &str) -> Vec<Endpoint> {
+    let on = arn_of(kind);
     let one = |verbs: &[Verb]| {
         let mut actions: Vec<Action> = verbs.iter().map(|verb| action(*verb, kind)).collect();
         actions.dedup();

@@ -20,10 +20,12 @@ pub(super) async fn delete(asked: &Asked, target: &Target) -> Answer {
     if !is_forced && let Some(text) = in_use(asked, &key).await? {
         return Err(Refusal::bad_request(text));
     }
-    asked.control.get_resource(actor, group, &key).await?;
-    match is_forced {
-        true => drop(asked.control.batch(actor, group, vec![Operation::ForceDelete { key: key.clone() }], None).await?),
-        false => drop(asked.control.delete_resource(actor, group, key.clone(), None).await?),
+    if is_forced {
+        // A batch tells what is not there by its place in it.
+        asked.control.get_resource(actor, group, &key).await?;
+        asked.control.batch(actor, group, vec![Operation::ForceDelete { key: key.clone() }], None).await?;
+    } else {
+        asked.control.delete_resource(actor, group, key.clone(), None).await?;
     }
     Ok(answer_json(StatusCode::OK, &json!({ "deleted": "1", "key": entry::path(&key) })))
 }

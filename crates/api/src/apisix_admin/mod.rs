@@ -1,6 +1,6 @@
 //! The Admin API of Apache APISIX, for the clients, scripts and tools that speak it.
 //!
-//! A thin adapter: it finds out who asks (`caller`) and for what (`target`), checks what is sent as APISIX does
+//! A thin adapter: it finds out who asks (`caller`) and for what (`routes`, `target`), checks what is sent as APISIX does
 //! (`definitions`, `check`), says it to the same use cases as the rest of the API (`read`, `write`, `delete`), and
 //! gives the answer in APISIX's words (`entry`, `refusal`). The key decides the gateway group.
 //!
@@ -15,6 +15,7 @@ mod entry;
 mod query;
 mod read;
 mod refusal;
+mod routes;
 mod schemas;
 mod target;
 mod validate;
@@ -29,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use control::Control;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use model::Kind;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +42,8 @@ use crate::serve::ApiSettings;
 use caller::Caller;
 use query::Query;
 use refusal::Refusal;
+pub(crate) use routes::table;
+use routes::{Doing, To};
 use target::{Place, Target};
 
 /// The version whose Admin API this is; clients choose what they send by it.
@@ -134,38 +138,49 @@ async fn answer(
 async fn route(asked: Asked, path: &str) -> Answer {
     let decoded = target::segments(path)?;
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
-    match (asked.method.as_str(), segments.as_slice()) {
-        ("POST", ["configs", "validate"]) => validate::all(&asked),
-        ("POST", ["schema", "validate", plural]) => validate::one(&asked, plural),
-        ("PUT", ["plugins", "reload"]) => Ok("done".into_response()),
-        (method, ["plugins", "reload"]) => Err(reload_by(method)),
-        ("GET", ["plugins", "list"]) => schemas::plugin_names(&asked),
-        ("GET", ["schema", "plugins", name] | ["plugins", name]) => schemas::plugin(&asked, name),
-        ("GET", ["schema", kind]) => schemas::kind(kind),
-        ("GET", ["plugins"]) => schemas::plugins(&asked),
-        (_, ["plugins" | "schema", ..]) => Err(Refusal::new(StatusCode::NOT_FOUND, "not found")),
-        _ => resource(asked, Target::parse(&segments)?).await,
+    let found = routes::find(asked.method.as_str(), &segments);
+    let (to, parts) = found.ok_or_else(|| nothing_there(asked.method.as_str(), &segments))?;
+    let name = parts.get("name").and_then(|name| name.first()).copied().unwrap_or_default();
+    match to {
+        To::ValidateAll => validate::all(&asked),
+        To::ValidateOne => validate::one(&asked, name),
+        To::Reload if asked.method == Method::PUT => Ok("done".into_response()),
+        To::Reload => Err(nothing_there(asked.method.as_str(), &segments)),
+        To::PluginNames => schemas::plugin_names(&asked),
+        To::Plugins => schemas::plugins(&asked),
+        To::Plugin => schemas::plugin(&asked, name),
+        To::Schema => schemas::kind(name),
+        To::Resource(kind, doing) => resource(asked, doing, Target::of(kind, &parts)).await,
     }
 }
 
-fn reload_by(method: &str) -> Refusal {
-    let message = format!("please use PUT method to reload the plugins, {method} method is not allowed.");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+fn nothing_there(method: &str, segments: &[&str]) -> Refusal {
+    let is_known = |plural: &str| Kind::ALL.into_iter().any(|kind| kind.plural() == plural && kind != Kind::Credential);
+    match segments {
+        ["plugins", "reload"] => {
+            let message = format!("please use PUT method to reload the plugins, {method} method is not allowed.");
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        }
+        ["plugins" | "schema", ..] => Refusal::new(StatusCode::NOT_FOUND, "not found"),
+        [first, ..] if !is_known(first) => {
+            Refusal::new(StatusCode::NOT_FOUND, format!("Unsupported resource type: {first}"))
+        }
+        _ => Refusal::new(StatusCode::NOT_FOUND, "not found"),
+    }
 }
 
-async fn resource(asked: Asked, target: Target) -> Answer {
+async fn resource(asked: Asked, doing: Doing, target: Target) -> Answer {
     let ttl = asked.query.get("ttl");
     if ttl.is_some_and(|ttl| ttl.trim().parse::<f64>().is_err()) {
         return Err(Refusal::bad_request("invalid argument ttl: should be a number"));
     }
-    match (asked.method.as_str(), &target.place) {
-        ("GET" | "HEAD", Place::All) => read::list(&asked, &target).await,
-        ("GET" | "HEAD", Place::One(_)) => read::get(&asked, &target).await,
-        ("PUT", _) => write::put(&asked, &target).await,
-        ("POST", _) => write::post(&asked, &target).await,
-        ("PATCH", _) => write::patch(&asked, &target).await,
-        ("DELETE", _) => delete::delete(&asked, &target).await,
-        _ => Err(Refusal::new(StatusCode::NOT_FOUND, "not found")),
+    match (doing, &target.place) {
+        (Doing::Read, Place::All) => read::list(&asked, &target).await,
+        (Doing::Read, Place::One(_)) => read::get(&asked, &target).await,
+        (Doing::Put, _) => write::put(&asked, &target).await,
+        (Doing::Post, _) => write::post(&asked, &target).await,
+        (Doing::Patch, _) => write::patch(&asked, &target).await,
+        (Doing::Delete, _) => delete::delete(&asked, &target).await,
     }
 }
 

@@ -5,6 +5,7 @@ use model::{Kind, ResourceId, ResourceKey};
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
+use super::routes::Parts;
 
 /// What a request is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,32 +33,12 @@ pub(super) fn segments(path: &str) -> Result<Vec<String>, Refusal> {
 }
 
 impl Target {
-    /// # Errors
-    /// When nothing of APISIX lies under the path.
-    pub(super) fn parse(segments: &[&str]) -> Result<Self, Refusal> {
-        match segments {
-            ["consumers", username, "credentials", rest @ ..] => Ok(Self::below(Kind::Credential, username, rest)),
-            ["secrets", manager, rest @ ..] => Ok(Self::below(Kind::Secret, manager, rest)),
-            [plural, rest @ ..] => {
-                let known = |kind: &Kind| kind.plural() == *plural && *kind != Kind::Credential;
-                let kind = Kind::ALL.into_iter().find(known).ok_or_else(|| {
-                    let message = format!("Unsupported resource type: {plural}");
-                    Refusal::new(StatusCode::NOT_FOUND, message)
-                })?;
-                Ok(Self::of(kind, None, rest))
-            }
-            [] => Err(Refusal::new(StatusCode::NOT_FOUND, "not found")),
-        }
-    }
-
-    fn below(kind: Kind, parent: &str, rest: &[&str]) -> Self {
-        Self::of(kind, Some(parent.to_owned()), rest)
-    }
-
-    fn of(kind: Kind, parent: Option<String>, rest: &[&str]) -> Self {
-        let place = rest.first().map_or(Place::All, |id| Place::One((*id).to_owned()));
-        let sub_path = rest.iter().skip(1).map(|part| (*part).to_owned()).collect();
-        Self { kind, parent, place, sub_path }
+    /// What the parts of a path name.
+    pub(super) fn of(kind: Kind, parts: &Parts<'_>) -> Self {
+        let named = |name| parts.get(name).map(Vec::as_slice).unwrap_or_default();
+        let first = |name| named(name).first().map(|part| (*part).to_owned());
+        let sub_path = named("sub_path").iter().map(|part| (*part).to_owned()).collect();
+        Self { kind, parent: first("parent"), place: first("id").map_or(Place::All, Place::One), sub_path }
     }
 
     /// The id in the path.
@@ -107,27 +88,9 @@ pub(super) fn word(kind: Kind) -> &'static str {
 mod tests {
     use super::*;
 
-    fn parsed(path: &str) -> Option<(Kind, Option<String>, Place, usize)> {
-        let segments: Vec<_> = path.split('/').collect();
-        let target = Target::parse(&segments).ok()?;
-        Some((target.kind, target.parent, target.place, target.sub_path.len()))
-    }
-
-    #[test]
-    fn paths_name_resources() {
-        let one = |id: &str| Place::One(id.to_owned());
-        assert_eq!(parsed("routes"), Some((Kind::Route, None, Place::All, 0)));
-        assert_eq!(parsed("routes/1/upstream/nodes"), Some((Kind::Route, None, one("1"), 2)));
-        let jack = Some("jack".to_owned());
-        assert_eq!(parsed("consumers/jack/credentials/c"), Some((Kind::Credential, jack, one("c"), 0)));
-        assert_eq!(parsed("secrets/vault/1"), Some((Kind::Secret, Some("vault".into()), one("1"), 0)));
-        assert_eq!(parsed("credentials"), None);
-        assert_eq!(parsed("nothing"), None);
-    }
-
     #[test]
     fn a_secret_is_known_by_its_manager_too() {
-        let target = Target::parse(&["secrets", "aws", "a.b"]).expect("a target");
+        let target = Target::of(Kind::Secret, &Parts::from([("parent", vec!["aws"]), ("id", vec!["a.b"])]));
         assert_eq!(target.key("a.b").expect("a key").id.as_str(), "aws.a.b");
         assert!(target.key("a/b").is_err());
     }

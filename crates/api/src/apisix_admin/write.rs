@@ -15,7 +15,7 @@ use super::target::Target;
 use super::{Answer, Asked, answer_json, entry};
 
 /// Kinds that clients name themselves.
-const WITHOUT_POST: [Kind; 7] = [
+pub(super) const WITHOUT_POST: [Kind; 7] = [
     Kind::Consumer,
     Kind::Credential,
     Kind::ConsumerGroup,
@@ -25,7 +25,7 @@ const WITHOUT_POST: [Kind; 7] = [
     Kind::Secret,
 ];
 /// Kinds that are replaced, not changed.
-const WITHOUT_PATCH: [Kind; 5] =
+pub(super) const WITHOUT_PATCH: [Kind; 5] =
     [Kind::Consumer, Kind::Credential, Kind::PluginMetadata, Kind::StreamRoute, Kind::Proto];
 
 /// Creates (201) or replaces (200).

@@ -153,7 +153,12 @@ impl Fixture {
 
     /// A bare request without any key.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.http))
+        self.bare(method, &format!("{}{path}", self.http))
+    }
+
+    /// The same to any address.
+    pub(crate) fn bare(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, url)
     }
 
     /// A request with the admin's token.

@@ -3,6 +3,7 @@
 mod access;
 mod adc;
 mod apisix_admin;
+mod apisix_admin_permissions;
 mod audit_logs;
 mod audit_stream;
 mod batch;
