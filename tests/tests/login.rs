@@ -112,8 +112,94 @@ async fn a_second_factor_is_asked_for() {
     let mut by_environment = with_input(login(&ann, "ann", &[]), OWN);
     by_environment.env("FLOTILLA_CODE", code(&key, 1));
     success(by_environment);
-    assert_eq!(ann.json(&["token", "list"]).as_array().unwrap().len(), 3, "one of each login");
+    assert_eq!(ann.json(&["token", "list"]).as_array().unwrap().len(), 1, "each login ends the token before");
     assert_eq!(admin.json(&["user", "sessions", "ann"]), json!([]), "login leaves no session behind");
+}
+
+/// Of what `login` keeps the field.
+fn kept(verbs: &Verbs, field: &str) -> String {
+    let text = std::fs::read_to_string(verbs.home().join("flotilla/login.toml")).unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(&format!("{field} = \"")));
+    value.unwrap_or_else(|| panic!("no {field} in {text}")).trim_end_matches('"').to_owned()
+}
+
+fn keep(verbs: &Verbs, text: &str) {
+    std::fs::write(verbs.home().join("flotilla/login.toml"), text).unwrap();
+}
+
+async fn is_good(control: &ControlPlane, token: &str) -> bool {
+    let request = client().get(format!("{}/api/me", control.api.base)).header("X-API-KEY", token);
+    request.send().await.unwrap().status() == 200
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_token_and_a_login_the_one_before() {
+    let dir = directory();
+    let control = control_plane(dir.path(), ANY);
+    let admin = Verbs::at(&control);
+    let none = admin.refused(&["logout"]);
+    assert!(none.contains("not logged in: there is no") && none.contains("login.toml"), "{none}");
+    assert!(admin.refused(&["logout", "--local"]).contains("not logged in"));
+
+    let log_in = || success(with_input(login(&admin, "admin", &[]), PASSWORD));
+    log_in();
+    let first = kept(&admin, "token");
+    let (_, told) = log_in();
+    let second = kept(&admin, "token");
+    assert_eq!((is_good(&control, &first).await, is_good(&control, &second).await), (false, true), "{told}");
+    assert_eq!(told, "");
+
+    let elsewhere = admin.refused(&["logout", "--server", "http://127.0.0.1:9"]);
+    assert!(elsewhere.contains("there is no login for http://127.0.0.1:9") && is_good(&control, &second).await);
+    assert_eq!(admin.json(&["logout"]), json!({ "server": control.api.base, "token_ended": true }));
+    assert!(!is_good(&control, &second).await && !admin.home().join("flotilla/login.toml").exists());
+    assert!(admin.refused(&["token", "list"]).contains("no token for"));
+
+    log_in();
+    let third = kept(&admin, "token");
+    admin.told(&["token", "delete", &kept(&admin, "token_id")]);
+    assert!(admin.text(&["logout"]).contains("the token was not good any more") && !is_good(&control, &third).await);
+
+    log_in();
+    let fourth = kept(&admin, "token");
+    assert_eq!(admin.json(&["logout", "--local"]), json!({ "token_ended": false }));
+    assert!(is_good(&control, &fourth).await && !admin.home().join("flotilla/login.toml").exists());
+
+    // Another control plane's token is left alone, and the person is told of it.
+    keep(&admin, "server = \"http://127.0.0.1:9\"\ntoken = \"a7ee-x\"\ntoken_id = \"x\"\n");
+    let (_, told) = log_in();
+    assert!(told.contains("for http://127.0.0.1:9, stays good"), "{told}");
+    keep(&admin, &format!("server = \"{}\"\ntoken = \"{}\"\n", control.api.base, kept(&admin, "token")));
+    let unknown = admin.refused(&["logout"]);
+    assert!(unknown.contains("without its token's id") && unknown.contains("logout --local"), "{unknown}");
+
+    log_in();
+    assert!(control.process.stop().success());
+    let away = admin.refused(&["logout"]);
+    assert!(away.contains("still logged in to") && away.contains("logout --local"), "{away}");
+    assert!(away.contains("no answer from") && admin.home().join("flotilla/login.toml").exists(), "{away}");
+    admin.told(&["logout", "--local"]);
+    assert!(!admin.home().join("flotilla/login.toml").exists());
+}
+
+#[tokio::test]
+async fn a_locked_user_is_unlocked() {
+    let dir = directory();
+    let mut locking = fresh(dir.path());
+    locking.env("FLOTILLA_ADMIN_PASSWORD", PASSWORD).args(["--login-lock-after", "2"]);
+    let control = ControlPlane::of(Process::start(locking));
+    let admin = Verbs::of(&control).await;
+    let once = invite(&admin, "ann");
+    for _ in 0..2 {
+        assert_eq!(may_log_in(&control, "ann", "wrong").await, 401);
+    }
+    assert_eq!(may_log_in(&control, "ann", &once).await, 429);
+    let locked = admin.json(&["user", "list"]);
+    let ann = locked.as_array().unwrap().iter().find(|user| user["username"] == "ann").unwrap();
+    assert!(ann["locked_until"].as_i64().unwrap() > 0, "{ann}");
+    assert_eq!(admin.text(&["user", "unlock", "ann"]), "user ann is not locked\n");
+    assert_eq!(may_log_in(&control, "ann", &once).await, 200);
+    assert!(admin.refused(&["user", "unlock", "nobody"]).contains("\"nobody\" does not exist"));
 }
 
 #[tokio::test]

@@ -40,6 +40,9 @@ pub(crate) struct SavedLogin {
     pub(crate) server: String,
     /// A personal token.
     pub(crate) token: String,
+    /// The token's id, by which it is ended; versions before did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_id: Option<String>,
     /// SHA-256 of the CA's certificate, when it is not one that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_fingerprint: Option<String>,
@@ -52,7 +55,13 @@ impl SavedLogin {
         write_private(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn read(path: &Path) -> anyhow::Result<Option<Self>> {
+    /// Whether it is for this server; its token goes to no other.
+    pub(crate) fn is_for(&self, server: &str) -> bool {
+        self.server.trim_end_matches('/') == server.trim_end_matches('/')
+    }
+
+    /// What stands in the file; `None` when there is none.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Option<Self>> {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -82,8 +91,7 @@ impl ClientArguments {
         let Some(server) = server else {
             bail!("which control plane? Run `flotilla login --server URL`, or set FLOTILLA_SERVER");
         };
-        // A saved token is for the server it was saved for, and goes to no other.
-        let saved = saved.filter(|saved| saved.server.trim_end_matches('/') == server.trim_end_matches('/'));
+        let saved = saved.filter(|saved| saved.is_for(&server));
         let token = self.token.clone().or_else(|| saved.as_ref().map(|saved| saved.token.clone()));
         let Some(token) = token else {
             bail!("no token for {server}: run `flotilla login --server {server}`, or set FLOTILLA_TOKEN");
@@ -92,7 +100,7 @@ impl ClientArguments {
         Ok(Client::new(Settings { trust, key: Some(Key::ApiKey(token)), ..Settings::new(server) })?)
     }
 
-    /// The server that was named, for `login`.
+    /// The server that was named, for `login` and `logout`.
     pub(crate) fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }

@@ -1,17 +1,21 @@
 //! `flotilla login`: trade a password, and a one-time code where one is asked for, for a token.
 
+use std::io::Write;
+
 use anyhow::bail;
-use api_types::{Me, PasswordChange, TokenSpec};
+use api_types::{IssuedToken, Me, PasswordChange, TokenSpec};
 use clap::Args;
 use client::{Client, Key, Settings};
 
 use crate::client_settings::{ClientArguments, SavedLogin, login_file};
+use crate::logout::end_token;
 use crate::prompt::{self, NewPassword};
 
 /// Log in to a control plane and keep a token for the other verbs.
 ///
 /// Who has a second factor is asked for a one-time code; logging in with one ends the user's sessions in browsers, as
-/// any login does. Who was invited, or had the password reset, chooses a password of their own first.
+/// any login does. Who was invited, or had the password reset, chooses a password of their own first. The token of a
+/// login before is ended when it was for the same control plane.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flotilla login --server https://control:7443 --username ann
@@ -55,10 +59,15 @@ impl Login {
             let code = entered.is_session.then(next_code).transpose()?;
             entered = self.enter(&anonymous, &password, code.as_deref()).await?;
         }
-        let token = token(&entered).await?;
-        let saved = SavedLogin { server: server.to_owned(), token, ca_fingerprint: self.client.ca_fingerprint() };
+        let IssuedToken { id, token, .. } = token(&entered).await?;
         let path = login_file()?;
-        saved.write(&path)?;
+        // A damaged file is no reason not to write a good one.
+        let before = SavedLogin::read(&path).ok().flatten();
+        let (server, token_id, ca_fingerprint) = (server.to_owned(), Some(id), self.client.ca_fingerprint());
+        SavedLogin { server: server.clone(), token, token_id, ca_fingerprint }.write(&path)?;
+        if let Some(before) = before {
+            replace(&anonymous, &server, &before).await?;
+        }
         self.client.output.one(&serde_json::json!({ "server": server, "username": self.username }), |_| {
             format!("logged in to {server} as {}; the token is in {}", self.username, path.display())
         })
@@ -111,7 +120,19 @@ fn next_code() -> anyhow::Result<String> {
     prompt::line("The next one-time code: ")
 }
 
-async fn token(entered: &Entered) -> anyhow::Result<String> {
+/// Ends the token of the login before, or says that it stays: nothing here knows it from now on.
+async fn replace(anonymous: &Client, server: &str, before: &SavedLogin) -> std::io::Result<()> {
+    let mut told = std::io::stderr();
+    let (true, Some(id)) = (before.is_for(server), &before.token_id) else {
+        return writeln!(told, "the token of the login before, for {}, stays good until it is deleted", before.server);
+    };
+    match end_token(&anonymous.with_key(Key::ApiKey(before.token.clone())), id).await {
+        Ok(_) => Ok(()),
+        Err(error) => writeln!(told, "the token of the login before, {id}, could not be ended: {error}"),
+    }
+}
+
+async fn token(entered: &Entered) -> anyhow::Result<IssuedToken> {
     let name = format!("flotilla-cli-{}", uuid::Uuid::now_v7().simple());
     let name = name.get(..40).unwrap_or(&name).to_owned();
     let issued = entered.api.create_token(&TokenSpec { name, ..TokenSpec::default() }).await;
@@ -119,5 +140,5 @@ async fn token(entered: &Entered) -> anyhow::Result<String> {
         // It was for the token alone. One that cannot be ended now ends by itself.
         let _ = entered.api.logout().await;
     }
-    Ok(issued?.token)
+    Ok(issued?)
 }

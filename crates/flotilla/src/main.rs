@@ -17,6 +17,7 @@ mod label;
 mod logging;
 mod login;
 mod login_option;
+mod logout;
 mod master_key;
 mod output;
 mod policy;
@@ -60,6 +61,7 @@ enum Verb {
     /// Run a gateway instance.
     Gateway(gateway::GatewayArguments),
     Login(login::Login),
+    Logout(logout::Logout),
     /// List, make, renew and delete your personal tokens.
     Token(token::Token),
     /// List, create, show, change and delete gateway groups; make join tokens and admin keys.
@@ -107,6 +109,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::ControlPlane(control_plane) => runtime()?.block_on(serve(control_plane.run())),
         Verb::Gateway(gateway) => small_runtime()?.block_on(serve(gateway.run())),
         Verb::Login(login) => small_runtime()?.block_on(login.run()),
+        Verb::Logout(logout) => small_runtime()?.block_on(logout.run()),
         Verb::Token(token) => small_runtime()?.block_on(token.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),

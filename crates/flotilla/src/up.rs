@@ -147,6 +147,7 @@ impl Up {
         let login = SavedLogin {
             server: server.unwrap_or_default(),
             token: issued.token,
+            token_id: Some(issued.id),
             ca_fingerprint: Some(control.ca_fingerprint()),
         };
         login.write(&up_file(&self.control_plane.data_dir()))

@@ -134,6 +134,14 @@ enum Action {
         /// The user's name.
         name: String,
     },
+    /// End a user's lock for wrong passwords or codes in a row.
+    #[command(after_help = "Example:\n  flotilla user unlock ann")]
+    Unlock {
+        #[command(flatten)]
+        client: ClientArguments,
+        /// The user's name.
+        name: String,
+    },
     /// Remove a user.
     #[command(after_help = "Example:\n  flotilla user delete ann")]
     Delete {
@@ -206,8 +214,18 @@ impl User {
             Action::EndSession { client, name, session, all: _ } => {
                 end_sessions(&client, &name, session.as_deref()).await
             }
-            Action::Disable { client, name } => set_active(&client, &name, false).await,
-            Action::Enable { client, name } => set_active(&client, &name, true).await,
+            Action::Disable { client, name } => {
+                let change = UserChange { active: Some(false), ..UserChange::default() };
+                change_user(&client, &name, &change, "is shut out").await
+            }
+            Action::Enable { client, name } => {
+                let change = UserChange { active: Some(true), ..UserChange::default() };
+                change_user(&client, &name, &change, "may come in again").await
+            }
+            Action::Unlock { client, name } => {
+                let change = UserChange { locked: Some(false), ..UserChange::default() };
+                change_user(&client, &name, &change, "is not locked").await
+            }
             Action::Delete { client, name } => {
                 let api = client.client()?;
                 let user = api.user_by_name(&name).await?;
@@ -252,11 +270,10 @@ async fn invite(
     client.output.one(&user, |user| format!("invited user {} ({})", user.username, user.id))
 }
 
-async fn set_active(client: &ClientArguments, name: &str, active: bool) -> anyhow::Result<()> {
+async fn change_user(client: &ClientArguments, name: &str, change: &UserChange, now: &str) -> anyhow::Result<()> {
     let api = client.client()?;
     let user = api.user_by_name(name).await?;
-    let user = api.update_user(&user.id, &UserChange { active: Some(active), ..UserChange::default() }).await?;
-    let now = if active { "may come in again" } else { "is shut out" };
+    let user = api.update_user(&user.id, change).await?;
     client.output.one(&user, |user| format!("user {} {now}", user.username))
 }
 
