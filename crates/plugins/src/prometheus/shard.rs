@@ -235,8 +235,9 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn a_shortcut_lies_in_one_cache_line() {
-        assert_eq!((size_of::<Shortcut>(), std::mem::offset_of!(Traffic, first_status)), (64, 0));
+    fn what_a_request_touches_lies_together() {
+        assert_eq!((size_of::<Shortcut>(), align_of::<Shortcut>()), (64, 64));
+        assert_eq!(Traffic::FIRST_BUCKET_ENDS, 64);
     }
 
     #[test]
