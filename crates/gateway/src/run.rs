@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Answer};
-use crate::config::{self, ConfigError, ConfigSettings, Status};
+use crate::config::{self, ConfigError, ConfigSettings, NodeChanges, Observed, Status};
 use crate::instance::{Bound, Running};
 use crate::plan_slot::{PlanSlot, Plans};
 use crate::settings::Settings;
@@ -119,15 +119,12 @@ impl ConfigThread {
     ) -> io::Result<Self> {
         let (done, outcome) = oneshot::channel();
         let status = view.status.clone();
-        let counters = {
-            let view = view.clone();
-            move || view.heartbeat()
-        };
+        let observed = view.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("config".into()).spawn(move || {
             stand_behind_workers();
             runtime.spawn(give_back_often(give_back));
-            let _ = done.send(runtime.block_on(config::run(settings, slot, counters, status, stop)));
+            let _ = done.send(runtime.block_on(config::run(settings, slot, observed, status, stop)));
         })?;
         Ok(Self { outcome })
     }
@@ -168,22 +165,6 @@ impl View {
     fn new(plans: Plans, counters: Counters) -> Self {
         let status = watch::Sender::new(Status::default());
         Self { plans, counters, status, serving: Arc::default(), started: Instant::now() }
-    }
-
-    fn heartbeat(&self) -> v1::Counters {
-        let totals = self.counters.totals();
-        let usage = Usage::now();
-        v1::Counters {
-            requests: totals.requests,
-            responses_5xx: totals.responses_5xx,
-            connections_now: totals.connections_now,
-            requests_now: totals.requests_now,
-            bytes_received: totals.bytes_received,
-            bytes_sent: totals.bytes_sent,
-            cpu_milliseconds: usage.cpu.as_millis() as u64,
-            rss_bytes_now: usage.rss_bytes,
-            uptime_seconds: self.started.elapsed().as_secs(),
-        }
     }
 
     fn status_page(&self, path: &str) -> Option<Answer> {
@@ -234,6 +215,32 @@ impl View {
             config_reachable: status.is_connected(),
             upstreams: crate::health::statuses(&self.plans),
         }
+    }
+}
+
+impl Observed for View {
+    fn counters(&self) -> v1::Counters {
+        let totals = self.counters.totals();
+        let usage = Usage::now();
+        v1::Counters {
+            requests: totals.requests,
+            responses_5xx: totals.responses_5xx,
+            connections_now: totals.connections_now,
+            requests_now: totals.requests_now,
+            bytes_received: totals.bytes_received,
+            bytes_sent: totals.bytes_sent,
+            cpu_milliseconds: usage.cpu.as_millis() as u64,
+            rss_bytes_now: usage.rss_bytes,
+            uptime_seconds: self.started.elapsed().as_secs(),
+        }
+    }
+
+    fn node_health(&self) -> v1::NodeHealth {
+        self.plans.health.told()
+    }
+
+    fn node_changes(&self) -> NodeChanges {
+        self.plans.health.moved_on()
     }
 }
 

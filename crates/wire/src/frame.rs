@@ -50,6 +50,11 @@ pub fn heartbeat(applied: Option<Applied>, counters: v1::Counters) -> v1::FromIn
     from_instance::Frame::Heartbeat(v1::Heartbeat { applied, counters: Some(counters) }).into()
 }
 
+/// How an instance's nodes are.
+pub fn node_health(health: v1::NodeHealth) -> v1::FromInstance {
+    from_instance::Frame::NodeHealth(health).into()
+}
+
 /// Encodes a whole configuration as the frames of a snapshot, chunk by chunk.
 pub fn snapshot<'a>(
     to: Signed,

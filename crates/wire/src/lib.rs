@@ -11,6 +11,7 @@ pub mod codec;
 pub mod frame;
 pub mod identity;
 pub mod limits;
+pub mod node_health;
 pub mod receiver;
 pub mod sender;
 pub mod signed;

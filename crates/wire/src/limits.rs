@@ -29,6 +29,21 @@ pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// A stream on which nothing was heard for this many heartbeat intervals is ended.
 pub const SILENT_INTERVALS: u32 = 3;
 
+/// Nodes named in one `NodeHealth`.
+pub const MAX_NODES: usize = 1000;
+
+/// An encoded `NodeHealth` is kept below this, in bytes: its frame must fit into [`MAX_FROM_INSTANCE_BYTES`].
+pub const MAX_NODE_HEALTH_BYTES: usize = 60 << 10;
+
+/// Longest host of a node, in bytes.
+pub const MAX_HOST_BYTES: usize = 255;
+
+/// How soon it is told that a node came, went, or began or ceased to serve.
+pub const NODE_HEALTH_SOON: Duration = Duration::from_secs(1);
+
+/// How often the health of nodes is told though nothing changed.
+pub const NODE_HEALTH_INTERVAL: Duration = Duration::from_secs(120);
+
 /// Cuts a text for people at [`MAX_TEXT_BYTES`], never inside a character.
 pub fn cut_text(text: impl Into<String>) -> String {
     let mut text = text.into();

@@ -26,7 +26,7 @@ pub use run::{ConfigError, ConfigSettings, run};
 pub use status::{Status, StatusRefusal};
 pub use token::{JoinToken, TokenError};
 pub use wire::Refusal;
-pub use wire::v1::{Counters, InstanceFacts};
+pub use wire::v1::{Counters, InstanceFacts, NodeHealth};
 
 use model::Change;
 
@@ -38,4 +38,25 @@ pub trait PlanSink {
     /// # Errors
     /// [`Refusal`] names the object and field; the old plan goes on serving.
     fn apply(&mut self, changes: &[Change]) -> Result<(), Refusal>;
+}
+
+/// What the instance can tell of itself while it runs.
+pub trait Observed {
+    /// For a heartbeat.
+    fn counters(&self) -> Counters;
+
+    /// How the nodes are that health checks watch.
+    fn node_health(&self) -> NodeHealth;
+
+    /// How far their health has moved on; cheap, for it is asked every second.
+    fn node_changes(&self) -> NodeChanges;
+}
+
+/// Counts that grow with what happens to nodes: equal ones, nothing to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NodeChanges {
+    /// A node came, went, or began or ceased to serve.
+    pub turns: u64,
+    /// A standing or counter changed.
+    pub reports: u64,
 }

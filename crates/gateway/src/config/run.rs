@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use wire::v1::{self, GoodbyeReason};
 
-use super::PlanSink;
 use super::apply::Applier;
 use super::backoff::Backoff;
 use super::connect::connect;
@@ -21,6 +20,7 @@ use super::status::Status;
 use super::sync::{End, Link, follow};
 use super::token::{JoinToken, TokenError};
 use super::verify::Trust;
+use super::{Observed, PlanSink};
 
 /// What the config channel needs to know.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ pub enum ConfigError {
 pub async fn run<S: PlanSink>(
     settings: ConfigSettings,
     sink: S,
-    counters: impl Fn() -> v1::Counters,
+    observed: impl Observed,
     status: watch::Sender<Status>,
     stop: CancellationToken,
 ) -> Result<(), ConfigError> {
@@ -95,7 +95,7 @@ pub async fn run<S: PlanSink>(
         return Err(ConfigError::NoControlPlane);
     }
     let (least, most) = settings.backoff;
-    let mut runner = Runner { backoff: Backoff::new(least, most), next_url: 0, settings, counters, stop };
+    let mut runner = Runner { backoff: Backoff::new(least, most), next_url: 0, settings, observed, stop };
     let Some(identity) = runner.identity(&status).await? else { return Ok(()) };
     let applier = Applier::start(&identity, &runner.settings.data_dir, sink, status);
     runner.follow(identity, applier).await
@@ -113,15 +113,15 @@ fn lock_data_dir(settings: &ConfigSettings) -> Result<std::fs::File, ConfigError
     lock().map_err(|source| ConfigError::DataDir { path: path.clone(), source })
 }
 
-struct Runner<C> {
+struct Runner<O> {
     settings: ConfigSettings,
-    counters: C,
+    observed: O,
     stop: CancellationToken,
     backoff: Backoff,
     next_url: usize,
 }
 
-impl<C: Fn() -> v1::Counters> Runner<C> {
+impl<O: Observed> Runner<O> {
     /// The identity on disk, or one to join for; none when stopped before.
     async fn identity(&mut self, status: &watch::Sender<Status>) -> Result<Option<Identity>, ConfigError> {
         let stored = Identity::load(&self.settings.data_dir).map_err(|error| ConfigError::Identity(error.to_string()));
@@ -213,7 +213,7 @@ impl<C: Fn() -> v1::Counters> Runner<C> {
             Some(Ok(client)) => client,
         };
         let facts = self.settings.facts.clone();
-        let link = Link { identity, facts, counters: &self.counters, stop: &self.stop };
+        let link = Link { identity, facts, observed: &self.observed, stop: &self.stop };
         let opened = Instant::now();
         let end = follow(&mut client, applier, &link, |applier| {
             applier.status().send_modify(|status| {

@@ -8,14 +8,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 use wire::frame;
-use wire::limits::{HEARTBEAT_INTERVAL, SILENT_INTERVALS};
+use wire::limits::{HEARTBEAT_INTERVAL, NODE_HEALTH_INTERVAL, NODE_HEALTH_SOON, SILENT_INTERVALS};
 use wire::v1::{self, to_instance::Frame};
 
-use super::PlanSink;
 use super::apply::Applier;
 use super::connect::Client;
 use super::identity::Identity;
 use super::join::renew;
+use super::{NodeChanges, Observed, PlanSink};
 
 /// Answers on their way; the control plane that takes none of them is as good as gone.
 const ANSWERS: usize = 64;
@@ -46,7 +46,7 @@ pub(super) enum End {
 pub(super) struct Link<'a> {
     pub(super) identity: &'a Identity,
     pub(super) facts: v1::InstanceFacts,
-    pub(super) counters: &'a dyn Fn() -> v1::Counters,
+    pub(super) observed: &'a dyn Observed,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -80,6 +80,9 @@ struct Stream {
     heartbeat_at: Instant,
     renew_at: Instant,
     heard_at: Instant,
+    nodes_looked_at: Instant,
+    /// What was told last of the nodes on this stream, and when.
+    nodes_told: Option<(NodeChanges, Instant)>,
 }
 
 impl Stream {
@@ -93,6 +96,8 @@ impl Stream {
             heartbeat_at: now + HEARTBEAT_INTERVAL,
             renew_at: now + until_renewal.min(FAR),
             heard_at: now,
+            nodes_looked_at: now,
+            nodes_told: None,
         }
     }
 
@@ -105,6 +110,7 @@ impl Stream {
                 () = link.stop.cancelled() => Some(End::Stopped),
                 message = self.frames.message() => self.take(message, applier),
                 () = sleep_until(self.heartbeat_at) => self.beat(applier, link),
+                () = sleep_until(self.nodes_looked_at + NODE_HEALTH_SOON) => self.look_at_nodes(link),
                 () = sleep_until(self.renew_at) => self.renew(client, applier, link).await,
                 () = sleep_until(self.heard_at + QUIET), if applier.is_untidy() => {
                     applier.tidy();
@@ -154,8 +160,30 @@ impl Stream {
     }
 
     fn beat<S: PlanSink>(&mut self, applier: &Applier<S>, link: &Link<'_>) -> Option<End> {
-        self.heartbeat_at = Instant::now() + self.heartbeat;
-        self.say(frame::heartbeat(applier.applied(), (link.counters)()))
+        let now = Instant::now();
+        self.heartbeat_at = now + self.heartbeat;
+        let end = self.say(frame::heartbeat(applier.applied(), link.observed.counters()));
+        let changes = link.observed.node_changes();
+        let is_due = |(told, at): (NodeChanges, Instant)| told != changes || now >= at + NODE_HEALTH_INTERVAL;
+        if self.nodes_told.is_some_and(is_due) {
+            return end.or_else(|| self.tell_nodes(changes, link));
+        }
+        end
+    }
+
+    /// Standings waver and counters count with every request that fails; only what matters for traffic cannot wait for
+    /// the heartbeat.
+    fn look_at_nodes(&mut self, link: &Link<'_>) -> Option<End> {
+        self.nodes_looked_at = Instant::now();
+        let changes = link.observed.node_changes();
+        let is_known = self.nodes_told.is_some_and(|(told, _)| told.turns == changes.turns);
+        if is_known { None } else { self.tell_nodes(changes, link) }
+    }
+
+    /// `changes` were read before the health is: what happens in between is told again, not missed.
+    fn tell_nodes(&mut self, changes: NodeChanges, link: &Link<'_>) -> Option<End> {
+        self.nodes_told = Some((changes, Instant::now()));
+        self.say(frame::node_health(link.observed.node_health()))
     }
 
     fn say(&self, message: v1::FromInstance) -> Option<End> {

@@ -1,6 +1,7 @@
 //! Where workers and prober find the state of nodes.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use model::resource::HealthChecks;
 use plan::{CompiledNode, CompiledUpstream};
 use tokio::sync::Notify;
 
-use super::watched::{NodeHealth, Watched, WatchedNode};
+use super::watched::{Changes, NodeHealth, Watched, WatchedNode};
 
 /// State that nobody uses is kept so long: a change that takes a node out and back finds it again.
 const KEPT: Duration = Duration::from_secs(600);
@@ -19,6 +20,7 @@ pub(crate) struct HealthBook {
     inner: Mutex<Inner>,
     /// Wakes the prober when the first upstream comes.
     pub(super) changed: Notify,
+    pub(super) changes: Arc<Changes>,
 }
 
 #[derive(Default)]
@@ -45,9 +47,11 @@ impl HealthBook {
         if let Some(same) = same.filter(|same| std::ptr::eq(same.upstream.as_ptr(), Arc::as_ptr(upstream))) {
             return Some(same.clone());
         }
-        let watched = Arc::new(Watched::new(upstream, checks, inner.nodes_of(upstream, checks)));
+        let nodes = inner.nodes_of(upstream, checks);
+        let watched = Arc::new(Watched::new(upstream, checks, nodes, self.changes.clone()));
         inner.watched.insert(upstream.slot, watched.clone());
         drop(inner);
+        self.changes.turns.fetch_add(1, Relaxed);
         self.changed.notify_one();
         Some(watched)
     }
@@ -55,7 +59,11 @@ impl HealthBook {
     /// Those still in use, by their owners' names.
     pub(super) fn all(&self) -> Vec<Arc<Watched>> {
         let mut inner = self.inner();
+        let before = inner.watched.len();
         inner.watched.retain(|_, watched| watched.upstream.strong_count() > 0);
+        if inner.watched.len() < before {
+            self.changes.turns.fetch_add(1, Relaxed);
+        }
         let mut all: Vec<_> = inner.watched.values().cloned().collect();
         all.sort_by(|a, b| a.owner.cmp(&b.owner));
         all
@@ -77,7 +85,8 @@ impl Inner {
             *used = now;
             let port = checks.active.port.unwrap_or(node.port);
             let socket = node.socket.map(|socket| (socket.ip(), port).into());
-            WatchedNode { host: node.host.clone(), port, socket, health: health.clone() }
+            let (host, own_port, priority) = (node.host.clone(), node.port, node.priority);
+            WatchedNode { host, own_port, priority, port, socket, health: health.clone() }
         };
         upstream.nodes.iter().map(&mut watch).collect()
     }

@@ -6,6 +6,7 @@
 mod book;
 mod probe;
 mod show;
+mod told;
 mod watched;
 
 pub(crate) use book::HealthBook;

@@ -51,6 +51,9 @@ impl NodeHealth {
 /// A node and where its probes go.
 pub(super) struct WatchedNode {
     pub(super) host: Box<str>,
+    /// In the configuration; a check may have another for its probes.
+    pub(super) own_port: u16,
+    pub(super) priority: i32,
     pub(super) port: u16,
     pub(super) socket: Option<SocketAddr>,
     pub(super) health: Arc<NodeHealth>,
@@ -66,6 +69,16 @@ pub(crate) struct Watched {
     pub(super) probes: Arc<Semaphore>,
     active: Judgement,
     passive: Option<Judgement>,
+    changes: Arc<Changes>,
+}
+
+/// How often something changed, so that whoever tells of it need not compare. They only grow.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// A node came, went, or began or ceased to serve.
+    pub(super) turns: AtomicU64,
+    /// A standing or counter changed.
+    pub(super) reports: AtomicU64,
 }
 
 /// Which statuses count for what, and how often.
@@ -131,7 +144,12 @@ fn count(threshold: u32) -> u8 {
 }
 
 impl Watched {
-    pub(super) fn new(upstream: &Arc<CompiledUpstream>, checks: &Arc<HealthChecks>, nodes: Box<[WatchedNode]>) -> Self {
+    pub(super) fn new(
+        upstream: &Arc<CompiledUpstream>,
+        checks: &Arc<HealthChecks>,
+        nodes: Box<[WatchedNode]>,
+        changes: Arc<Changes>,
+    ) -> Self {
         Self {
             owner: upstream.owner.clone(),
             upstream: Arc::downgrade(upstream),
@@ -140,7 +158,13 @@ impl Watched {
             active: Judgement::active(checks),
             passive: Judgement::passive(checks),
             checks: checks.clone(),
+            changes,
         }
+    }
+
+    /// Whether requests are judged, too.
+    pub(super) fn is_passive(&self) -> bool {
+        self.passive.is_some()
     }
 
     /// Whether the node counts as healthy.
@@ -168,9 +192,12 @@ impl Watched {
         let (Some(node), Some(report)) = (self.nodes.get(node), judgement.report(seen)) else {
             return;
         };
-        if let Some((before, after)) = node.health.report(report, judgement.thresholds)
-            && before.serves() != after.serves()
-        {
+        let Some((before, after)) = node.health.report(report, judgement.thresholds) else {
+            return;
+        };
+        self.changes.reports.fetch_add(1, Relaxed);
+        if before.serves() != after.serves() {
+            self.changes.turns.fetch_add(1, Relaxed);
             let standing = after.standing.name();
             tracing::warn!(upstream = %self.owner, node = %node.host, port = node.port, standing, "health changed");
         }
