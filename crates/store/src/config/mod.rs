@@ -12,6 +12,7 @@ use model::change::{Body, Change};
 use model::{Digest, Kind, LabelSelector, Labels, ResourceId, ResourceKey, Revision};
 
 pub use expiry::Expiry;
+pub(crate) use rows::{path, read_key};
 
 use crate::access::GroupAccess;
 use crate::audit::AuditEntry;

@@ -38,11 +38,11 @@ pub(super) fn key_parts(key: &ResourceKey) -> [&str; 3] {
 }
 
 /// The same in one text. Ids hold no slash, so no two keys share one.
-pub(super) fn path(key: &ResourceKey) -> String {
+pub(crate) fn path(key: &ResourceKey) -> String {
     key_parts(key).join("/")
 }
 
-pub(super) fn read_key(row: &Row) -> Result<ResourceKey, StoreError> {
+pub(crate) fn read_key(row: &Row) -> Result<ResourceKey, StoreError> {
     let kind: Kind = row.parse("kind")?;
     let parent: String = row.get("parent")?;
     let id: ResourceId = row.parse("id")?;

@@ -12,7 +12,7 @@ use super::Db;
 use crate::error::StoreError;
 
 /// Version, description, text. Never change one that was released: add the next.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (1, "init", include_str!("../migrations/0001_init.sql")),
     (2, "created revision", include_str!("../migrations/0002_created_revision.sql")),
     (3, "iam", include_str!("../migrations/0003_iam.sql")),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (10, "users made by SCIM", include_str!("../migrations/0010_scim_made.sql")),
     (11, "labels by name", include_str!("../migrations/0011_labels_by_name.sql")),
     (13, "locks of logins", include_str!("../migrations/0013_login_lock.sql")),
+    (14, "health of nodes", include_str!("../migrations/0014_node_health.sql")),
 ];
 
 /// How long a call waits for a connection before it says that the database is not available.

@@ -1,10 +1,15 @@
 //! Gateway instances: what they last told of themselves, and which of them are well.
 
+mod nodes;
 mod table;
+
+use std::sync::Arc;
 
 use model::{Digest, GroupId, InstanceId, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use nodes::{NodeState, NodeStatus, NodesOf, NodesSeen, NodesTold};
 
 use crate::page::{Direction, Page};
 use crate::store::Store;
@@ -71,6 +76,8 @@ pub struct Heartbeat {
     pub nack: Option<Nack>,
     /// Its counters, as it sent them.
     pub counters: Value,
+    /// How its nodes are; `None` when it said nothing new of them.
+    pub nodes: Option<Arc<NodesTold>>,
 }
 
 /// From when on a silent instance counts as lost and as offline.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use model::policy::Scope;
 use model::{Digest, GroupId, InstanceId};
 
-use super::{Gone, Heartbeat, Instance, InstanceFilter, InstanceOrder, InstanceStatus, Instances, Joining, Liveness};
+use super::{
+    Gone, Heartbeat, Instance, InstanceFilter, InstanceOrder, InstanceStatus, Instances, Joining, Liveness, nodes,
+};
 use crate::audit::{self, AuditEntry};
 use crate::clock::now_ms;
 use crate::db::{Arg, Query, Row, Select, Tx, args, contains};
@@ -44,6 +46,8 @@ impl Instances<'_> {
         for heartbeat in in_order {
             if tx.execute(update(heartbeat)?).await? == 0 {
                 refused.push(heartbeat.id.clone());
+            } else if let Some(told) = &heartbeat.nodes {
+                nodes::replace(&mut tx, &heartbeat.id, told, heartbeat.at).await?;
             }
         }
         tx.commit().await?;
@@ -55,7 +59,7 @@ impl Instances<'_> {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn get(&self, id: &InstanceId, liveness: Liveness) -> Result<Instance, StoreError> {
-        let mut select = select("t.*", liveness);
+        let mut select = select("t.*", "", liveness);
         select.and("t.id = ?", args![id]);
         let (rows, _) = select.run(self.store.db(), None).await?;
         read(rows.first().ok_or_else(|| StoreError::not_found(WHAT, id))?)
@@ -75,7 +79,7 @@ impl Instances<'_> {
             InstanceOrder::CreatedAt => "created_at_ms",
             InstanceOrder::LastHeartbeat => "last_heartbeat",
         };
-        let mut select = select("t.*", liveness);
+        let mut select = select("t.*", "", liveness);
         if let Some(text) = filter.search.as_deref().map(contains) {
             let condition = r"LOWER(t.hostname) LIKE LOWER(?) ESCAPE '\' OR LOWER(t.id) LIKE LOWER(?) ESCAPE '\' OR t.address LIKE ? ESCAPE '\'";
             select.and(condition, args![&text, &text, &text]);
@@ -100,7 +104,7 @@ impl Instances<'_> {
         liveness: Liveness,
     ) -> Result<BTreeMap<InstanceStatus, u64>, StoreError> {
         let mut counts: BTreeMap<_, _> = InstanceStatus::ALL.into_iter().map(|status| (status, 0)).collect();
-        let mut select = select("t.status, COUNT(*) AS total", liveness);
+        let mut select = select("t.status, COUNT(*) AS total", "", liveness);
         select.and_if("t.group_id = ?", group).and_visible(&visible::OF_GROUPS, scope).group_by("t.status");
         for row in select.run(self.store.db(), None).await?.0 {
             counts.insert(row.parse("status")?, row.unsigned("total")?);
@@ -237,8 +241,8 @@ fn update(heartbeat: &Heartbeat) -> Result<Query, StoreError> {
     ))
 }
 
-/// Instances with their status, which depends on the time and on the head of the group.
-fn select(columns: &'static str, liveness: Liveness) -> Select {
+/// Instances `t` with their status, which depends on the time and on the head of the group, and what is joined to them.
+pub(super) fn select(columns: &'static str, joined: &str, liveness: Liveness) -> Select {
     let lost = Arg::from(liveness.now.saturating_sub(liveness.lost_after));
     let offline = Arg::from(liveness.now.saturating_sub(liveness.offline_after));
     let source = "(SELECT i.*, g.revision AS head_revision, CASE WHEN i.last_heartbeat <= ? THEN 'offline' \
@@ -246,7 +250,7 @@ fn select(columns: &'static str, liveness: Liveness) -> Select {
          WHEN i.nack IS NOT NULL OR COALESCE(i.applied_revision, -1) <> g.revision \
          OR COALESCE(i.applied_digest, g.digest) <> g.digest THEN 'out_of_sync' ELSE 'healthy' END AS status \
          FROM instances AS i JOIN gateway_groups AS g ON g.id = i.group_id) AS t";
-    let mut select = Select::new(columns, source, vec![offline, lost]);
+    let mut select = Select::new(columns, &format!("{source}{joined}"), vec![offline, lost]);
     select.order_by("t.id");
     select
 }

@@ -1,7 +1,10 @@
 use model::policy::Scope;
-use model::{Digest, InstanceId, Kind};
+use model::{Digest, InstanceId, Kind, ResourceKey};
 use serde_json::json;
-use store::instances::{Heartbeat, InstanceFilter, InstanceOrder, InstanceStatus, Joining, Liveness, Nack};
+use store::instances::{
+    Heartbeat, InstanceFilter, InstanceOrder, InstanceStatus, Joining, Liveness, Nack, NodeState, NodeStatus, NodesOf,
+    NodesTold,
+};
 use store::join_tokens::{NewJoinToken, TokenUse};
 use store::{Direction, SecretHash, Store, StoreError};
 
@@ -71,6 +74,7 @@ fn heartbeat(id: &str, at: i64, applied: Option<(u64, Digest)>) -> Heartbeat {
         applied,
         nack: None,
         counters: json!({ "requests": 5 }),
+        nodes: None,
     }
 }
 
@@ -169,4 +173,111 @@ pub(crate) async fn instances_long_gone_are_removed(f: Fixture) {
     let gone = f.store.instances().delete_silent_since(500, 2_001, gone).await.unwrap();
     assert_eq!(gone, ["old".parse::<InstanceId>().unwrap()]);
     assert_eq!(f.store.instances().list(&InstanceFilter::default(), &Scope::Everything, NOW).await.unwrap().total, 1);
+}
+
+fn told(nodes: &[(ResourceKey, &str, NodeStatus)], left_out: u32) -> Option<std::sync::Arc<NodesTold>> {
+    let mut told = NodesTold { left_out, ..NodesTold::default() };
+    for (owner, host, status) in nodes {
+        let (host, status) = ((*host).to_owned(), *status);
+        let node = NodeState {
+            host,
+            status,
+            port: 80,
+            priority: -1,
+            passive: true,
+            successes: 0,
+            http_failures: 1,
+            tcp_failures: 2,
+            timeouts: 3,
+        };
+        told.nodes.entry(owner.clone()).or_default().push(node);
+    }
+    Some(told.into())
+}
+
+pub(crate) async fn instances_tell_how_nodes_are(f: Fixture) {
+    let g = create_group(&f.store, "g").await;
+    let h = create_group(&f.store, "h").await;
+    let (s, u) = (id("s"), id("u"));
+    let further = ResourceKey::below(s.clone(), Kind::Upstream, u.clone());
+    let parent = ResourceKey::new(Kind::Service, s.clone());
+    let changes = vec![
+        put(Kind::Service, "s", "{}"),
+        put(Kind::Route, "r", r#"{"service_id":"s"}"#),
+        put(Kind::Route, "other", r#"{"service_id":"t"}"#),
+        put(Kind::Upstream, "u", "{}"),
+        model::Change::Put(further.clone(), body("{}")),
+    ];
+    commit(&f.store, &g, 0, changes.clone()).await.unwrap();
+    commit(&f.store, &h, 0, changes).await.unwrap();
+    for (who, group) in [("a", "g"), ("b", "g"), ("c", "h")] {
+        join(&f.store, who, group, 990).await.unwrap();
+    }
+    let all = [
+        (parent.clone(), "own", NodeStatus::Healthy),
+        (parent.clone(), "own-2", NodeStatus::Unhealthy),
+        (key(Kind::Route, "r"), "route", NodeStatus::MostlyHealthy),
+        (further.clone(), "further", NodeStatus::MostlyUnhealthy),
+        (key(Kind::Route, "other"), "another service", NodeStatus::Healthy),
+        (key(Kind::Upstream, "u"), "beside", NodeStatus::Healthy),
+        (key(Kind::Route, "unknown"), "of nothing", NodeStatus::Healthy),
+    ];
+    let a = Heartbeat { nodes: told(&all, 0), ..heartbeat("a", 990, None) };
+    let b = Heartbeat { nodes: told(&all[..1], 7), ..heartbeat("b", 960, None) };
+    let c = Heartbeat { group: group_id("h"), nodes: told(&all[1..2], 0), ..heartbeat("c", 990, None) };
+    // Of another group's certificate: refused, and what it tells with it.
+    let stranger = Heartbeat { group: group_id("h"), nodes: told(&[], 0), ..heartbeat("a", 990, None) };
+    let refused = f.store.instances().heartbeat(&[a, b, c, stranger]).await.unwrap();
+    assert_eq!(refused, ["a".parse::<InstanceId>().unwrap()]);
+
+    // As another replica sees it.
+    let other = f.replica().await;
+    let seen = async |group, of: NodesOf<'_>| {
+        let seen = other.instances().nodes_of(group, of, NOW).await.unwrap();
+        let rows = seen.into_iter().map(|one| {
+            let nodes: Vec<_> = one.nodes.iter().map(|node| node.host.clone()).collect();
+            (one.owner.to_string(), one.instance.to_string(), nodes.join(","))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort();
+        rows
+    };
+    let row = |owner: &str, instance: &str, nodes: &str| (owner.to_owned(), instance.to_owned(), nodes.to_owned());
+    let of = NodesOf { service: &s, named: None, upstream: None };
+    let own = [
+        row("route/r", "a", "route"),
+        row("service/s", "a", "own,own-2"),
+        row("service/s", "b", "own"),
+        row("upstream/s/u", "a", "further"),
+    ];
+    assert_eq!(seen(&g, of).await, own);
+    assert_eq!(seen(&h, of).await, [row("service/s", "c", "own-2")], "each group its own");
+    let named = NodesOf { named: Some(&u), ..of };
+    assert_eq!(seen(&g, named).await[3..], [row("upstream/s/u", "a", "further"), row("upstream/u", "a", "beside")]);
+    assert_eq!(seen(&g, NodesOf { upstream: Some(&u), ..of }).await, own[3..]);
+    assert_eq!(seen(&g, NodesOf { upstream: Some(&s), ..of }).await, []);
+    let nobody = id("nobody");
+    assert_eq!(seen(&g, NodesOf { service: &nobody, ..of }).await, []);
+    assert!(other.instances().leaves_nodes_out(&g).await.unwrap());
+    assert!(!other.instances().leaves_nodes_out(&h).await.unwrap());
+
+    let mut whole = f.store.instances().nodes_of(&g, of, NOW).await.unwrap();
+    whole.sort_by_key(|one| (one.owner.to_string(), one.instance.clone()));
+    let [first, .., lost, _] = &whole[..] else { panic!("{whole:?}") };
+    assert_eq!(first.nodes, told(&all[2..3], 0).unwrap().nodes[&first.owner], "nothing is lost on the way");
+    assert_eq!((&*first.hostname, first.instance_status, first.told_at), ("host-a", InstanceStatus::OutOfSync, 990));
+    assert_eq!((&*lost.hostname, lost.instance_status, lost.told_at), ("host-b", InstanceStatus::LostConnection, 960));
+
+    // Nothing new leaves it as it is; what is new replaces all of it.
+    f.store.instances().heartbeat(&[heartbeat("a", 995, None)]).await.unwrap();
+    let still = f.store.instances().nodes_of(&g, of, NOW).await.unwrap();
+    assert!(still.iter().filter(|one| one.instance.as_str() == "a").all(|one| one.told_at == 990), "{still:?}");
+    let (less, none) = (told(&all[..1], 0), told(&[], 0));
+    let less = Heartbeat { nodes: less, ..heartbeat("a", 996, None) };
+    let none = Heartbeat { nodes: none, ..heartbeat("b", 996, None) };
+    f.store.instances().heartbeat(&[less, none]).await.unwrap();
+    assert_eq!(seen(&g, of).await, [row("service/s", "a", "own")]);
+    assert!(!other.instances().leaves_nodes_out(&g).await.unwrap());
+    f.store.instances().delete(&"a".parse().unwrap(), &entry("a")).await.unwrap();
+    assert_eq!(seen(&g, of).await, [], "it goes with its instance");
 }

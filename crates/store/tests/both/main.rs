@@ -60,7 +60,7 @@ on_both! {
     sealing: another_master_key_is_refused, nothing_secret_is_in_clear, a_moved_resource_is_noticed,
         a_moved_change_is_noticed, a_data_key_of_another_group_is_noticed;
     fleet: a_join_token_is_used_no_more_than_it_allows, a_join_token_ends, instances_tell_how_they_are,
-        a_revoked_instance_cannot_return, instances_long_gone_are_removed;
+        instances_tell_how_nodes_are, a_revoked_instance_cannot_return, instances_long_gone_are_removed;
     identity: users_log_in, the_first_admin_is_recovered, a_session_ends_with_a_reason, tokens_end_and_are_removed,
         an_admin_key_decides_its_group, replicas_agree_on_a_setting, the_audit_log_is_filtered,
         a_second_factor_is_the_one_that_was_shown, tokens_of_a_user_have_different_names;
