@@ -15,6 +15,7 @@ mod groups;
 mod inbound;
 mod line;
 mod listener;
+mod node_health;
 mod outbound;
 mod over_control;
 mod reports;

@@ -10,6 +10,7 @@ use store::config::RevisionRow;
 use store::instances::{Heartbeat, Nack};
 use wire::{InstanceIdentity, Signed, v1};
 
+use crate::node_health;
 use crate::plane::{
     Certificate, ControlPlane, FeedError, FleetError, JoinRequest, Joined, LoggedRevision, Notices, Refused, Report,
     Snapshot, notices,
@@ -95,6 +96,7 @@ fn heartbeat(report: Report) -> Heartbeat {
         version: fleet::cut_fact(&report.facts.version),
         applied: report.applied.map(|applied| (applied.revision, applied.digest)),
         nack: report.refused.map(nack),
+        nodes: report.nodes.map(|health| node_health::read(&health).into()),
         counters: report.counters.map_or_else(|| json!({}), |counters| counters_as_json(&counters)),
     }
 }

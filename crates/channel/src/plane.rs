@@ -117,7 +117,7 @@ pub struct LoggedRevision {
     pub changes: Vec<Change>,
 }
 
-/// All that is known of a connected instance now. The newest report replaces earlier ones.
+/// All that is known of a connected instance now. The newest report replaces earlier ones, but for `nodes` it may lack.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// Who.
@@ -128,6 +128,8 @@ pub struct Report {
     pub applied: Option<Applied>,
     /// Counters of the last heartbeat.
     pub counters: Option<v1::Counters>,
+    /// How its nodes are, when it told since its last report; as it came, so unread.
+    pub nodes: Option<Arc<v1::NodeHealth>>,
     /// The revision it refused, until it has applied a newer one.
     pub refused: Option<Refused>,
     /// False in the last report of a stream.

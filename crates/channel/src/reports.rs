@@ -1,6 +1,7 @@
 //! What instances say, written down in batches: a thousand acks of one revision are one write.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +26,13 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Replaces what waits of the same instance.
-    pub(crate) fn put(&self, report: Report) {
-        self.waiting().insert(report.identity.instance.clone(), report);
+    /// Replaces what waits of the same instance; how its nodes are is told in a few reports only, and waits on.
+    pub(crate) fn put(&self, mut report: Report) {
+        let mut waiting = self.waiting();
+        let earlier = waiting.remove(&report.identity.instance);
+        report.nodes = report.nodes.or_else(|| earlier?.nodes);
+        waiting.insert(report.identity.instance.clone(), report);
+        drop(waiting);
         self.arrived.notify_one();
     }
 
@@ -64,7 +69,15 @@ impl Reports {
     fn put_back(&self, batch: Vec<Report>) {
         let mut waiting = self.waiting();
         for report in batch {
-            waiting.entry(report.identity.instance.clone()).or_insert(report);
+            match waiting.entry(report.identity.instance.clone()) {
+                Entry::Occupied(mut newer) => {
+                    let newer = newer.get_mut();
+                    newer.nodes = newer.nodes.take().or(report.nodes);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(report);
+                }
+            }
         }
         self.arrived.notify_one();
     }
@@ -91,5 +104,53 @@ async fn expel_strangers<C: ControlPlane>(plane: &C, sessions: &Sessions) {
         if plane.admit(session.identity()).await == Err(FleetError::NotAdmitted) {
             sessions.expel(&session.identity().instance);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use wire::v1;
+
+    use super::*;
+
+    fn report(requests: u64, left_out: Option<u32>) -> Report {
+        let health = |left_out| v1::NodeHealth { left_out, ..Default::default() };
+        Report {
+            identity: "spiffe://d/gateway-group/g/instance/i".parse().unwrap(),
+            facts: Arc::default(),
+            applied: None,
+            counters: Some(v1::Counters { requests, ..Default::default() }),
+            nodes: left_out.map(health).map(Arc::new),
+            refused: None,
+            connected: true,
+            heard_at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn waiting(reports: &Reports) -> (u64, Option<u32>) {
+        let waiting = reports.waiting();
+        let report = waiting.values().next().unwrap();
+        (report.counters.unwrap().requests, report.nodes.as_ref().map(|nodes| nodes.left_out))
+    }
+
+    #[test]
+    fn what_was_told_of_nodes_outlasts_reports_without_it() {
+        let reports = Reports::default();
+        reports.put(report(1, Some(7)));
+        reports.put(report(2, None));
+        assert_eq!(waiting(&reports), (2, Some(7)));
+        reports.put(report(3, Some(8)));
+        assert_eq!(waiting(&reports), (3, Some(8)));
+        // A write failed; meanwhile others came.
+        let batch = reports.waiting().drain().map(|(_, report)| report).collect();
+        reports.put(report(4, None));
+        reports.put_back(batch);
+        assert_eq!(waiting(&reports), (4, Some(8)));
+        let batch = reports.waiting().drain().map(|(_, report)| report).collect();
+        reports.put(report(5, Some(9)));
+        reports.put_back(batch);
+        assert_eq!(waiting(&reports), (5, Some(9)));
     }
 }

@@ -1,7 +1,7 @@
 //! One instance's stream: what is known of it, shared by the task that listens and the one that sends.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,9 @@ use crate::plane::{Refused, Report};
 
 /// How long a closed stream may take to deliver its `Goodbye` before the connection is cut.
 const GOODBYE_DEADLINE: Duration = Duration::from_millis(500);
+/// How long what is told of nodes waits for the next report after one that had them: an instance that keeps to the rules
+/// tells half as often.
+const NODES_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Session {
     identity: InstanceIdentity,
@@ -29,6 +32,8 @@ pub(crate) struct Session {
 struct State {
     sender: Sender,
     counters: Option<v1::Counters>,
+    nodes: Option<Arc<v1::NodeHealth>>,
+    nodes_reported_at: Option<Instant>,
     refused: Option<Refused>,
     heard_at: SystemTime,
     connected: bool,
@@ -44,7 +49,15 @@ pub(crate) struct Ending {
 impl Session {
     pub(crate) fn new(identity: InstanceIdentity, hello: v1::Hello, cut: CancellationToken) -> Self {
         let sender = Sender::new(hello.applied.and_then(read_applied));
-        let state = State { sender, counters: None, refused: None, heard_at: SystemTime::now(), connected: true };
+        let state = State {
+            sender,
+            counters: None,
+            nodes: None,
+            nodes_reported_at: None,
+            refused: None,
+            heard_at: SystemTime::now(),
+            connected: true,
+        };
         Self {
             identity,
             facts: Arc::new(hello.facts.unwrap_or_default()),
@@ -59,14 +72,15 @@ impl Session {
         &self.identity
     }
 
-    /// All that is known of the instance now.
+    /// All that is known of the instance now, with what it told of its nodes since the report before.
     pub(crate) fn report(&self) -> Report {
-        let state = self.state();
+        let mut state = self.state();
         Report {
             identity: self.identity.clone(),
             facts: self.facts.clone(),
             applied: state.sender.applied(),
             counters: state.counters,
+            nodes: state.nodes_to_report(),
             refused: state.refused.clone(),
             connected: state.connected,
             heard_at: state.heard_at,
@@ -90,6 +104,7 @@ impl Session {
                 state.counters = heartbeat.counters;
                 state.applied(heartbeat.applied);
             }
+            Frame::NodeHealth(health) => state.nodes = Some(health.into()),
         }
         drop(state);
         self.wake.notify_one();
@@ -144,6 +159,15 @@ impl Session {
 }
 
 impl State {
+    fn nodes_to_report(&mut self) -> Option<Arc<v1::NodeHealth>> {
+        if self.nodes_reported_at.is_some_and(|at| at.elapsed() < NODES_PAUSE) {
+            return None;
+        }
+        let nodes = self.nodes.take()?;
+        self.nodes_reported_at = Some(Instant::now());
+        Some(nodes)
+    }
+
     fn applied(&mut self, applied: Option<v1::Applied>) {
         let Some(applied) = applied.and_then(read_applied) else {
             return;

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use wire::{InstanceIdentity, Signed};
+use wire::{InstanceIdentity, Signed, v1};
 
 pub(crate) const TRUST_DOMAIN: &str = "flotilla.test";
 const HEARTBEAT: Duration = Duration::from_millis(300);
@@ -41,6 +41,7 @@ struct State {
     tokens: HashMap<String, Token>,
     instances: HashSet<InstanceIdentity>,
     reports: HashMap<InstanceId, Report>,
+    nodes_told: Vec<(InstanceIdentity, Arc<v1::NodeHealth>)>,
     certificate_life: Option<Duration>,
     issued: usize,
     snapshots_read: usize,
@@ -168,6 +169,11 @@ impl FakePlane {
         self.state().reports.get(instance).cloned()
     }
 
+    /// What was told of nodes, by whom.
+    pub(crate) fn nodes_told(&self) -> Vec<(InstanceIdentity, Arc<v1::NodeHealth>)> {
+        self.state().nodes_told.clone()
+    }
+
     pub(crate) fn group_state(&self, group_id: &str) -> GroupState {
         self.state().groups.get(&group(group_id)).unwrap().state.clone()
     }
@@ -252,6 +258,8 @@ impl ControlPlane for FakePlane {
             if !state.instances.contains(&report.identity) {
                 strangers.push(report.identity.instance.clone());
             }
+            let told = report.nodes.clone().map(|nodes| (report.identity.clone(), nodes));
+            state.nodes_told.extend(told);
             state.reports.insert(report.identity.instance.clone(), report);
         }
         Ok(strangers)

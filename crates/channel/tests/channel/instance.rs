@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gateway::config::{ConfigError, ConfigSettings, Counters, PlanSink, Refusal, Status, run};
+use gateway::config::{
+    ConfigError, ConfigSettings, Counters, NodeChanges, NodeHealth, Observed, PlanSink, Refusal, Status, run,
+};
 use model::{Change, GroupState, InstanceId, Revision};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use wire::v1;
 
 use crate::control_plane::route;
 use crate::wait;
@@ -37,8 +40,41 @@ impl PlanSink for Sink {
     }
 }
 
+/// What the instance tells of itself, as the test sets it.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<(NodeHealth, NodeChanges)>>);
+
+impl Told {
+    /// One node of the upstream `u`; `is_turn`: a change that is told soon.
+    pub(crate) fn set(&self, host: &str, is_turn: bool) {
+        let mut told = self.0.lock().unwrap();
+        let owner = v1::Key { kind: v1::Kind::Upstream as i32, parent: String::new(), id: "u".into() };
+        let status = v1::NodeStatus::Unhealthy as i32;
+        let node = v1::WatchedNode { host: host.into(), port: 1, status, ..Default::default() };
+        let upstream = v1::WatchedUpstream { owner: Some(owner), passive: false, nodes: vec![node] };
+        told.0 = NodeHealth { upstreams: vec![upstream], left_out: 0 };
+        told.1.reports += 1;
+        told.1.turns += u64::from(is_turn);
+    }
+}
+
+impl Observed for Told {
+    fn counters(&self) -> Counters {
+        Counters { requests: 7, ..Counters::default() }
+    }
+
+    fn node_health(&self) -> NodeHealth {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    fn node_changes(&self) -> NodeChanges {
+        self.0.lock().unwrap().1
+    }
+}
+
 pub(crate) struct Instance {
     pub(crate) serving: Arc<Mutex<Serving>>,
+    pub(crate) told: Told,
     pub(crate) status: watch::Receiver<Status>,
     stop: CancellationToken,
     thread: Option<JoinHandle<Result<(), ConfigError>>>,
@@ -63,13 +99,13 @@ impl Instance {
         let serving = Arc::new(Mutex::new(Serving { refuses, ..Serving::default() }));
         let (publish, status) = watch::channel(Status::default());
         let (sink, stop) = (Sink(serving.clone()), CancellationToken::new());
-        let stopped = stop.clone();
+        let (told, stopped) = (Told::default(), stop.clone());
+        let observed = told.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let counters = || Counters { requests: 7, ..Counters::default() };
-            runtime.block_on(run(settings, sink, counters, publish, stopped))
+            runtime.block_on(run(settings, sink, observed, publish, stopped))
         });
-        Self { serving, status, stop, thread: Some(thread) }
+        Self { serving, told, status, stop, thread: Some(thread) }
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -10,6 +10,7 @@ mod following;
 mod instance;
 mod isolation;
 mod joining;
+mod nodes;
 mod proxy;
 mod raw;
 mod wait;
