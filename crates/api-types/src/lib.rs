@@ -11,6 +11,7 @@ pub mod group;
 pub mod iam;
 pub mod instance;
 pub mod login_option;
+pub mod node_health;
 pub mod product;
 pub mod system_settings;
 
@@ -34,5 +35,6 @@ pub use iam::{
 };
 pub use instance::{Instance, Refusal, StatusCount};
 pub use login_option::{BuiltInLogin, BuiltInLoginSpec, LdapLogin, LoginOption, LoginOptionSpec, LoginWay, LoginWays};
+pub use node_health::{NodeCounter, NodeSeen, ServiceHealth, ServiceNode};
 pub use product::{License, Plugin, Status, Version};
 pub use system_settings::{IssuedScimToken, ScimSettings, ScimSwitch, ScimToken, ScimTokenSpec};

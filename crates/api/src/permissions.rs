@@ -105,6 +105,9 @@ fn fixed() -> Vec<(&'static str, &'static str, Needs)> {
         ("GET", "/api/instances/count/status", Visible(GetGatewayInstance)),
         ("GET", "/api/gateway_groups/{gateway_group_id}/instances/{instance_id}", one(GetGatewayInstance, GROUP)),
         ("DELETE", "/api/gateway_groups/{gateway_group_id}/instances/{instance_id}", one(DeleteGatewayInstance, GROUP)),
+        ("GET", "/api/gateway_groups/{gateway_group_id}/services/{service_id}/healthcheck", one(GetPublishedService, SERVICE)),
+        ("GET", "/api/gateway_groups/{gateway_group_id}/services/{service_id}/routes", one(GetPublishedService, SERVICE)),
+        ("GET", "/api/gateway_groups/{gateway_group_id}/services/{service_id}/stream_routes", one(GetPublishedService, SERVICE)),
 
         ("POST", "/api/invites", one(InviteUser, "arn:api7:iam:user/*")),
         ("GET", "/api/users", Visible(GetUser)),

@@ -16,8 +16,8 @@ use crate::client_address::TrustedProxies;
 use crate::edge::{self, Edge};
 use crate::endpoints::{
     admin_keys, audit_logs, gateway_groups, instances, join_tokens, ldap, license, login_options, me, oidc, password,
-    permission_policies, plugins, resources, roles, schema, scim, second_factor, session, status, system_settings,
-    tokens, users, version,
+    permission_policies, plugins, resources, roles, schema, scim, second_factor, services, session, status,
+    system_settings, tokens, users, version,
 };
 use crate::error::ApiError;
 use crate::pace::Pace;
@@ -61,6 +61,7 @@ fn endpoints() -> OpenApiRouter<Control> {
         .merge(product())
         .merge(groups())
         .merge(fleet())
+        .merge(services())
         .merge(configuration())
 }
 
@@ -200,6 +201,13 @@ fn fleet() -> OpenApiRouter<Control> {
         .routes(routes!(instances::count_by_status::count_instances_by_status))
         .routes(routes!(instances::list_of_group::list_instances_of_group))
         .routes(routes!(instances::get::get_instance, instances::revoke::revoke_instance))
+}
+
+fn services() -> OpenApiRouter<Control> {
+    OpenApiRouter::new()
+        .routes(routes!(services::health::get_service_health))
+        .routes(routes!(services::routes::list_routes_of_service))
+        .routes(routes!(services::stream_routes::list_stream_routes_of_service))
 }
 
 /// All kinds of resource; those below a parent take the same handlers, see [`build`].

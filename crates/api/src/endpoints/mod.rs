@@ -19,6 +19,7 @@ pub(crate) mod roles;
 pub(crate) mod schema;
 pub(crate) mod scim;
 pub(crate) mod second_factor;
+pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod system_settings;

@@ -19,5 +19,6 @@ mod permissions;
 mod plugins;
 mod resources;
 mod scim;
+mod services;
 mod sign_on;
 mod validate;

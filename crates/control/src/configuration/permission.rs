@@ -38,7 +38,7 @@ pub(super) enum Way {
 
 impl Control {
     /// Whether the actor may read this resource.
-    pub(super) async fn permit_to_read(
+    pub(crate) async fn permit_to_read(
         &self,
         actor: &Actor,
         group: &GroupId,

@@ -192,5 +192,6 @@ fn heartbeat(plane: &Plane, joined: &Joined, revision: u64) -> Heartbeat {
         applied: Some((revision, Digest::default())),
         nack: None,
         counters: serde_json::Value::Null,
+        nodes: None,
     }
 }

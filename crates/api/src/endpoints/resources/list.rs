@@ -3,7 +3,8 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use control::Control;
-use model::{Kind, ResourceId};
+use control::iam::Actor;
+use model::{GroupId, Kind, ResourceId, ResourceKey};
 use serde_json::{Map, Value};
 use store::Listed;
 use store::config::{ParentFilter, ResourceFilter, StoredResource};
@@ -31,6 +32,19 @@ pub(crate) async fn list_resource(
     }
     let found = control.list_resources(&asked.caller.actor, &asked.group, &filter(collection, query)?).await?;
     if kind == Kind::PluginMetadata { by_plugin(&found) } else { in_order(&found) }
+}
+
+/// The routes or stream routes of a service that is there.
+pub(crate) async fn list_of_service(
+    control: &Control,
+    actor: &Actor,
+    group: &GroupId,
+    (kind, service): (Kind, ResourceId),
+    query: ListQuery,
+) -> ApiResult<Response> {
+    control.get_resource(actor, group, &ResourceKey::new(Kind::Service, service.clone())).await?;
+    let filter = ResourceFilter { service_id: Some(service), ..filter(Collection { kind, parent: None }, query)? };
+    in_order(&control.list_resources(actor, group, &filter).await?)
 }
 
 fn filter(collection: Collection, query: ListQuery) -> ApiResult<ResourceFilter> {
