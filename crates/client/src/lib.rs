@@ -10,6 +10,7 @@ mod iam;
 mod instances;
 mod login_options;
 mod resources;
+mod services;
 mod session;
 mod system_settings;
 mod trust;

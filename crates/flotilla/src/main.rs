@@ -24,6 +24,7 @@ mod policy;
 mod prompt;
 mod role;
 mod scim;
+mod service;
 mod signals;
 mod status;
 mod token;
@@ -66,6 +67,8 @@ enum Verb {
     Token(token::Token),
     /// List, create, show, change and delete gateway groups; make join tokens and admin keys.
     Group(group::Group),
+    /// Show how the nodes of services are.
+    Service(service::Service),
     /// List, show and revoke gateway instances.
     Instance(instance::Instance),
     /// List, export and verify the audit log; say how long it is kept and where it is sent.
@@ -112,6 +115,7 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Logout(logout) => small_runtime()?.block_on(logout.run()),
         Verb::Token(token) => small_runtime()?.block_on(token.run()),
         Verb::Group(group) => small_runtime()?.block_on(group.run()),
+        Verb::Service(service) => small_runtime()?.block_on(service.run()),
         Verb::Instance(instance) => small_runtime()?.block_on(instance.run()),
         Verb::Audit(audit) => small_runtime()?.block_on(audit.run()),
         Verb::User(user) => small_runtime()?.block_on(user.run()),
