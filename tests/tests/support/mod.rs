@@ -21,6 +21,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 pub const PASSWORD: &str = "first-admin-password";
 /// Generous: the machine may be busy with other tests.
@@ -242,9 +243,14 @@ impl Api {
 
 /// An upstream that answers its name.
 pub async fn upstream(name: &'static str) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("an address");
+    upstream_on(name, SocketAddr::from(([127, 0, 0, 1], 0))).await.0
+}
+
+/// The same on this address; once its task is aborted it takes no more connections.
+pub async fn upstream_on(name: &'static str, address: SocketAddr) -> (SocketAddr, JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind(address).await.expect("an address");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
+    let accepting = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let answer = service_fn(move |_: Request<hyper::body::Incoming>| async move {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(name.as_bytes()))))
@@ -252,7 +258,7 @@ pub async fn upstream(name: &'static str) -> SocketAddr {
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
         }
     });
-    address
+    (address, accepting)
 }
 
 /// Status and body of a GET; `None` when nobody answers.
