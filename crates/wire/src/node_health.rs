@@ -18,7 +18,8 @@ const LEFT_OUT_BYTES: usize = 6;
 /// no node is left are left out.
 pub fn bounded(mut upstreams: Vec<v1::WatchedUpstream>) -> v1::NodeHealth {
     let nodes = upstreams.iter_mut().enumerate();
-    let nodes = nodes.flat_map(|(at, upstream)| std::mem::take(&mut upstream.nodes).into_iter().map(move |one| (at, one)));
+    let nodes =
+        nodes.flat_map(|(at, upstream)| std::mem::take(&mut upstream.nodes).into_iter().map(move |one| (at, one)));
     let mut nodes: Vec<(usize, v1::WatchedNode)> = nodes.collect();
     let watched = nodes.len();
     // The numbers of statuses rise with the trouble.
