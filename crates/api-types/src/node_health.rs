@@ -10,7 +10,7 @@ pub struct ServiceHealth {
     pub list: Vec<ServiceNode>,
     /// How many there are.
     pub total: u64,
-    /// Whether an instance of the group watches more nodes than it tells of: there may be others, all well unless a thousand are not.
+    /// Whether an instance of the group watches more nodes than it tells of: there may be others. Those in trouble are told first.
     pub left_out: bool,
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use model::{GroupId, InstanceId, Kind, ResourceId, ResourceKey};
 use serde_json::Value;
-use store::access::GroupAccess;
 use store::config::StoredResource;
 use store::instances::{InstanceStatus, NodeState, NodeStatus, NodesOf, NodesSeen};
 
@@ -76,27 +75,19 @@ impl Control {
         let permit = self.permit_to_read(actor, group, &key).await?;
         let stored = self.within(self.inner.store.config().get(permit.group(), &key)).await?;
         let stored = stored.ok_or_else(|| ControlError::not_found(&key))?;
-        let named = self.upstream_beside(permit.group(), &stored).await?;
+        let named = named_upstream(&stored)?;
         let of = NodesOf { service, named: named.as_ref(), upstream };
         let (instances, liveness) = (self.inner.store.instances(), self.liveness());
         let seen = self.within(instances.nodes_of(permit.group(), of, liveness)).await?;
         let leaves_nodes_out = self.within(instances.leaves_nodes_out(permit.group())).await?;
         Ok(ServiceHealth { nodes: by_node(seen, liveness.now), leaves_nodes_out })
     }
+}
 
-    /// The upstream that the service names, unless that is one below it, which goes first.
-    async fn upstream_beside(
-        &self,
-        group: &GroupAccess,
-        service: &StoredResource,
-    ) -> Result<Option<ResourceId>, ControlError> {
-        let body: Value = serde_json::from_slice(&service.body).map_err(ControlError::internal)?;
-        let named = body.get("upstream_id").and_then(Value::as_str).and_then(|id| ResourceId::new(id).ok());
-        let Some(named) = named else { return Ok(None) };
-        let below = ResourceKey::below(service.key.id.clone(), Kind::Upstream, named.clone());
-        let is_below = self.within(self.inner.store.config().get(group, &below)).await?.is_some();
-        Ok((!is_below).then_some(named))
-    }
+/// The `upstream_id` of a service. Ids of upstreams are taken once in a group, so it is one below the service or one beside it.
+fn named_upstream(service: &StoredResource) -> Result<Option<ResourceId>, ControlError> {
+    let body: Value = serde_json::from_slice(&service.body).map_err(ControlError::internal)?;
+    Ok(body.get("upstream_id").and_then(Value::as_str).and_then(|id| ResourceId::new(id).ok()))
 }
 
 fn by_node(seen: Vec<NodesSeen>, now: i64) -> Vec<ServiceNode> {
