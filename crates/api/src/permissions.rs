@@ -191,8 +191,15 @@ pub fn apisix_admin_table() -> Vec<Endpoint> {
     crate::apisix_admin::table()
 }
 
+/// That these are done to a resource of the kind, or that it is made.
+pub(crate) fn done_to(kind: Kind, verbs: &[Verb]) -> Needs {
+    let mut actions: Vec<Action> = verbs.iter().map(|verb| action(*verb, kind)).collect();
+    actions.dedup();
+    Needs::One(actions, arn_of(kind))
+}
+
 /// What a resource of the kind is asked for on.
-pub(crate) fn arn_of(kind: Kind) -> &'static str {
+fn arn_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Service | Kind::Route | Kind::StreamRoute | Kind::Upstream | Kind::PluginConfig | Kind::Proto => SERVICE,
         Kind::Consumer | Kind::Credential | Kind::ConsumerGroup => CONSUMER,
@@ -202,11 +209,7 @@ pub(crate) fn arn_of(kind: Kind) -> &'static str {
 
 fn of_kind(kind: Kind, collection: &str) -> Vec<Endpoint> {
     let on = arn_of(kind);
-    let one = |verbs: &[Verb]| {
-        let mut actions: Vec<Action> = verbs.iter().map(|verb| action(*verb, kind)).collect();
-        actions.dedup();
-        Needs::One(actions, on)
-    };
+    let one = |verbs: &[Verb]| done_to(kind, verbs);
     let single = format!("{collection}/{{id}}");
     let endpoint = |method, path: &str, needs| Endpoint { method, path: path.to_owned(), needs };
     // A list of what stands below a parent shows that the parent is there.

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use control::configuration::{Verb, action};
-use control::iam::Action;
 use model::Kind;
 
 use super::write::{WITHOUT_PATCH, WITHOUT_POST};
-use crate::permissions::{Endpoint, Needs, arn_of};
+use crate::permissions::{Endpoint, Needs, done_to};
 
 /// Where a route leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,11 +140,7 @@ pub(crate) fn table() -> Vec<Endpoint> {
 /// Anybody is told that it cannot be asked so. What a PATCH answers with takes being seen, too.
 fn needs(kind: Kind, doing: Doing, path: &str) -> Needs {
     let is_one = path.contains("{id}");
-    let one = |verbs: &[Verb]| {
-        let mut actions: Vec<Action> = verbs.iter().map(|verb| action(*verb, kind)).collect();
-        actions.dedup();
-        Needs::One(actions, arn_of(kind))
-    };
+    let one = |verbs: &[Verb]| done_to(kind, verbs);
     match doing {
         Doing::Read if is_one => one(&[Verb::Get]),
         Doing::Read => Needs::Visible(action(Verb::Get, kind)),

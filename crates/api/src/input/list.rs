@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
-use model::{GroupId, LabelSelector};
+use model::{GroupId, LabelSelector, ResourceId};
 use store::iam::roles::NamedFilter;
 use store::{Direction, Order, OrderBy, Page};
 use utoipa::IntoParams;
@@ -66,6 +66,12 @@ impl ListQuery {
     pub(crate) fn other(&self, name: &str) -> Option<&str> {
         let found = self.others.iter().find(|(key, value)| key == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The id of a resource, likewise.
+    pub(crate) fn resource(&self, name: &str) -> ApiResult<Option<ResourceId>> {
+        let id = self.other(name).map(ResourceId::new).transpose();
+        id.map_err(|error| ApiError::bad_request(format!("parameter \"{name}\" {error}")))
     }
 
     /// The page; none asks for everything.

@@ -14,6 +14,7 @@ use std::fmt;
 
 use regex_syntax::hir::Hir;
 
+pub(super) use hir::weight;
 pub(super) use matcher::{Matcher, is_same};
 pub(super) use reach::{Token, can_match, covers_ids};
 pub(super) use rest::{any_of, rests_after};
@@ -48,7 +49,7 @@ impl Pattern {
             ));
         }
         let hir = hir::of(source)?;
-        let weight = hir::weight(&hir);
+        let weight = weight(&hir);
         if weight > MAX_PATTERN_WEIGHT {
             return Err("the pattern's regular expressions are too large: use fewer or smaller repetitions".into());
         }
@@ -95,11 +96,6 @@ impl Pattern {
 /// A tree as [`Pattern::to_regex`] has it.
 pub(super) fn to_regex(hir: &Hir) -> String {
     print::whole(&print::body(hir))
-}
-
-/// What an engine has to build for a tree; see [`MAX_PATTERN_WEIGHT`].
-pub(super) fn weight(hir: &Hir) -> usize {
-    hir::weight(hir)
 }
 
 impl PartialEq for Pattern {

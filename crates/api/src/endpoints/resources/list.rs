@@ -10,7 +10,7 @@ use store::Listed;
 use store::config::{ParentFilter, ResourceFilter, StoredResource};
 
 use crate::envelope::{page, value};
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::input::{Collection, GroupOfRequest, GroupParam, ListParams, ListQuery};
 use crate::shape;
 
@@ -48,8 +48,7 @@ pub(crate) async fn list_of_service(
 }
 
 fn filter(collection: Collection, query: ListQuery) -> ApiResult<ResourceFilter> {
-    let service_id = query.other("service_id").map(ResourceId::new).transpose();
-    let service_id = service_id.map_err(|error| ApiError::bad_request(format!("parameter \"service_id\" {error}")))?;
+    let service_id = query.resource("service_id")?;
     let has_labels = !matches!(collection.kind, Kind::GlobalRule | Kind::PluginMetadata);
     let (page, order) = (query.page(), query.order()?);
     Ok(ResourceFilter {

@@ -8,7 +8,7 @@ use control::fleet;
 use model::{GroupId, ResourceId};
 
 use crate::auth::Caller;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::input::{ListQuery, PathOf};
 
 /// How the nodes of a service are, as the instances of the group tell: those of its own upstream and further ones, of the one
@@ -23,8 +23,7 @@ pub(crate) async fn get_service_health(
     PathOf((group, service)): PathOf<(GroupId, ResourceId)>,
     query: ListQuery,
 ) -> ApiResult<Json<ServiceHealth>> {
-    let upstream = query.other("upstream_id").map(ResourceId::new).transpose();
-    let upstream = upstream.map_err(|error| ApiError::bad_request(format!("parameter \"upstream_id\" {error}")))?;
+    let upstream = query.resource("upstream_id")?;
     let found = control.service_health(&caller.actor, &group, &service, upstream.as_ref()).await?;
     let list: Vec<_> = found.nodes.into_iter().map(node).collect();
     Ok(Json(ServiceHealth { total: list.len() as u64, list, left_out: found.leaves_nodes_out }))

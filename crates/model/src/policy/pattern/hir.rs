@@ -116,8 +116,13 @@ fn not_text(bytes: &ClassBytes) -> String {
     }
 }
 
-/// Characters and classes, with repetitions written out: what an engine has to build.
-pub(super) fn weight(hir: &Hir) -> usize {
+pub(super) fn is_in(class: &ClassUnicode, c: char) -> bool {
+    class.ranges().iter().any(|range| range.start() <= c && c <= range.end())
+}
+
+/// Characters and classes, with repetitions written out: what an engine has to build; see
+/// [`MAX_PATTERN_WEIGHT`](super::MAX_PATTERN_WEIGHT).
+pub(in crate::policy) fn weight(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => 0,
         HirKind::Literal(literal) => literal.0.len(),

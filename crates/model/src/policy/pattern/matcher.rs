@@ -7,7 +7,7 @@ mod runs;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::print;
+use super::to_regex;
 pub(in crate::policy) use compare::is_same;
 pub(in crate::policy) use glob::Glob;
 pub(in crate::policy) use runs::Runs;
@@ -65,7 +65,7 @@ impl Matcher {
 
 /// The printed form is what a database runs: here, too, so that a list and a decision cannot differ.
 pub(super) fn regex(hir: &Hir) -> Result<Regex, String> {
-    let source = print::whole(&print::body(hir));
+    let source = to_regex(hir);
     let regex = RegexBuilder::new(&source).size_limit(MAX_COMPILED).dfa_size_limit(MAX_SEARCH).build();
     regex.map_err(|_| "the pattern's regular expressions are too large".to_owned())
 }

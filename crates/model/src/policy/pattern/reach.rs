@@ -2,6 +2,8 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
+use super::hir::is_in;
+
 /// A part of a text's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::policy) enum Token {
@@ -51,9 +53,8 @@ fn step(hir: &Hir, shape: &[Token], from: Vec<bool>) -> Vec<bool> {
         }
         HirKind::Class(Class::Unicode(class)) => {
             let ranges = class.ranges();
-            let has = |c: char| ranges.iter().any(|range| range.start() <= c && c <= range.end());
             let has_other_than_slash = ranges.iter().any(|range| (range.start(), range.end()) != ('/', '/'));
-            pass(shape, &from, has, has_other_than_slash)
+            pass(shape, &from, |c| is_in(class, c), has_other_than_slash)
         }
         // None is in a pattern's tree; to say "can" is always safe.
         HirKind::Class(Class::Bytes(_)) => pass(shape, &from, |_| true, true),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
+use super::hir::is_in;
 use super::print;
 
 /// With more ways to have read the beginning, the expression as it stands is the smaller one.
@@ -85,7 +86,7 @@ fn after(c: char, hir: &Hir) -> Vec<Hir> {
 
 fn has(class: &Class, c: char) -> bool {
     match class {
-        Class::Unicode(class) => class.ranges().iter().any(|range| range.start() <= c && c <= range.end()),
+        Class::Unicode(class) => is_in(class, c),
         // None is in a pattern's tree.
         Class::Bytes(_) => false,
     }

@@ -4,6 +4,7 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind};
 
+use super::super::hir::is_in;
 use super::compare;
 use super::parts;
 
@@ -109,8 +110,4 @@ impl Run {
     fn has(&self, c: char) -> bool {
         if c.is_ascii() { self.ascii >> u32::from(c) & 1 == 1 } else { is_in(&self.class, c) }
     }
-}
-
-fn is_in(class: &ClassUnicode, c: char) -> bool {
-    class.ranges().iter().any(|range| range.start() <= c && c <= range.end())
 }
