@@ -59,19 +59,28 @@ impl Drop for Background {
     }
 }
 
+/// Lets the calling thread run only when nobody else wants the processor: it stands in for a client on another machine.
+pub(crate) fn stand_back() {
+    if !schedule_thread(0, libc::SCHED_IDLE) {
+        eprintln!("warning: cannot change how a thread is scheduled");
+    }
+}
+
 /// For every thread there is; later ones inherit it. Where that is not allowed the run is merely noisier.
 fn schedule(pid: u32, policy: libc::c_int) {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let ids = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<libc::pid_t>().ok());
-    let mut is_done = true;
-    for id in ids {
-        let plain = libc::sched_param { sched_priority: 0 };
-        // SAFETY: the call reads a plain struct that lives through it.
-        is_done &= unsafe { libc::sched_setscheduler(id, policy, &raw const plain) } == 0;
-    }
+    let is_done = ids.fold(true, |is_done, id| schedule_thread(id, policy) && is_done);
     if !is_done {
         eprintln!("warning: cannot change how process {pid} is scheduled");
     }
+}
+
+/// Of a thread by its id, 0 for the calling one; whether it was allowed.
+fn schedule_thread(id: libc::pid_t, policy: libc::c_int) -> bool {
+    let plain = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the call reads a plain struct that lives through it.
+    unsafe { libc::sched_setscheduler(id, policy, &raw const plain) == 0 }
 }
 
 /// Lets this process and its children hold as many files open as they need, or as the system permits; returns how many.

@@ -27,6 +27,8 @@ pub(crate) enum Part {
     Propagation,
     /// Many changes a second under load.
     Churn,
+    /// Clients that flood beside others that do not.
+    Floods,
     /// One change on many instances.
     Convergence,
     /// Lists, logins and decisions among many users and policies.
@@ -41,7 +43,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "traffic,plugins,footprint,idle,memory,propagation,churn,convergence,permissions"
+        default_value = "traffic,plugins,footprint,idle,memory,propagation,churn,floods,convergence,permissions"
     )]
     pub(crate) parts: Vec<Part>,
     /// Kinds of traffic: plain, auth, tls, h2, grpc, websocket, handshakes, routes-N.
@@ -81,9 +83,12 @@ pub(crate) struct Options {
     /// Seconds of each side of the churn part.
     #[arg(long, default_value_t = 30.0)]
     pub(crate) churn_seconds: f64,
-    /// Requests a second while changes are made.
+    /// Requests a second while changes are made, or clients flood.
     #[arg(long, default_value_t = 5000)]
     pub(crate) churn_rate: u32,
+    /// Rounds of the floods part, each of two seconds without and with one.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) flood_rounds: u32,
     /// Simulated instances.
     #[arg(long, default_value_t = 1000)]
     pub(crate) instances: usize,
@@ -142,6 +147,7 @@ impl Options {
             changes: 5,
             churn_seconds: 1.0,
             churn_rate: 500,
+            flood_rounds: 1,
             instances: 20,
             groups: 10,
             users: 5,

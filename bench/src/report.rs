@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::churn::Churn;
 use crate::fleet::Convergence;
+use crate::floods::Flooded;
 use crate::footprint::Footprint;
 use crate::idle::Idle;
 use crate::machine::Machine;
@@ -27,6 +28,7 @@ pub(crate) struct Report {
     pub(crate) memory: Option<Memory>,
     pub(crate) propagation: Vec<Propagation>,
     pub(crate) churn: Option<Churn>,
+    pub(crate) floods: Vec<Flooded>,
     pub(crate) convergence: Option<Convergence>,
     pub(crate) permissions: Option<Permissions>,
     pub(crate) targets: Vec<Target>,
@@ -56,6 +58,7 @@ impl Report {
             self.memory_section(),
             self.propagation_section(),
             self.churn_section(),
+            self.floods_section(),
             self.convergence_section(),
             self.permissions_section(),
             self.notes_section(),
@@ -218,6 +221,33 @@ impl Report {
             ]);
         }
         table.section("Changes under load")
+    }
+
+    fn floods_section(&self) -> Option<String> {
+        let columns = [
+            "Flood of",
+            "its connections",
+            "others' requests",
+            "p99 us quiet",
+            "p99 us flooded",
+            "x",
+            "min..max",
+            "failed",
+        ];
+        let mut table = Table::new(&columns);
+        for of in &self.floods {
+            table.row([
+                of.kind.to_owned(),
+                of.connections.to_string(),
+                format!("{}/s", of.requests_per_second),
+                format!("{:.0}", of.quiet_p99_us.median),
+                format!("{:.0}", of.flooded_p99_us.median),
+                format!("{:.2}", of.ratio.median),
+                format!("{:.2}..{:.2}", of.ratio.min, of.ratio.max),
+                of.failed.to_string(),
+            ]);
+        }
+        table.section("Floods beside others' requests")
     }
 
     fn convergence_section(&self) -> Option<String> {

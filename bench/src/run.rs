@@ -10,6 +10,7 @@ use crate::case::{Case, Peer};
 use crate::churn;
 use crate::cpu::Cpu;
 use crate::fleet;
+use crate::floods;
 use crate::footprint;
 use crate::idle;
 use crate::machine::Machine;
@@ -23,6 +24,9 @@ use crate::proxies::{Site, Subject, start_our_gateway, start_peer};
 use crate::report::{Report, Settings};
 use crate::target;
 use crate::traffic;
+
+/// Of each side of a round.
+const FLOOD_TURN: Duration = Duration::from_secs(2);
 
 /// Measures what `options` ask for. Configurations, data and logs go to `dir`.
 pub(crate) fn run(options: &Options, dir: &Path) -> Result<Report> {
@@ -53,6 +57,7 @@ fn empty_report(options: &Options) -> Report {
         memory: None,
         propagation: Vec::new(),
         churn: None,
+        floods: Vec::new(),
         convergence: None,
         permissions: None,
         targets: Vec::new(),
@@ -77,6 +82,7 @@ impl Run<'_> {
             Part::Memory => self.memory(),
             Part::Propagation => self.propagation(),
             Part::Churn => self.churn(),
+            Part::Floods => self.floods(),
             Part::Convergence => self.convergence(),
             Part::Permissions => self.permissions(),
         };
@@ -190,6 +196,18 @@ impl Run<'_> {
         let measured = churn::measure(&mut control, &self.site, plan)?;
         self.report.targets.extend(target::of_churn(&measured));
         self.report.churn = Some(measured);
+        Ok(())
+    }
+
+    fn floods(&mut self) -> Result<()> {
+        let mut control = self.control_plane("floods", Some(Cpu::Load))?;
+        let plan = floods::Plan {
+            rounds: self.options.flood_rounds,
+            duration: FLOOD_TURN,
+            requests_per_second: self.options.churn_rate,
+        };
+        self.report.floods = floods::measure(&mut control, &self.site, plan)?;
+        self.report.targets.extend(target::of_floods(&self.report.floods));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::case::{Case, Peer};
 use crate::churn::Churn;
 use crate::fleet::Convergence;
+use crate::floods::Flooded;
 use crate::footprint::Footprint;
 use crate::idle::Idle;
 use crate::memory::Memory;
@@ -106,6 +107,14 @@ pub(crate) fn of_churn(of: &Churn) -> Vec<Target> {
         Target::new("Changes under load: failed requests", of.changing.failed as f64, 0.0, ""),
         Target::new("Changes under load: p99 to the quiet run's", ratio, 1.1, "x"),
     ]
+}
+
+/// Of floods.
+pub(crate) fn of_floods(floods: &[Flooded]) -> Vec<Target> {
+    let p99 = |of: &Flooded| Target::new(format!("A flood of {}: others' p99", of.kind), of.ratio.median, 2.0, "x");
+    let failed: u64 = floods.iter().map(|of| of.failed).sum();
+    let failed = Target::new("Floods: failed requests of others", failed as f64, 0.0, "");
+    floods.iter().map(p99).chain([failed]).collect()
 }
 
 /// Of a fleet.
