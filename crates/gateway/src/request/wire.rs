@@ -5,6 +5,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body::Body;
 use plan::{CompiledNode, CompiledUpstream};
+use plugin_api::Phases;
 
 use super::body::UpstreamBody;
 use super::headers;
@@ -29,7 +30,14 @@ pub(super) fn outline<'l>(live: &'l Live, body: &UpstreamBody) -> Outline<'l> {
     let lines = (!body.is_end_stream()).then(|| live.exchange.headers.get_all(TRAILER));
     let lines = lines.into_iter().flatten().filter_map(|names| names.to_str().ok());
     let names = lines.flat_map(|names| names.split(',')).filter_map(|name| name.trim().parse().ok());
-    Outline { method: method(live), trailers: names.collect() }
+    Outline { method: method(live), trailers: names.collect(), more: more_headers(live) }
+}
+
+/// What phases before the response want on it, and what those after it commonly add.
+fn more_headers(live: &Live) -> usize {
+    const ADDED_BY_FILTERS: usize = 4;
+    let filtered = if live.has_phase(Phases::HEADER_FILTER) { ADDED_BY_FILTERS } else { 0 };
+    live.exchange.early_headers.len() + filtered
 }
 
 /// Writes the head of HTTP/1.1, all but what frames the body.

@@ -11,7 +11,7 @@ pub(crate) fn answer(pieces: &[&[u8]]) -> Result<Option<(u16, Vec<u8>)>, &'stati
     for piece in pieces {
         read.extend_from_slice(piece);
         if found.is_none() {
-            found = head::take(&mut read, false)?;
+            found = head::take(&mut read, false, 0)?;
         }
         let Some(head) = &mut found else { continue };
         loop {

@@ -60,15 +60,16 @@ impl Framing {
 }
 
 /// Takes a head off what was read; `None` when it is not all there. Responses that announce another are passed over.
+/// There is room for `more` headers besides those of the response.
 ///
 /// # Errors
 /// How the head breaks the rules.
-pub(super) fn take(read: &mut BytesMut, answers_head: bool) -> Result<Option<Head>, &'static str> {
+pub(super) fn take(read: &mut BytesMut, answers_head: bool, more: usize) -> Result<Option<Head>, &'static str> {
     while !read.is_empty() {
         let Some(Lines { length, status, version, lines }) = parse(read)? else {
             return if read.len() > LONGEST_HEAD { Err("the head is too long") } else { Ok(None) };
         };
-        let headers = collect(&read.split_to(length).freeze(), &lines)?;
+        let headers = collect(&read.split_to(length).freeze(), &lines, more)?;
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
         }
@@ -118,9 +119,9 @@ fn parse(read: &[u8]) -> Result<Option<Lines>, &'static str> {
 }
 
 /// The values stay where they were read, and share that memory.
-fn collect(text: &Bytes, lines: &Places) -> Result<HeaderMap, &'static str> {
+fn collect(text: &Bytes, lines: &Places, more: usize) -> Result<HeaderMap, &'static str> {
     let usize_of = |place: &Range<u32>| place.start as usize..place.end as usize;
-    let mut headers = HeaderMap::with_capacity(lines.len());
+    let mut headers = HeaderMap::with_capacity(lines.len() + more);
     for (name, value) in lines {
         let name = text.get(usize_of(name)).unwrap_or_default();
         let name = HeaderName::from_bytes(name).map_err(|_| "a header has no good name")?;
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     fn head(text: &str) -> Result<Option<Head>, &'static str> {
-        take(&mut BytesMut::from(text), false)
+        take(&mut BytesMut::from(text), false, 0)
     }
 
     #[test]
@@ -230,7 +231,7 @@ mod tests {
             let head = head(text).expect("a good head").expect("all of it");
             assert_eq!((head.framing, head.keeps), (framing, keeps), "{text:?}");
         }
-        let answer = take(&mut BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"), true);
+        let answer = take(&mut BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"), true, 0);
         assert_eq!(answer.expect("good").expect("all").framing, Framing::Length(0), "of a HEAD");
     }
 
@@ -245,7 +246,7 @@ mod tests {
     #[test]
     fn values_are_what_was_written() {
         let mut read = BytesMut::from("HTTP/1.1 200 OK\r\nX-A:  one \r\nx-empty:\r\nx-a: two\r\n\r\nrest");
-        let head = take(&mut read, false).expect("a good head").expect("all of it");
+        let head = take(&mut read, false, 0).expect("a good head").expect("all of it");
         let all: Vec<_> = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         assert_eq!(all, [("x-a", &b"one"[..]), ("x-a", b"two"), ("x-empty", b"")]);
         assert_eq!(read, "rest");

@@ -53,6 +53,8 @@ struct Inner {
     stays: bool,
     /// Whether the request was a HEAD.
     answers_head: bool,
+    /// How many headers the response will get besides its own.
+    more: usize,
     /// Why the node takes no more of the request; it may still answer.
     refusal: Option<io::Error>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Outline<'r> {
     pub(crate) method: &'r Method,
     /// The trailers that it announces.
     pub(crate) trailers: SmallVec<[HeaderName; 2]>,
+    /// How many headers are likely to join those of the response: room for them is made at once.
+    pub(crate) more: usize,
 }
 
 impl Http1 {
@@ -76,6 +80,7 @@ impl Http1 {
             framing: Framing::Length(0),
             stays: true,
             answers_head: false,
+            more: 0,
             refusal: None,
         })))
     }
@@ -94,6 +99,7 @@ impl Http1 {
         let upload = Upload::begin(body, outline.method, outline.trailers, head);
         inner.upload = upload;
         inner.answers_head = *outline.method == Method::HEAD;
+        inner.more = outline.more;
         inner.at_once = READ;
         // What the response before was read into is free again by now, most often.
         let _ = inner.read.try_reclaim(READ);
@@ -175,7 +181,7 @@ impl Inner {
             return Poll::Ready(Err(broken));
         }
         loop {
-            if let Some(head) = head::take(&mut self.read, self.answers_head).map_err(Broken::Malformed)? {
+            if let Some(head) = head::take(&mut self.read, self.answers_head, self.more).map_err(Broken::Malformed)? {
                 return Poll::Ready(Ok(head));
             }
             match ready!(self.poll_read(context)) {
