@@ -28,7 +28,7 @@ pub struct CompiledConsumer {
 pub(crate) struct Proof {
     plugin: &'static str,
     key: Box<str>,
-    entry: ConsumerEntry,
+    entry: Arc<ConsumerEntry>,
     /// For faults: the plugin's configuration within the resource it stands in.
     pointer: String,
     /// Whether references in it were resolved.
@@ -39,7 +39,7 @@ pub(crate) struct Proof {
 #[derive(Clone, Default)]
 pub(crate) struct Consumers {
     by_name: ShardedMap<Box<str>, CompiledConsumer>,
-    by_proof: Vec<(&'static str, ShardedMap<Box<str>, ConsumerEntry>)>,
+    by_proof: Vec<(&'static str, ShardedMap<Box<str>, Arc<ConsumerEntry>>)>,
 }
 
 impl Consumers {
@@ -86,7 +86,7 @@ impl Consumers {
         self.by_name.remove(username);
     }
 
-    fn proofs_of(&mut self, plugin: &'static str) -> &mut ShardedMap<Box<str>, ConsumerEntry> {
+    fn proofs_of(&mut self, plugin: &'static str) -> &mut ShardedMap<Box<str>, Arc<ConsumerEntry>> {
         let at = self.by_proof.iter().position(|(name, _)| *name == plugin).unwrap_or_else(|| {
             self.by_proof.push((plugin, ShardedMap::default()));
             self.by_proof.len() - 1
@@ -96,7 +96,7 @@ impl Consumers {
 }
 
 impl ConsumerIndex for Consumers {
-    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+    fn find(&self, plugin: &str, key: &str) -> Option<&Arc<ConsumerEntry>> {
         self.by_proof.iter().find(|(name, _)| *name == plugin)?.1.get(key)
     }
 
@@ -160,7 +160,7 @@ impl Collector<'_> {
             let owner = format!("consumer/{}", self.info.username);
             let proof = self.references.compile(conf, &owner, |used| self.proof(plugin, credential, used));
             if let Some(mut proof) = proof.map_err(|fault| in_plugin(name, fault).under(&pointer))? {
-                proof.is_resolved = *proof.entry.conf != *conf;
+                proof.is_resolved = proof.entry.conf != *conf;
                 proofs.push(Proof { pointer, ..proof });
             }
         }
@@ -169,12 +169,12 @@ impl Collector<'_> {
 
     fn proof(&self, plugin: &dyn PluginType, credential: Option<&str>, conf: &Value) -> Result<Option<Proof>, Fault> {
         let Some(key) = plugin.credential_key(conf) else { return Ok(None) };
-        let entry = ConsumerEntry {
+        let entry = Arc::new(ConsumerEntry {
             consumer: self.info.clone(),
             credential_id: credential.map(Into::into),
-            conf: Arc::new(conf.clone()),
+            conf: conf.clone(),
             prepared: plugin.prepare_credential(conf)?,
-        };
+        });
         let (key, pointer) = (key.into(), String::new());
         Ok(Some(Proof { plugin: plugin.name(), key, entry, pointer, is_resolved: false }))
     }

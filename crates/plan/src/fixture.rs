@@ -63,7 +63,7 @@ impl PluginType for Fake {
 
     fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
         refuse_failing(credential)?;
-        Ok(Some(Arc::new(credential.clone())))
+        Ok(Some(Box::new(credential.clone())))
     }
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {

@@ -88,7 +88,7 @@ impl Plan {
 }
 
 impl ConsumerIndex for Plan {
-    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+    fn find(&self, plugin: &str, key: &str) -> Option<&Arc<ConsumerEntry>> {
         self.consumers.find(plugin, key)
     }
 

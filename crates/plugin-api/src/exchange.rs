@@ -39,7 +39,7 @@ pub struct Exchange {
     /// Values of `:name` segments: byte ranges of the path, in the order of [`RouteInfo::param_names`].
     pub params: SmallVec<[(u32, u32); 2]>,
     /// Who calls, once an authentication plugin found out.
-    pub consumer: Option<ConsumerEntry>,
+    pub consumer: Option<Arc<ConsumerEntry>>,
     /// The group's consumers.
     pub consumers: Rc<dyn ConsumerIndex>,
     /// The request's body, when a plugin of the chain asked for it whole.
@@ -111,21 +111,21 @@ pub struct RouteInfo {
     pub param_names: Vec<Box<str>>,
 }
 
-/// A consumer, and the credential it proved itself with.
-#[derive(Debug, Clone)]
+/// A consumer, and the credential it proved itself with; shared by all requests that bring it.
+#[derive(Debug)]
 pub struct ConsumerEntry {
     /// The consumer.
     pub consumer: Arc<ConsumerInfo>,
     /// Id of the credential; `None` when the settings stand in the consumer itself.
-    pub credential_id: Option<Arc<str>>,
+    pub credential_id: Option<Box<str>>,
     /// The authentication plugin's part of the credential.
-    pub conf: Arc<Value>,
+    pub conf: Value,
     /// What the plugin made of it when the plan was compiled; see [`crate::PluginType::prepare_credential`].
     pub prepared: Option<Prepared>,
 }
 
 /// What an authentication plugin made of a credential: parsed keys, say. Opaque to all but the plugin.
-pub type Prepared = Arc<dyn Any + Send + Sync>;
+pub type Prepared = Box<dyn Any + Send + Sync>;
 
 /// What is known of a consumer.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -145,7 +145,7 @@ pub struct ConsumerInfo {
 /// How authentication plugins find consumers.
 pub trait ConsumerIndex {
     /// By an authentication plugin and the text its `credential_key` gave.
-    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry>;
+    fn find(&self, plugin: &str, key: &str) -> Option<&Arc<ConsumerEntry>>;
     /// By user name, for `anonymous_consumer`.
     fn by_name(&self, username: &str) -> Option<&Arc<ConsumerInfo>>;
 }

@@ -68,7 +68,7 @@ impl UpstreamCompiler for AsTheyAre {
 /// Consumers to be found by a plugin and a key, and by name.
 #[derive(Default)]
 pub struct Consumers {
-    by_key: HashMap<(String, String), ConsumerEntry>,
+    by_key: HashMap<(String, String), Arc<ConsumerEntry>>,
     by_name: HashMap<String, Arc<ConsumerInfo>>,
 }
 
@@ -77,9 +77,9 @@ impl Consumers {
     pub fn with(mut self, plugin: &str, key: &str, consumer: ConsumerInfo, credential: Option<&str>) -> Self {
         let consumer = Arc::new(consumer);
         self.by_name.insert(consumer.username.to_string(), consumer.clone());
-        let credential_id = credential.map(Arc::from);
-        let entry = ConsumerEntry { consumer, credential_id, conf: Arc::new(Value::Null), prepared: None };
-        self.by_key.insert((plugin.to_owned(), key.to_owned()), entry);
+        let credential_id = credential.map(Into::into);
+        let entry = ConsumerEntry { consumer, credential_id, conf: Value::Null, prepared: None };
+        self.by_key.insert((plugin.to_owned(), key.to_owned()), Arc::new(entry));
         self
     }
 
@@ -93,14 +93,14 @@ impl Consumers {
         self.by_name.insert(consumer.username.to_string(), consumer.clone());
         let key = plugin.credential_key(&conf).expect("a key").to_owned();
         let prepared = plugin.prepare_credential(&conf).expect("a credential that can be read");
-        let entry = ConsumerEntry { consumer, credential_id: None, conf: Arc::new(conf), prepared };
-        self.by_key.insert((plugin.name().to_owned(), key), entry);
+        let entry = ConsumerEntry { consumer, credential_id: None, conf, prepared };
+        self.by_key.insert((plugin.name().to_owned(), key), Arc::new(entry));
         self
     }
 }
 
 impl ConsumerIndex for Consumers {
-    fn find(&self, plugin: &str, key: &str) -> Option<&ConsumerEntry> {
+    fn find(&self, plugin: &str, key: &str) -> Option<&Arc<ConsumerEntry>> {
         self.by_key.get(&(plugin.to_owned(), key.to_owned()))
     }
 

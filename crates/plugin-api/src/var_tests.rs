@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::testing::{exchange, with_header};
@@ -67,7 +67,7 @@ fn what_the_gateway_found_out_is_told_too() {
     let consumer =
         Arc::new(ConsumerInfo { username: "jack".into(), group_id: Some("g1".into()), ..ConsumerInfo::default() });
     request.consumer =
-        Some(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Arc::default(), prepared: None });
+        Some(Arc::new(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Value::Null, prepared: None }));
     request.outcome.upstream_addr = Some("10.0.0.1:8080".into());
     request.outcome.upstream_status.extend([502, 200]);
     request.outcome.upstream_latency = Some(Duration::from_micros(42_900));

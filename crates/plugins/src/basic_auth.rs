@@ -107,7 +107,7 @@ impl Plugin for Compiled {
 }
 
 /// As they were sent, or else without white space, which APISIX drops from both.
-fn find(exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
+fn find(exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
     const WRONG: &str = "Invalid user authorization";
     let header = exchange.headers.get(AUTHORIZATION).ok_or("Missing authorization in request")?;
     let pair = header.to_str().ok().and_then(decode).ok_or("Invalid authorization in request")?;
@@ -120,7 +120,7 @@ fn find(exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
     found.cloned().ok_or(WRONG)
 }
 
-fn entry_of<'e>(exchange: &'e Exchange, name: &[u8], password: &[u8]) -> Option<&'e ConsumerEntry> {
+fn entry_of<'e>(exchange: &'e Exchange, name: &[u8], password: &[u8]) -> Option<&'e Arc<ConsumerEntry>> {
     let entry = exchange.consumers.find("basic-auth", std::str::from_utf8(name).ok()?)?;
     let expected = entry.conf.get("password").and_then(Value::as_str)?;
     verify_slices_are_equal(password, expected.as_bytes()).ok().map(|()| entry)

@@ -1,7 +1,10 @@
 //! What every authentication plugin does once it knows who calls.
 
+use std::sync::Arc;
+
 use http::header::{HeaderName, HeaderValue};
 use plugin_api::{ConsumerEntry, Exchange};
+use serde_json::Value;
 
 pub(crate) mod credentials;
 pub(crate) mod doorkeeper;
@@ -19,7 +22,7 @@ const CUSTOM_ID_LABEL: &str = "custom_id";
 /// headers is replaced or removed.
 ///
 /// Source: `attach_consumer` of APISIX's `consumer.lua`.
-fn attach(exchange: &mut Exchange, entry: ConsumerEntry) {
+fn attach(exchange: &mut Exchange, entry: Arc<ConsumerEntry>) {
     let consumer = &entry.consumer;
     set(exchange, &USERNAME, Some(&consumer.username));
     set(exchange, &CREDENTIAL, entry.credential_id.as_deref());
@@ -36,15 +39,13 @@ fn set(exchange: &mut Exchange, name: &HeaderName, value: Option<&str>) {
 }
 
 /// The consumer that stands for callers without a credential.
-fn anonymous(exchange: &Exchange, username: &str) -> Option<ConsumerEntry> {
+fn anonymous(exchange: &Exchange, username: &str) -> Option<Arc<ConsumerEntry>> {
     let consumer = exchange.consumers.by_name(username)?.clone();
-    Some(ConsumerEntry { consumer, credential_id: None, conf: Default::default(), prepared: None })
+    Some(Arc::new(ConsumerEntry { consumer, credential_id: None, conf: Value::Null, prepared: None }))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use plugin_api::ConsumerInfo;
 
     use super::*;
@@ -54,10 +55,8 @@ mod tests {
         let headers = ["x-consumer-username", "x-credential-identifier", "x-consumer-custom-id"];
         let mut exchange = testing::exchange("/", &headers.map(|name| (name, "forged")));
         let consumer = Arc::new(ConsumerInfo { username: username.into(), ..ConsumerInfo::default() });
-        attach(
-            &mut exchange,
-            ConsumerEntry { consumer, credential_id: credential.map(Arc::from), conf: Arc::default(), prepared: None },
-        );
+        let credential_id = credential.map(Into::into);
+        attach(&mut exchange, Arc::new(ConsumerEntry { consumer, credential_id, conf: Value::Null, prepared: None }));
         exchange
     }
 

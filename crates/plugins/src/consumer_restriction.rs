@@ -184,7 +184,7 @@ impl Conf {
 #[cfg(test)]
 mod tests {
     use http::Method;
-    use plugin_api::{ConsumerInfo, RouteInfo};
+    use plugin_api::{ConsumerEntry, ConsumerInfo, RouteInfo};
 
     use super::*;
     use crate::testing::{self, answer_of, compile};
@@ -243,11 +243,9 @@ mod tests {
             let blacklist = format!(r#"{{"type": "{subject}", "blacklist": ["{id}"]}}"#);
             let whitelist = format!(r#"{{"type": "{subject}", "whitelist": ["{id}"]}}"#);
             let mut exchange = testing::exchange("/", &[]);
-            let info = ConsumerInfo { group_id: Some("g1".into()), ..ConsumerInfo::default() };
-            exchange.consumer = exchange.consumers.find("key-auth", "ann-key").cloned();
-            if let Some(entry) = &mut exchange.consumer {
-                entry.consumer = Arc::new(info);
-            }
+            let consumer = Arc::new(ConsumerInfo { group_id: Some("g1".into()), ..ConsumerInfo::default() });
+            let entry = ConsumerEntry { consumer, credential_id: None, conf: Value::Null, prepared: None };
+            exchange.consumer = Some(Arc::new(entry));
             exchange.route =
                 Some(Arc::new(RouteInfo { id: "r1".into(), service_id: Some("s1".into()), ..RouteInfo::default() }));
             let compiled = compile(&ConsumerRestriction, &blacklist);

@@ -124,7 +124,7 @@ impl Plugin for Compiled {
 }
 
 impl Compiled {
-    fn find(&self, exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
+    fn find(&self, exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
         let in_header = exchange.headers.get(&self.header).and_then(|value| value.to_str().ok()).map(Cow::Borrowed);
         let key = in_header.or_else(|| exchange.query_argument(&self.query));
         let key = key.ok_or("Missing API key in request")?;

@@ -1,5 +1,7 @@
 //! How an authentication plugin lets a caller in or turns it away.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use http::header::{HeaderValue, WWW_AUTHENTICATE};
 use model::Fault;
@@ -33,7 +35,7 @@ impl Doorkeeper {
     }
 
     /// Attaches the consumer that was found, or else the anonymous one; whoever is neither gets 401 with the message.
-    pub(crate) fn admit(&self, exchange: &mut Exchange, found: Result<ConsumerEntry, &'static str>) -> Verdict {
+    pub(crate) fn admit(&self, exchange: &mut Exchange, found: Result<Arc<ConsumerEntry>, &'static str>) -> Verdict {
         match found.or_else(|message| self.stand_in(exchange).ok_or(message)) {
             Ok(entry) => {
                 super::attach(exchange, entry);
@@ -43,7 +45,7 @@ impl Doorkeeper {
         }
     }
 
-    fn stand_in(&self, exchange: &Exchange) -> Option<ConsumerEntry> {
+    fn stand_in(&self, exchange: &Exchange) -> Option<Arc<ConsumerEntry>> {
         super::anonymous(exchange, self.anonymous_consumer.as_deref()?)
     }
 

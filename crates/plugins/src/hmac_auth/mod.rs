@@ -150,7 +150,7 @@ impl PluginType for HmacAuth {
     fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
         let secret = credential.get("secret_key").and_then(Value::as_str);
         let secret = secret.ok_or_else(|| Fault::new("/secret_key", "property \"secret_key\" is required"))?;
-        Ok(Some(Arc::new(Keys::of(secret.as_bytes()))))
+        Ok(Some(Box::new(Keys::of(secret.as_bytes()))))
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {
@@ -221,7 +221,7 @@ impl Plugin for Compiled {
 }
 
 impl Compiled {
-    fn find(&self, exchange: &Exchange) -> Result<ConsumerEntry, &'static str> {
+    fn find(&self, exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
         let signature = Signature::of(exchange)?;
         let validated = self.validate(exchange, &signature);
         validated.map_err(|reason| {
@@ -230,7 +230,7 @@ impl Compiled {
         })
     }
 
-    fn validate(&self, exchange: &Exchange, signature: &Signature<'_>) -> Result<ConsumerEntry, &'static str> {
+    fn validate(&self, exchange: &Exchange, signature: &Signature<'_>) -> Result<Arc<ConsumerEntry>, &'static str> {
         let (Some(key_id), Some(given)) = (signature.key_id, signature.signature) else {
             return Err("keyId or signature missing");
         };

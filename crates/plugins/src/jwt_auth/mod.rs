@@ -83,7 +83,7 @@ impl PluginType for JwtAuth {
     }
 
     fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
-        Ok(Some(Arc::new(Verifier::of(credential)?)))
+        Ok(Some(Box::new(Verifier::of(credential)?)))
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {
@@ -130,7 +130,7 @@ impl Plugin for Compiled {
 }
 
 impl Compiled {
-    fn find(&self, exchange: &mut Exchange) -> Result<ConsumerEntry, &'static str> {
+    fn find(&self, exchange: &mut Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
         let (place, text) = self.fetch(exchange).ok_or("Missing JWT token in request")?;
         let text = text.into_owned();
         // Hidden whatever the token is worth: an anonymous consumer's request goes on to the upstream too.
@@ -146,7 +146,7 @@ impl Compiled {
     }
 
     /// The consumer that the token names, once its signature and times have been verified.
-    fn believe(&self, exchange: &Exchange, token: &Token<'_>) -> Result<ConsumerEntry, &'static str> {
+    fn believe(&self, exchange: &Exchange, token: &Token<'_>) -> Result<Arc<ConsumerEntry>, &'static str> {
         const FAILED: &str = "failed to verify jwt";
         let key = token.claims.get(&self.conf.key_claim_name).ok_or("missing user key in JWT token")?;
         let entry = key.as_str().and_then(|key| exchange.consumers.find("jwt-auth", key));
