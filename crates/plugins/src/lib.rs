@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod gzip;
 mod header_edits;
 mod header_json;
+mod header_names;
 mod hmac_auth;
 mod http_logger;
 mod ip_restriction;

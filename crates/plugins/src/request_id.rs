@@ -8,13 +8,15 @@
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{Entry, HeaderName, HeaderValue};
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType};
 use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::header_names;
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIGKLMNOPQRSTUVWXYZ0123456789";
 const NANOID: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -89,7 +91,7 @@ impl PluginType for RequestId {
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        let header = HeaderName::try_from(conf.header_name.as_str());
+        let header = header_names::parse(&conf.header_name);
         let header = header.map_err(|_| Fault::new("/header_name", "must be a header's name"))?;
         if !conf.range_id.char_set.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Fault::new("/range_id/char_set", "must consist of printable ASCII characters"));
@@ -126,12 +128,14 @@ impl Plugin for Compiled {
 
     /// A client's own number is kept.
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let given = exchange.headers.get(&self.header).filter(|given| !given.is_empty()).cloned();
-        let id = given.unwrap_or_else(|| {
-            let id = self.algorithm.generate();
-            exchange.headers.insert(&self.header, id.clone());
-            id
-        });
+        let id = match exchange.headers.entry(&self.header) {
+            Entry::Occupied(given) if !given.get().is_empty() => given.get().clone(),
+            entry => {
+                let id = self.algorithm.generate();
+                set(entry, id.clone());
+                id
+            }
+        };
         if self.in_response {
             exchange.kept.put(self, id);
         }
@@ -140,9 +144,22 @@ impl Plugin for Compiled {
 
     /// An upstream's own number is kept.
     fn header_filter(&self, exchange: &mut Exchange) {
-        let has_own = exchange.response.headers.get(&self.header).is_some_and(|own| !own.is_empty());
-        if let Some(id) = exchange.kept.take::<_, HeaderValue>(self).filter(|_| !has_own) {
-            exchange.response.headers.insert(&self.header, id);
+        let Some(id) = exchange.kept.take(self) else { return };
+        match exchange.response.headers.entry(&self.header) {
+            Entry::Occupied(own) if !own.get().is_empty() => {}
+            entry => set(entry, id),
+        }
+    }
+}
+
+/// In the place of all lines of the header.
+fn set(entry: Entry<'_, HeaderValue>, value: HeaderValue) {
+    match entry {
+        Entry::Occupied(mut lines) => {
+            lines.insert(value);
+        }
+        Entry::Vacant(place) => {
+            place.insert(value);
         }
     }
 }

@@ -27,6 +27,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use smallvec::SmallVec;
 
+use crate::header_names;
 use rule::{Due, Key, KeyType, Rule, RuleConf};
 
 pub(crate) use counters::evicted;
@@ -211,7 +212,7 @@ impl HeaderNames {
     fn named(metadata: Option<&Value>, change: impl Fn(&str) -> String) -> Result<Self, Fault> {
         let name = |field: &str, default: &'static str| {
             let given = metadata.and_then(|metadata| metadata.get(field)?.as_str()).unwrap_or(default);
-            let name = HeaderName::try_from(change(given));
+            let name = header_names::parse(&change(given));
             name.map_err(|_| Fault::new("", format!("metadata {field} must be a header's name")))
         };
         Ok(Self {
@@ -223,7 +224,7 @@ impl HeaderNames {
 
     fn tell(&self, exchange: &mut Exchange, due: &Due, decision: &Decision, window_type: WindowType) {
         exchange.set_response_header(self.limit.clone(), due.limit_header.clone());
-        exchange.set_response_header(self.remaining.clone(), HeaderValue::from(decision.remaining));
+        exchange.set_response_header(self.remaining.clone(), number(decision.remaining));
         exchange.set_response_header(self.reset.clone(), reset_header(decision.reset_ms, window_type));
     }
 }
@@ -231,13 +232,18 @@ impl HeaderNames {
 /// Whole seconds, never less than are left; full hundredths for sliding windows, as APISIX tells them.
 fn reset_header(reset_ms: u64, window_type: WindowType) -> HeaderValue {
     match window_type {
-        WindowType::Fixed => HeaderValue::from(reset_ms.div_ceil(1000)),
+        WindowType::Fixed => number(reset_ms.div_ceil(1000)),
         WindowType::Sliding => {
             let hundredths = reset_ms / 10;
             let text = (hundredths as f64 / 100.0).to_string();
-            HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from(hundredths / 100))
+            HeaderValue::try_from(text).unwrap_or_else(|_| number(hundredths / 100))
         }
     }
+}
+
+/// In one piece of memory, where `HeaderValue::from` takes two.
+fn number(number: u64) -> HeaderValue {
+    HeaderValue::try_from(number.to_string()).unwrap_or_else(|_| HeaderValue::from(number))
 }
 
 struct Compiled {
