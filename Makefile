@@ -34,6 +34,7 @@ check: ## Format, lints, licences and advisories
 	@scripts/install-build-tools
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 	@scripts/install-cargo-deny
 	@cargo deny --all-features check bans licenses sources
 	@if cargo deny --all-features fetch db >/dev/null 2>&1; then cargo deny --all-features check advisories; \
