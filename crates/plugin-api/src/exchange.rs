@@ -42,7 +42,7 @@ pub struct Exchange {
     pub consumer: Option<ConsumerEntry>,
     /// The group's consumers.
     pub consumers: Rc<dyn ConsumerIndex>,
-    /// The request's body, when a plugin of the chain asked for it whole.
+    /// The request's body, when a plugin of the chain asked for it whole. Such a plugin may put another in its place.
     pub request_body: Option<Bytes>,
     /// Most bytes the request's body may have (`client-control`); `None` leaves it to the instance's settings.
     pub request_body_limit: Option<u64>,
