@@ -298,7 +298,10 @@ mod tests {
             run(&conf, &[agent, ("x-plain", "1"), ("x-api-key", "no")], ""),
             refused("property \"X_Api_Key\" validation failed: failed to match pattern \"^k\" with \"no\"")
         );
-        assert_eq!(run(&conf, &[agent], ""), refused("object matches none of the required"));
+        assert_eq!(
+            run(&conf, &[agent], ""),
+            refused("object matches none of the required: [\"X-Plain\"] or [\"X-Other\"]")
+        );
     }
 
     #[test]
