@@ -214,6 +214,17 @@ impl Exchange {
         self.normalised_path.as_deref().unwrap_or_else(|| self.uri.path())
     }
 
+    /// The target as routes see it: the path decoded, the query as it was sent. What a client hides behind escapes and dots
+    /// is plain in it. Source: `request_uri` of APISIX, which keeps what was sent as `real_request_uri`.
+    pub fn request_uri(&self) -> Cow<'_, str> {
+        match (&self.normalised_path, self.uri.query()) {
+            (None, None) => self.uri.path().into(),
+            (_, None | Some("")) => self.path().into(),
+            (None, Some(_)) => self.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+            (Some(path), Some(query)) => format!("{path}?{query}").into(),
+        }
+    }
+
     /// The Host without port, lower case.
     pub fn host(&self) -> &str {
         // Only bytes of a checked Host header are stored, and those are ASCII.

@@ -214,7 +214,7 @@ impl Fact {
         let service_id = || route.and_then(|route| route.service_id.as_deref());
         match self {
             Fact::Url => write::value(out, &url(exchange)),
-            Fact::Uri => write::value(out, target(exchange)),
+            Fact::Uri => write::value(out, &*exchange.request_uri()),
             Fact::Method => write::value(out, exchange.method.as_str()),
             Fact::RequestHeaders => write::headers(out, &exchange.headers),
             Fact::QueryString => write::arguments(out, exchange.uri.query().unwrap_or_default()),
@@ -245,13 +245,9 @@ impl Fact {
     }
 }
 
-fn target(exchange: &Exchange) -> &str {
-    exchange.uri.path_and_query().map_or("/", |target| target.as_str())
-}
-
 fn url(exchange: &Exchange) -> String {
     let port = exchange.client.local.port();
-    format!("{}://{}:{port}{}", exchange.scheme(), exchange.host(), target(exchange))
+    format!("{}://{}:{port}{}", exchange.scheme(), exchange.host(), exchange.request_uri())
 }
 
 fn started_ms(exchange: &Exchange) -> u64 {
