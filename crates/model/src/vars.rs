@@ -155,9 +155,12 @@ fn comparison(name: &str, items: &[Value]) -> Result<Expr, Fault> {
 }
 
 fn operator(word: &Value, at: usize) -> Result<Operator, Fault> {
-    let Some(text) = word.as_str() else { return Err(Fault::new(format!("/{at}"), "invalid expression")) };
-    let wrong = || Fault::new(format!("/{at}"), format!("invalid operator '{}'", text.to_ascii_lowercase()));
-    Operator::parse(text).ok_or_else(wrong)
+    let text = match word {
+        Value::String(text) => text.to_ascii_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(Fault::new(format!("/{at}"), "invalid expression")),
+    };
+    Operator::parse(&text).ok_or_else(|| Fault::new(format!("/{at}"), format!("invalid operator '{text}'")))
 }
 
 /// Whether the value is one that the operator can compare with. One that it never holds for is no fault, as in APISIX.

@@ -42,7 +42,7 @@ pub struct Exchange {
     pub consumer: Option<Arc<ConsumerEntry>>,
     /// The group's consumers.
     pub consumers: Rc<dyn ConsumerIndex>,
-    /// The request's body, when a plugin of the chain asked for it whole.
+    /// The request's body, when a plugin of the chain asked for it whole. Such a plugin may put another in its place.
     pub request_body: Option<Bytes>,
     /// Most bytes the request's body may have (`client-control`); `None` leaves it to the instance's settings.
     pub request_body_limit: Option<u64>,
@@ -212,6 +212,17 @@ impl Exchange {
     /// The path that routes match: decoded, dot segments resolved.
     pub fn path(&self) -> &str {
         self.normalised_path.as_deref().unwrap_or_else(|| self.uri.path())
+    }
+
+    /// The target as routes see it: the path decoded, the query as it was sent. What a client hides behind escapes and dots
+    /// is plain in it. Source: `request_uri` of APISIX, which keeps what was sent as `real_request_uri`.
+    pub fn request_uri(&self) -> Cow<'_, str> {
+        match (&self.normalised_path, self.uri.query()) {
+            (None, None) => self.uri.path().into(),
+            (_, None | Some("")) => self.path().into(),
+            (None, Some(_)) => self.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+            (Some(path), Some(query)) => format!("{path}?{query}").into(),
+        }
     }
 
     /// The Host without port, lower case.

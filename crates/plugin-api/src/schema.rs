@@ -38,7 +38,11 @@ fn meta() -> Value {
 
 /// A compiled schema.
 #[derive(Debug)]
-pub struct Schema(Result<Validator, String>);
+pub struct Schema {
+    validator: Result<Validator, String>,
+    /// As it was given, for what faults quote of it.
+    source: Value,
+}
 
 impl Schema {
     /// A schema that a user gave.
@@ -46,24 +50,26 @@ impl Schema {
     /// # Errors
     /// Why it is no JSON Schema.
     pub fn checked(schema: &Value) -> Result<Self, String> {
-        match Self::compile(schema) {
-            Self(Err(reason)) => Err(reason),
-            compiled => Ok(compiled),
+        let compiled = Self::compile(schema);
+        match compiled.validator {
+            Err(reason) => Err(reason),
+            Ok(_) => Ok(compiled),
         }
     }
 
     /// A schema that is itself wrong refuses everything and says so.
     pub fn compile(schema: &Value) -> Self {
         let compiled = jsonschema::options().with_draft(Draft::Draft7).build(schema);
-        Self(compiled.map_err(|error| error.to_string()))
+        Self { validator: compiled.map_err(|error| error.to_string()), source: schema.clone() }
     }
 
     /// # Errors
     /// The first fault, with its pointer within `value` and APISIX's text.
     pub fn check(&self, value: &Value) -> Result<(), Fault> {
-        let validator = self.0.as_ref().map_err(|error| Fault::new("", format!("the schema is wrong: {error}")))?;
+        let validator =
+            self.validator.as_ref().map_err(|error| Fault::new("", format!("the schema is wrong: {error}")))?;
         match validator.iter_errors(value).min_by_key(|error| turn(error.schema_path().as_str())) {
-            Some(error) => Err(fault(&error)),
+            Some(error) => Err(fault(&error, &self.source)),
             None => Ok(()),
         }
     }
@@ -85,9 +91,12 @@ fn turn(schema_path: &str) -> usize {
     TURNS.iter().position(|keywords| keywords.contains(&keyword)).unwrap_or_default()
 }
 
-fn fault(error: &ValidationError<'_>) -> Fault {
+fn fault(error: &ValidationError<'_>, schema: &Value) -> Fault {
     let (mut path, keyword) = split_schema_path(error.schema_path().as_str());
     let (pointer, mut text) = reason(error, &keyword);
+    if let ValidationErrorKind::AnyOf { .. } = error.kind() {
+        text += &required_by_any(schema, error.schema_path().as_str());
+    }
     // Of a clause APISIX says no more than that it does not hold.
     let clause = path.iter().enumerate().find(|(_, part)| *part == "then" || *part == "else");
     if let Some((at, clause)) = clause {
@@ -95,6 +104,13 @@ fn fault(error: &ValidationError<'_>) -> Fault {
         path.truncate(at);
     }
     Fault::new(pointer, format!("{}{text}", place(&path, error.instance_path().as_str())))
+}
+
+/// What each of several schemas requires: `: ["uri"] or ["uris"]`.
+fn required_by_any(schema: &Value, path: &str) -> String {
+    let choices = schema.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    let lists: Vec<_> = choices.filter_map(|choice| choice.get("required")).map(Value::to_string).collect();
+    if lists.is_empty() { String::new() } else { format!(": {}", lists.join(" or ")) }
 }
 
 /// `/properties/count/type` as its parts, unescaped, and the last of them.

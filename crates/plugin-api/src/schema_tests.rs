@@ -35,6 +35,11 @@ fn faults_are_worded_as_apisix_words_them() {
             "value should match only one schema, but matches none",
         ),
         (json!({"anyOf": [{"type": "string"}]}), json!(true), "object matches none of the required"),
+        (
+            json!({"anyOf": [{"required": ["a", "b"]}, {"type": "string"}, {"required": ["c"]}]}),
+            json!({}),
+            "object matches none of the required: [\"a\",\"b\"] or [\"c\"]",
+        ),
         (json!({"not": {"type": "string"}}), json!("a"), "value wasn't supposed to match schema"),
     ];
     for (schema, value, reason) in cases {

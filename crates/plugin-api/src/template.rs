@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::{Exchange, Var};
 
 /// A text whose `$name` and `${name}` are replaced by variables, and `${name ?? default}` by the default where the variable
-/// has no value. `\$` stands for a dollar sign.
+/// has no value. What follows `\$` is no name; both characters stay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -28,14 +28,8 @@ impl Template {
         let mut rest = text;
         while let Some(at) = rest.find('$') {
             let (before, after) = (&rest[..at], &rest[at + 1..]);
-            if let Some(before) = before.strip_suffix('\\') {
-                plain.push_str(before);
-                plain.push('$');
-                rest = after;
-                continue;
-            }
             plain.push_str(before);
-            match name(after) {
+            match name(after).filter(|_| !before.ends_with('\\')) {
                 Some((name, remaining)) => {
                     push_text(&mut parts, &mut plain);
                     parts.push(Part::variable(name));
@@ -126,7 +120,7 @@ mod tests {
         let parse = |text: &str| Template::parse(text).parts;
         assert_eq!(parse("/v2$uri"), [text("/v2"), Part::Var(Var::parse("uri"))]);
         assert_eq!(parse("${arg_a}b"), [Part::Var(Var::parse("arg_a")), text("b")]);
-        assert_eq!(parse(r"a\$b"), [text("a$b")]);
+        assert_eq!(parse(r"a\$b\${c}$d"), [text(r"a\$b\${c}"), Part::Var(Var::parse("d"))]);
         assert_eq!(parse("100$ $"), [text("100$ $")]);
         assert_eq!(parse("${"), [text("${")]);
         assert_eq!(parse("${ arg_a ?? b c }d"), [Part::VarOr(Var::parse("arg_a"), "b c".into()), text("d")]);

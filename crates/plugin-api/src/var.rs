@@ -57,6 +57,7 @@ macro_rules! known {
 known! {
     Uri = "uri" | "document_uri";
     RequestUri = "request_uri";
+    RealRequestUri = "real_request_uri";
     Args = "args" | "query_string";
     IsArgs = "is_args";
     Request = "request";
@@ -162,9 +163,10 @@ impl Known {
         let consumer = exchange.consumer.as_ref();
         Some(match self {
             Known::Uri => exchange.path().into(),
-            Known::RequestUri => exchange.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+            Known::RequestUri => exchange.request_uri(),
+            Known::RealRequestUri => exchange.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
             Known::Args => exchange.uri.query()?.into(),
-            Known::IsArgs => if exchange.uri.query().is_some() { "?" } else { "" }.into(),
+            Known::IsArgs => if exchange.uri.query().is_some_and(|query| !query.is_empty()) { "?" } else { "" }.into(),
             Known::Request => format!("{} {} {:?}", exchange.method, exchange.uri, exchange.version).into(),
             Known::RequestMethod => exchange.method.as_str().into(),
             Known::Scheme => exchange.scheme().into(),

@@ -13,13 +13,26 @@ fn value(exchange: &Exchange, name: &str) -> Option<String> {
 }
 
 #[test]
+fn a_target_is_told_without_disguise() {
+    let cases =
+        [("/a", None, "/a", ""), ("/a?", None, "/a", ""), ("/a?b", None, "/a?b", "?"), ("/./a", Some("/a"), "/a", "")];
+    for (sent, normalised, expected, is_args) in cases {
+        let mut request = exchange(sent);
+        request.normalised_path = normalised.map(Into::into);
+        let told = ["request_uri", "is_args", "real_request_uri"].map(|name| value(&request, name).unwrap_or_default());
+        assert_eq!(told, [expected, is_args, sent], "{sent}");
+    }
+}
+
+#[test]
 fn requests_are_told_as_nginx_tells_them() {
     let request = with_header(exchange("/a%20b?x=1&y=%2f+z&flag"), "x-tenant-id", "acme");
     let mut request = with_header(request, "cookie", "a=1; b=2=3");
     request.normalised_path = Some("/a b".into());
     let cases = [
         ("uri", Some("/a b")),
-        ("request_uri", Some("/a%20b?x=1&y=%2f+z&flag")),
+        ("request_uri", Some("/a b?x=1&y=%2f+z&flag")),
+        ("real_request_uri", Some("/a%20b?x=1&y=%2f+z&flag")),
         ("args", Some("x=1&y=%2f+z&flag")),
         ("query_string", Some("x=1&y=%2f+z&flag")),
         ("is_args", Some("?")),

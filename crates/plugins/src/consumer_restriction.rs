@@ -259,7 +259,10 @@ mod tests {
     #[test]
     fn refused_configurations() {
         let cases = [
-            (json!({}), "object matches none of the required"),
+            (
+                json!({}),
+                "object matches none of the required: [\"blacklist\"] or [\"whitelist\"] or [\"allowed_by_methods\"]",
+            ),
             (
                 json!({ "type": "name", "whitelist": ["a"] }),
                 "property \"type\" validation failed: matches none of the enum values",

@@ -135,10 +135,7 @@ struct When {
 impl When {
     fn new(percentage: Option<u8>, vars: &[Value], pointer: &str) -> Result<Self, Fault> {
         let compile = |(at, vars): (usize, &Value)| {
-            Condition::compile(vars).map_err(|fault| {
-                let message = format!("failed to create vars expression: {}", fault.message);
-                Fault::new(format!("{pointer}/{at}"), message)
-            })
+            Condition::compile(vars).map_err(|fault| fault.under(&format!("{pointer}/{at}")))
         };
         let any_of = vars.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
         Ok(Self { percentage, any_of })
@@ -254,6 +251,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!(refusal_of(&FaultInjection, &json!({})), "expect object to have at least 1 properties");
         let vars = json!({ "abort": { "http_status": 500, "vars": [[["a", "???", 1]]] } });
-        assert!(refusal_of(&FaultInjection, &vars).starts_with("failed to create vars expression"));
+        assert_eq!(refusal_of(&FaultInjection, &vars), "invalid operator '???'");
     }
 }

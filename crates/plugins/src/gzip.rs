@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, VARY,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, VARY, VIA,
 };
 use http::{Method, Version};
 use model::Fault;
@@ -112,7 +112,14 @@ impl Plugin for Compiled {
     }
 
     fn header_filter(&self, exchange: &mut Exchange) {
-        if !self.applies(exchange) {
+        if !self.fits(exchange) {
+            return;
+        }
+        // Caches must know of it whichever client asks first.
+        if self.vary {
+            exchange.response.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+        if !self.is_taken(exchange) {
             return;
         }
         let headers = &mut exchange.response.headers;
@@ -120,9 +127,6 @@ impl Plugin for Compiled {
         headers.remove(CONTENT_LENGTH);
         headers.remove(&ACCEPT_RANGES);
         weaken_etag(headers);
-        if self.vary {
-            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
-        }
         exchange.kept.put(self, Encoder::new(Vec::new(), self.level));
     }
 
@@ -141,16 +145,21 @@ impl Plugin for Compiled {
 }
 
 impl Compiled {
-    /// As nginx decides it (`ngx_http_gzip_filter_module`).
-    fn applies(&self, exchange: &Exchange) -> bool {
+    /// Whether the response is one to compress, as nginx decides it (`ngx_http_gzip_filter_module`).
+    fn fits(&self, exchange: &Exchange) -> bool {
         let headers = &exchange.response.headers;
         let has_body = exchange.method != Method::HEAD && matches!(exchange.response.status.as_u16(), 200 | 403 | 404);
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         has_body
-            && exchange.version >= self.oldest
             && !headers.contains_key(CONTENT_ENCODING)
             && length.is_none_or(|length| length >= self.min_length)
             && headers.get(CONTENT_TYPE).is_some_and(|kind| self.has_type(kind))
+    }
+
+    /// Whether the client takes it. A proxy in between may not, and nginx asks for more than Accept-Encoding before it believes one.
+    fn is_taken(&self, exchange: &Exchange) -> bool {
+        exchange.version >= self.oldest
+            && !exchange.headers.contains_key(VIA)
             && exchange.headers.get_all(ACCEPT_ENCODING).iter().any(accepts_gzip)
     }
 
@@ -161,14 +170,13 @@ impl Compiled {
     }
 }
 
-/// `gzip`, `gzip;q=0.5`, `*`; not `gzip;q=0` (RFC 9110, section 12.5.3).
+/// `gzip`, `gzip;q=0.5`; not `gzip;q=0`, nor `*`, which nginx does not take for it.
 fn accepts_gzip(value: &HeaderValue) -> bool {
     let codings = value.to_str().unwrap_or_default().split(',');
     codings.into_iter().any(|coding| {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
         let weight = parameters.trim().strip_prefix("q=").map(|weight| weight.trim().parse::<f32>().unwrap_or(0.0));
-        let name = name.trim();
-        (name.eq_ignore_ascii_case("gzip") || name == "*") && weight.is_none_or(|weight| weight > 0.0)
+        name.trim().eq_ignore_ascii_case("gzip") && weight.is_none_or(|weight| weight > 0.0)
     })
 }
 
@@ -234,8 +242,9 @@ mod tests {
     fn what_does_not_fit_is_left() {
         let html = (CONTENT_TYPE, "text/html");
         let alone = std::slice::from_ref(&html);
-        let cases: [Case; 7] = [
+        let cases: [Case; 8] = [
             ("{}", "br", alone),
+            ("{}", "*", alone),
             ("{}", "gzip;q=0", alone),
             ("{}", "gzip", &[(CONTENT_TYPE, "image/png")]),
             ("{}", "gzip", &[]),
@@ -248,7 +257,26 @@ mod tests {
             assert_eq!(out, b"plain", "{conf} {accept} {response:?}");
             assert_ne!(exchange.response.headers.get(CONTENT_ENCODING), Some(&GZIP));
         }
-        let (_, out) = run(r#"{"types": "*"}"#, "*", &[(CONTENT_TYPE, "any/thing")], &["plain"]);
+        let (_, out) = run(r#"{"types": "*"}"#, "GZIP", &[(CONTENT_TYPE, "any/thing")], &["plain"]);
         assert_ne!(out, b"plain");
+    }
+
+    #[test]
+    fn caches_learn_of_it_from_whoever_asks() {
+        let html = [(CONTENT_TYPE, "text/html")];
+        let vary = |conf: &str, response: &[(HeaderName, &'static str)]| {
+            run(conf, "br", response, &["plain"]).0.response.headers.get(VARY).cloned()
+        };
+        assert_eq!(vary(r#"{"vary": true}"#, &html), Some(HeaderValue::from_static("Accept-Encoding")));
+        assert_eq!(vary("{}", &html), None);
+        assert_eq!(vary(r#"{"vary": true}"#, &[(CONTENT_TYPE, "image/png")]), None);
+    }
+
+    #[test]
+    fn a_proxy_between_is_sent_the_plain_response() {
+        let mut exchange = testing::exchange("/", &[("accept-encoding", "gzip"), ("via", "1.1 cache")]);
+        exchange.response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        compile(&Gzip, "{}").header_filter(&mut exchange);
+        assert!(!exchange.response.headers.contains_key(CONTENT_ENCODING));
     }
 }

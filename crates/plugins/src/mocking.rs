@@ -101,6 +101,7 @@ impl PluginType for Mocking {
             status: status.map_err(|_| Fault::new("/response_status", "must be a status code from 100 to 999"))?,
             body: match &conf.response_example {
                 Some(example) => Content::Example(Template::parse(example)),
+                None if bare == "text/html" => Content::Example(Template::parse("")),
                 None if bare.ends_with("/xml") => Content::Xml(conf.response_schema),
                 None => Content::Json(conf.response_schema),
             },
@@ -152,10 +153,11 @@ impl Plugin for Compiled {
 
 impl Compiled {
     fn reply(&self, exchange: &Exchange) -> Reply {
+        let with_variables = |text: &str| Template::parse(text).render(exchange);
         let body = match &self.body {
             Content::Example(example) => example.render(exchange),
-            Content::Json(schema) => made_up(schema).to_string(),
-            Content::Xml(schema) => xml("data", &made_up(schema)),
+            Content::Json(schema) => with_variables(&made_up(schema).to_string()),
+            Content::Xml(schema) => with_variables(&xml("data", &made_up(schema))),
         };
         Reply { status: self.status, headers: self.headers.clone(), body: body.into() }
     }
@@ -245,6 +247,11 @@ mod tests {
             json!({ "response_schema": { "properties": { "s": { "type": "string", "example": "x<y" } } }, "content_type": "text/xml" }),
         );
         assert_eq!(&reply.body[..], b"<data><s>x&lt;y</s></data>");
+        let schema = json!({ "properties": { "client": { "type": "string", "example": "at $remote_addr" } } });
+        let reply = run(json!({ "response_schema": schema }));
+        assert_eq!(&reply.body[..], br#"{"client":"at 192.0.2.7"}"#);
+        let reply = run(json!({ "response_schema": schema, "content_type": "text/html" }));
+        assert_eq!(&reply.body[..], b"", "there is no HTML of a schema");
     }
 
     #[test]

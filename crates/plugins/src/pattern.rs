@@ -33,6 +33,34 @@ impl Pattern {
     }
 }
 
+/// Several expressions that stand apart: what one says of case, and the numbers of its groups, are no matter of the others.
+#[derive(Debug)]
+pub(crate) struct Patterns(Box<[Pattern]>);
+
+impl Patterns {
+    /// # Errors
+    /// As [`Pattern::any_of`].
+    pub(crate) fn each_of(rules: &[String], pointer: &str) -> Result<Self, Fault> {
+        let compile = |(at, rule): (usize, &String)| {
+            Regex::new(rule).map(Pattern).map_err(|reason| Fault::new(format!("{pointer}/{at}"), reason))
+        };
+        rules.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether any of them matches anywhere in `text`; `None` when one that may took too many steps to find out.
+    pub(crate) fn any_matches(&self, text: &str) -> Option<bool> {
+        let mut is_decided = true;
+        for pattern in &self.0 {
+            match pattern.matches(text) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => is_decided = false,
+            }
+        }
+        is_decided.then_some(false)
+    }
+}
+
 fn compile(text: &str, case: Case) -> Result<Regex, String> {
     match case {
         Case::Sensitive => Regex::new(text),
@@ -64,6 +92,19 @@ mod tests {
         );
         let around = pattern(&["^/(?!api/)"], Case::Sensitive).expect("rules");
         assert_eq!((around.matches("/api/x"), around.matches("/x")), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn rules_that_stand_apart_change_nothing_of_each_other() {
+        let rules = ["(?i)spider", "Bot", r"(a)\1"].map(str::to_owned);
+        let apart = Patterns::each_of(&rules, "/rules").expect("rules");
+        let matches = ["SPIDER", "Bot", "bot", "aa", "ab"].map(|text| apart.any_matches(text));
+        assert_eq!(matches, [Some(true), Some(true), Some(false), Some(true), Some(false)]);
+        let rules = ["^(x+x+)+\\1y", "b"].map(str::to_owned);
+        let endless = Patterns::each_of(&rules, "/rules").expect("rules");
+        let text = "x".repeat(50);
+        assert_eq!((endless.any_matches(&text), endless.any_matches(&format!("{text}b"))), (None, Some(true)));
+        assert_eq!(Patterns::each_of(&["a".into(), "(".into()], "/rules").expect_err("a fault").pointer, "/rules/1");
     }
 
     #[test]

@@ -11,16 +11,14 @@ use http::header::{HeaderValue, LOCATION};
 use http::{Method, StatusCode};
 use model::Fault;
 use model::regex::Undecided;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, Template, instance};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::escape::PATH;
 use crate::regex_pair::RegexPair;
-
-/// What stays as it is in a path: nginx's `ngx.escape_uri` leaves these, and the slash.
-const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
 /// The plugin by name.
 pub(crate) struct Redirect;
@@ -207,6 +205,8 @@ mod tests {
             (r#"{"uri": "/x?y=z", "append_query_string": true}"#, "/hello?a=b", 302, "/x?y=z&a=b"),
             (r#"{"uri": "/x", "append_query_string": true}"#, "/hello", 302, "/x"),
             (r#"{"uri": "/a b?c d", "encode_uri": true}"#, "/hello", 302, "/a%20b?c d"),
+            (r#"{"uri": "/{a}|^\\b`", "encode_uri": true}"#, "/hello", 302, "/%7Ba%7D%7C%5E%5Cb%60"),
+            (r#"{"uri": "/\\$uri$uri$$uri"}"#, "/hello", 302, "/\\$uri/hello$/hello"),
             (r#"{"regex_uri": ["^/t/(.*)/(.*)", "/$2/${1}x"], "ret_code": 307}"#, "/t/1/2", 307, "/2/1x"),
             (r#"{"http_to_https": true}"#, "/hello?a=1", 301, "https://gateway.test/hello?a=1"),
         ];

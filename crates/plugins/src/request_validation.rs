@@ -6,6 +6,7 @@
 //! Source: <https://apisix.apache.org/docs/apisix/plugins/request-validation/>
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use http::StatusCode;
@@ -13,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use model::Fault;
 use percent_encoding::percent_decode_str;
 use plugin_api::schema::{Schema, with_meta};
-use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
+use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, defaults};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -78,9 +79,11 @@ impl PluginType for RequestValidation {
             compiled.map_err(|reason| Fault::new(pointer, reason))
         };
         let status = StatusCode::from_u16(conf.rejected_code);
+        let body = compile(&conf.body_schema, "/body_schema")?;
         Ok(Arc::new(Compiled {
             headers: compile(&conf.header_schema, "/header_schema")?,
-            body: compile(&conf.body_schema, "/body_schema")?,
+            aliases: conf.header_schema.as_ref().map(aliases).unwrap_or_default(),
+            body: body.zip(conf.body_schema),
             status: status.map_err(|_| Fault::new("/rejected_code", "must be a status code from 200 to 599"))?,
             message: conf.rejected_msg,
             limit: conf.max_req_body_size,
@@ -88,9 +91,31 @@ impl PluginType for RequestValidation {
     }
 }
 
+/// Names of headers as a schema writes them, each with the one that a request has it by. nginx finds headers whatever the case of
+/// their letters, and with `_` for `-`.
+fn aliases(schema: &Value) -> Vec<(String, String)> {
+    let mut names = BTreeSet::new();
+    collect_names(schema, &mut names);
+    let own = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    names.into_iter().map(|name| (name.to_owned(), own(name))).filter(|(name, own)| name != own).collect()
+}
+
+fn collect_names<'s>(schema: &'s Value, names: &mut BTreeSet<&'s str>) {
+    let list = |keyword: &str| schema.get(keyword).and_then(Value::as_array).into_iter().flatten();
+    names.extend(list("required").filter_map(Value::as_str));
+    names.extend(
+        schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str),
+    );
+    let combined = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(list);
+    let single = ["not", "if", "then", "else"].into_iter().filter_map(|keyword| schema.get(keyword));
+    combined.chain(single).for_each(|schema| collect_names(schema, names));
+}
+
 struct Compiled {
     headers: Option<Schema>,
-    body: Option<Schema>,
+    aliases: Vec<(String, String)>,
+    /// Compiled and as it was given, for its defaults.
+    body: Option<(Schema, Value)>,
     status: StatusCode,
     message: Option<String>,
     limit: usize,
@@ -108,33 +133,60 @@ impl Plugin for Compiled {
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         match self.check(exchange) {
             Ok(()) => Flow::CONTINUE,
-            Err(reason) => {
-                let text = self.message.clone().unwrap_or(reason);
-                Flow::reply(Reply::text(self.status, text))
-            }
+            Err(reason) => Flow::reply(match self.message.clone().or(reason) {
+                Some(text) => Reply::text(self.status, text),
+                None => Reply::page(self.status),
+            }),
         }
     }
 }
 
+/// Why a request is refused, where there is more to say than that its body is missing.
+type Reason = Option<String>;
+
 impl Compiled {
-    fn check(&self, exchange: &Exchange) -> Result<(), String> {
+    fn check(&self, exchange: &mut Exchange) -> Result<(), Reason> {
         if let Some(schema) = &self.headers {
-            schema.check(&header_json::of(&exchange.headers)).map_err(|fault| fault.message)?;
+            schema.check(&self.named(exchange)).map_err(|fault| fault.message)?;
         }
-        if let Some(schema) = &self.body {
-            schema.check(&body(exchange)?).map_err(|fault| fault.message)?;
+        if let Some((schema, source)) = &self.body {
+            let (mut body, kind) = body(exchange)?;
+            schema.check(&body).map_err(|fault| fault.message)?;
+            if kind == Kind::Json {
+                // What was checked is what goes on: of a name that stands twice no other server may believe the other value.
+                defaults::fill(source, &mut body);
+                exchange.request_body = Some(body.to_string().into());
+            }
         }
         Ok(())
     }
+
+    /// The request's headers, also by the names that the schema asks for.
+    fn named(&self, exchange: &Exchange) -> Value {
+        let mut headers = header_json::of(&exchange.headers);
+        for (name, own) in &self.aliases {
+            if let Some(value) = headers.get(own).cloned() {
+                headers[name] = value;
+            }
+        }
+        headers
+    }
 }
 
-fn body(exchange: &Exchange) -> Result<Value, String> {
-    let body = exchange.request_body.as_deref().unwrap_or_default();
+#[derive(PartialEq)]
+enum Kind {
+    Json,
+    Form,
+}
+
+fn body(exchange: &Exchange) -> Result<(Value, Kind), Reason> {
+    let body = exchange.request_body.as_deref().filter(|body| !body.is_empty()).ok_or(None::<String>)?;
     let is_form = exchange.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes()));
     if is_form {
-        return Ok(form(&String::from_utf8_lossy(body)));
+        return Ok((form(&String::from_utf8_lossy(body)), Kind::Form));
     }
-    serde_json::from_slice(body).map_err(|error| format!("failed to decode the req body: {error}"))
+    let decoded = serde_json::from_slice(body).map_err(|error| format!("failed to decode the req body: {error}"))?;
+    Ok((decoded, Kind::Json))
 }
 
 /// A form's fields; several of one name are a list, one without a value is true.
@@ -192,6 +244,32 @@ mod tests {
         assert_eq!(run(&conf, &is_form, "other=1"), refused("property \"required_payload\" is required"));
         let own = json!({ "body_schema": schema, "rejected_code": 505, "rejected_msg": "customize" });
         assert_eq!(run(&own, &[], "{}"), Some((505, "customize".to_owned())));
+        assert_eq!(run(&own, &[], ""), Some((505, "customize".to_owned())));
+        assert_eq!(run(&conf, &[], ""), answer_of(Flow::reply(Reply::page(StatusCode::BAD_REQUEST))));
+    }
+
+    #[test]
+    fn what_was_checked_is_what_goes_on() {
+        let schema = json!({ "properties": {
+            "role": { "enum": ["guest", "admin"], "default": "guest" },
+            "at": { "properties": { "port": { "type": "integer", "default": 80 } } },
+        } });
+        let plugin = compile(&RequestValidation, &json!({ "body_schema": schema }).to_string());
+        let sent = |kind: &str, body: &'static str| {
+            let mut exchange = testing::exchange("/", &[("content-type", kind)]);
+            exchange.request_body = Some(Bytes::from_static(body.as_bytes()));
+            assert_eq!(answer_of(plugin.rewrite(&mut exchange)), None);
+            exchange.request_body.expect("a body")
+        };
+        assert_eq!(
+            sent("application/json", r#" {"at": {}, "role": "admin", "role": "guest"} "#),
+            r#"{"at":{"port":80},"role":"guest"}"#
+        );
+        assert_eq!(
+            sent("application/json", r#"{"id": 9007199254740993}"#),
+            r#"{"id":9007199254740993,"role":"guest"}"#
+        );
+        assert_eq!(sent("application/x-www-form-urlencoded", "role=admin&&"), "role=admin&&");
     }
 
     #[test]
@@ -203,6 +281,27 @@ mod tests {
         assert_eq!(run(&conf, &[], ""), missing);
         let other = Some((400, "property \"test\" validation failed: matches none of the enum values".to_owned()));
         assert_eq!(run(&conf, &[("test", "c")], ""), other);
+    }
+
+    #[test]
+    fn headers_are_found_however_the_schema_writes_their_names() {
+        let conf = json!({ "header_schema": {
+            "required": ["User-Agent"],
+            "properties": { "X_Api_Key": { "pattern": "^k" }, "x-plain": { "const": "1" } },
+            "anyOf": [{ "required": ["X-Plain"] }, { "required": ["X-Other"] }],
+        } });
+        let agent = ("user-agent", "curl/8");
+        assert_eq!(run(&conf, &[agent, ("x-plain", "1"), ("x-api-key", "key")], ""), None);
+        let refused = |text: &str| Some((400, text.to_owned()));
+        assert_eq!(run(&conf, &[("x-plain", "1")], ""), refused("property \"User-Agent\" is required"));
+        assert_eq!(
+            run(&conf, &[agent, ("x-plain", "1"), ("x-api-key", "no")], ""),
+            refused("property \"X_Api_Key\" validation failed: failed to match pattern \"^k\" with \"no\"")
+        );
+        assert_eq!(
+            run(&conf, &[agent], ""),
+            refused("object matches none of the required: [\"X-Plain\"] or [\"X-Other\"]")
+        );
     }
 
     #[test]

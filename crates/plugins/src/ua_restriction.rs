@@ -15,7 +15,7 @@ use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::pattern::{Case, Pattern};
+use crate::pattern::Patterns;
 
 /// The plugin by name.
 pub(crate) struct UaRestriction;
@@ -64,8 +64,8 @@ impl PluginType for UaRestriction {
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
         let list = match &conf.allowlist {
-            Some(allowlist) => List::Allowed(Pattern::any_of(allowlist, Case::Sensitive, "/allowlist")?),
-            None => List::Denied(Pattern::any_of(&conf.denylist, Case::Sensitive, "/denylist")?),
+            Some(allowlist) => List::Allowed(Patterns::each_of(allowlist, "/allowlist")?),
+            None => List::Denied(Patterns::each_of(&conf.denylist, "/denylist")?),
         };
         let refusal = Reply::message(StatusCode::FORBIDDEN, &conf.message);
         Ok(Arc::new(Compiled { list, bypass_missing: conf.bypass_missing, refusal }))
@@ -79,8 +79,8 @@ struct Compiled {
 }
 
 enum List {
-    Allowed(Pattern),
-    Denied(Pattern),
+    Allowed(Patterns),
+    Denied(Patterns),
 }
 
 impl Plugin for Compiled {
@@ -102,8 +102,8 @@ impl Compiled {
             return self.bypass_missing;
         }
         match &self.list {
-            List::Allowed(pattern) => agents.any(|agent| pattern.matches(agent.trim()).unwrap_or(false)),
-            List::Denied(pattern) => !agents.any(|agent| pattern.matches(agent.trim()).unwrap_or(true)),
+            List::Allowed(patterns) => agents.any(|agent| patterns.any_matches(agent.trim()).unwrap_or(false)),
+            List::Denied(patterns) => !agents.any(|agent| patterns.any_matches(agent.trim()).unwrap_or(true)),
         }
     }
 }

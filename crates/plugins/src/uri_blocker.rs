@@ -87,11 +87,10 @@ impl Plugin for Compiled {
         Phases::REWRITE
     }
 
-    /// Asks about the target as the client sent it, query included: what is hidden behind escapes is a matter
-    /// for the rules.
+    /// Asks about the target as routes see it, so that no escape or dot gets past a rule; the query is as it was sent.
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        let target = exchange.uri.path_and_query().map_or("/", |target| target.as_str());
-        if self.rules.matches(target).unwrap_or(true) { Flow::reply(self.refusal.clone()) } else { Flow::CONTINUE }
+        let target = exchange.request_uri();
+        if self.rules.matches(&target).unwrap_or(true) { Flow::reply(self.refusal.clone()) } else { Flow::CONTINUE }
     }
 }
 
@@ -132,6 +131,18 @@ mod tests {
         for (conf, target, answer) in cases {
             assert_eq!(run(conf, target), answer, "{conf} {target}");
         }
+    }
+
+    #[test]
+    fn nothing_gets_past_in_disguise() {
+        let mut exchange = testing::exchange("/./%69nternal/x?a=%69", &[]);
+        exchange.normalised_path = Some("/internal/x".into());
+        let run =
+            |conf: &str, exchange: &mut Exchange| answer_of(compile(&UriBlocker, conf).rewrite(exchange)).is_some();
+        assert!(run(r#"{"block_rules": ["^/internal/"]}"#, &mut exchange));
+        assert!(
+            run(r#"{"block_rules": ["a=%69"]}"#, &mut exchange) && !run(r#"{"block_rules": ["a=i"]}"#, &mut exchange)
+        );
     }
 
     #[test]

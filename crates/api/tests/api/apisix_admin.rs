@@ -344,7 +344,7 @@ async fn what_is_wrong_is_said_in_apisix_words() -> Result<()> {
         ("PUT", "routes/1", Some(json!({ "uri": "/x", "create_time": 1 })), 400, "/error_msg", json!("the property is forbidden:  create_time")),
         ("PUT", "routes/1", Some(json!({ "uri": "/x", "upstream": { "nodes": nodes(), "update_time": 1 } })), 400, "/error_msg", json!("the property is forbidden:  upstream.update_time")),
         ("PUT", "routes/1", Some(json!({ "uri": "/x", "plugins": {}, "host": "a.com", "hosts": ["b.com"] })), 400, "/error_msg", json!("only one of host or hosts is allowed")),
-        ("PUT", "routes/1", Some(json!({ "uri": "/x" })), 400, "/error_msg", json!("invalid configuration: object matches none of the required")),
+        ("PUT", "routes/1", Some(json!({ "uri": "/x" })), 400, "/error_msg", json!("invalid configuration: object matches none of the required: [\"plugins\",\"uri\"] or [\"upstream\",\"uri\"] or [\"upstream_id\",\"uri\"] or [\"service_id\",\"uri\"] or [\"plugins\",\"uris\"] or [\"upstream\",\"uris\"] or [\"upstream_id\",\"uris\"] or [\"service_id\",\"uris\"] or [\"script\",\"uri\"] or [\"script\",\"uris\"]")),
         ("PUT", "routes/1", Some(json!({})), 400, "/error_msg", json!("invalid configuration: allOf 1 failed: value should match only one schema, but matches none")),
         ("PUT", "upstreams/1", Some(json!({ "nodes": nodes(), "type": "chash" })), 400, "/error_msg", json!("missing key")),
         ("PUT", "routes/1", Some(json!({ "uri": "/x", "plugins": {}, "vars": [["arg_a", "=", "b"]] })), 400, "/error_msg", json!("failed to validate the 'vars' expression: invalid operator '='")),

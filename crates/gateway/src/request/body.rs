@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -63,6 +64,18 @@ impl RequestBody {
             exchange.request_body = Some(body.clone());
         }
         Ok(())
+    }
+
+    /// Takes over what a plugin that saw the body whole has made of it.
+    pub(crate) fn adopt(&mut self, exchange: &mut Exchange, need: BodyNeed) {
+        let (Source::Whole(body), Some(own)) = (&mut self.source, &exchange.request_body) else { return };
+        if need == BodyNeed::Stream || body.as_ptr_range() == own.as_ptr_range() {
+            return;
+        }
+        if let Some(length) = exchange.headers.get_mut(CONTENT_LENGTH) {
+            *length = own.len().into();
+        }
+        body.clone_from(own);
     }
 
     /// Reads a form or JSON whole, before the route is known, because a route of the group matches by it.

@@ -60,18 +60,21 @@ async fn run_chain(
             continue;
         }
         body.collect(exchange, entry.request_body).await?;
-        let flow = match phase {
-            Phases::REWRITE => entry.plugin.rewrite(exchange),
-            Phases::ACCESS => entry.plugin.access(exchange),
-            _ => entry.plugin.before_proxy(exchange),
-        };
-        let verdict = match flow {
-            Flow::Done(verdict) => verdict,
-            Flow::Wait(waiting) => waiting.await,
+        let verdict = {
+            let flow = match phase {
+                Phases::REWRITE => entry.plugin.rewrite(exchange),
+                Phases::ACCESS => entry.plugin.access(exchange),
+                _ => entry.plugin.before_proxy(exchange),
+            };
+            match flow {
+                Flow::Done(verdict) => verdict,
+                Flow::Wait(waiting) => waiting.await,
+            }
         };
         if let Verdict::Reply(reply) = verdict {
             return Err(Stop::Reply(shape(entry, reply)));
         }
+        body.adopt(exchange, entry.request_body);
     }
     Ok(())
 }

@@ -63,6 +63,7 @@ fn faults_name_the_place_and_what_would_be_right() {
         (json!([["", "==", 1]]), "/0/0", "must not be empty"),
         (json!([["a", "=", 1]]), "/0/1", "invalid operator '='"),
         (json!([["a", "!", "X", 1]]), "/0/2", "invalid operator 'x'"),
+        (json!([["a", 12, 1]]), "/0/1", "invalid operator '12'"),
         (json!([["a", "~~", 5]]), "/0/2", "must be a regular expression"),
         (json!([["a", "~~", "("]]), "/0/2", "is not a regular expression: unclosed group"),
         (json!([["a", "~~", "(?=x"]]), "/0/2", "is not a regular expression"),

@@ -222,23 +222,22 @@ impl HeaderNames {
         })
     }
 
-    fn tell(&self, exchange: &mut Exchange, due: &Due, decision: &Decision, window_type: WindowType) {
+    fn tell(&self, exchange: &mut Exchange, due: &Due, decision: &Decision) {
         exchange.set_response_header(self.limit.clone(), due.limit_header.clone());
         exchange.set_response_header(self.remaining.clone(), number(decision.remaining));
-        exchange.set_response_header(self.reset.clone(), reset_header(decision.reset_ms, window_type));
+        exchange.set_response_header(self.reset.clone(), reset_header(decision.reset_ms));
     }
 }
 
-/// Whole seconds, never less than are left; full hundredths for sliding windows, as APISIX tells them.
-fn reset_header(reset_ms: u64, window_type: WindowType) -> HeaderValue {
-    match window_type {
-        WindowType::Fixed => number(reset_ms.div_ceil(1000)),
-        WindowType::Sliding => {
-            let hundredths = reset_ms / 10;
-            let text = (hundredths as f64 / 100.0).to_string();
-            HeaderValue::try_from(text).unwrap_or_else(|_| number(hundredths / 100))
-        }
-    }
+/// Seconds with full hundredths and no zeros at the end, as APISIX tells them since 3.18.
+fn reset_header(reset_ms: u64) -> HeaderValue {
+    let (seconds, hundredths) = (reset_ms / 1000, reset_ms / 10 % 100);
+    let text = match hundredths {
+        0 => return number(seconds),
+        tenths if tenths % 10 == 0 => format!("{seconds}.{}", tenths / 10),
+        _ => format!("{seconds}.{hundredths:02}"),
+    };
+    HeaderValue::try_from(text).unwrap_or_else(|_| number(seconds))
 }
 
 /// In one piece of memory, where `HeaderValue::from` takes two.
@@ -332,7 +331,7 @@ impl Compiled {
     /// Tells the client how it stands; the answer when it may not go on.
     fn judge(&self, rule: &Rule, due: &Due, decision: Decision, exchange: &mut Exchange) -> Option<Reply> {
         if self.show_headers {
-            rule.headers.tell(exchange, due, &decision, self.window_type);
+            rule.headers.tell(exchange, due, &decision);
         }
         (!decision.allowed).then(|| self.rejection.clone())
     }

@@ -209,14 +209,13 @@ impl Amount {
             Some(Value::String(text)) => {
                 let template = Template::parse(text);
                 match template.as_constant() {
-                    Some(text) => known(text.trim().parse().ok()),
+                    Some(text) => known(whole(text)),
                     None => Ok(Self::Variable(template, least)),
                 }
             }
             Some(Value::Number(number)) => {
                 // Schemas take 60.0 for an integer.
-                let whole = || number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as u64);
-                known(number.as_u64().or_else(whole))
+                known(whole(&number.to_string()))
             }
             _ => known(None),
         }
@@ -230,12 +229,16 @@ impl Amount {
         match self {
             Self::Known(number, header) => Ok((*number, header.clone())),
             Self::Variable(template, least) => {
-                let number = template.render(exchange).trim().parse().map_err(|_| NoNumber)?;
-                if !(*least..=MOST).contains(&number) {
-                    return Err(NoNumber);
-                }
-                Ok((number, HeaderValue::from(number)))
+                let number = whole(&template.render(exchange)).filter(|number| (*least..=MOST).contains(number));
+                number.map(|number| (number, HeaderValue::from(number))).ok_or(NoNumber)
             }
         }
     }
+}
+
+/// A whole number as APISIX reads texts: `60.0` and `6e1` are 60.
+fn whole(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let float = || text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && *number >= 0.0);
+    text.parse().ok().or_else(|| Some(float()? as u64))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use plugin_api::{Exchange, Template};
+use plugin_api::{Exchange, Template, Var};
 use serde_json::{Map, Value};
 
 use super::write;
@@ -13,6 +13,8 @@ pub(super) enum Field {
     Object(Vec<(Box<str>, Field)>),
     /// Text with variables.
     Text(Template),
+    /// One variable and nothing else: left out where it has no value.
+    Var(Var),
     /// Anything else of a format, as JSON.
     Constant(Box<[u8]>),
     /// What is known of a request.
@@ -118,10 +120,20 @@ pub(super) fn extend(fields: &mut Vec<(Box<str>, Field)>, extra: &Map<String, Va
 fn parse(format: &Map<String, Value>) -> Vec<(Box<str>, Field)> {
     let field = |value: &Value| match value {
         Value::Object(fields) => Field::Object(parse(fields)),
-        Value::String(text) => Field::Text(Template::parse(text)),
+        Value::String(text) => of_text(text),
         other => Field::Constant(other.to_string().into_bytes().into()),
     };
     format.iter().map(|(name, value)| (name.as_str().into(), field(value))).collect()
+}
+
+fn of_text(text: &str) -> Field {
+    let is_name =
+        |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let Some(name) = text.strip_prefix('$').filter(is_name) else { return Field::Text(Template::parse(text)) };
+    match name {
+        "version" => version(),
+        name => Fact::named(name).map_or_else(|| Field::Var(Var::parse(name)), Field::Fact),
+    }
 }
 
 fn set(fields: &mut Vec<(Box<str>, Field)>, name: &str, field: Field) {
@@ -163,6 +175,10 @@ impl Field {
         match self {
             Field::Object(fields) => return write(fields, exchange, bodies, out) || fields.is_empty(),
             Field::Text(template) => write::text(out, &template.render(exchange)),
+            Field::Var(var) => match var.get(exchange) {
+                Some(text) => write::text(out, &text),
+                None => return false,
+            },
             Field::Constant(json) => out.extend_from_slice(json),
             Field::Fact(fact) => return fact.write(exchange, bodies, out).is_some(),
         }
@@ -171,13 +187,34 @@ impl Field {
 }
 
 impl Fact {
+    /// What a format may ask for besides variables. Source: `log_vars` of APISIX's `log-util.lua`.
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "url" => Self::Url,
+            "request_headers" => Self::RequestHeaders,
+            "request_querystring" => Self::QueryString,
+            "response_status" => Self::Status,
+            "response_headers" => Self::ResponseHeaders,
+            "response_size" => Self::ResponseSize,
+            "response_body" => Self::ResponseBody,
+            "upstream" => Self::Upstream,
+            "consumer_username" => Self::Username,
+            "client_ip" => Self::ClientIp,
+            "start_time" => Self::StartTime,
+            "latency" => Self::Latency,
+            "upstream_latency" => Self::UpstreamLatency,
+            "apisix_latency" => Self::GatewayLatency,
+            _ => return None,
+        })
+    }
+
     fn write(self, exchange: &Exchange, bodies: &Bodies<'_>, out: &mut Vec<u8>) -> Option<()> {
         let outcome = &exchange.outcome;
         let route = exchange.route.as_deref();
         let service_id = || route.and_then(|route| route.service_id.as_deref());
         match self {
             Fact::Url => write::text(out, &url(exchange)),
-            Fact::Uri => write::text(out, target(exchange)),
+            Fact::Uri => write::text(out, &exchange.request_uri()),
             Fact::Method => write::text(out, exchange.method.as_str()),
             Fact::RequestHeaders => write::headers(out, &exchange.headers),
             Fact::QueryString => write::arguments(out, exchange.uri.query().unwrap_or_default()),
@@ -208,13 +245,9 @@ impl Fact {
     }
 }
 
-fn target(exchange: &Exchange) -> &str {
-    exchange.uri.path_and_query().map_or("/", |target| target.as_str())
-}
-
 fn url(exchange: &Exchange) -> String {
     let port = exchange.client.local.port();
-    format!("{}://{}:{port}{}", exchange.scheme(), exchange.host(), target(exchange))
+    format!("{}://{}:{port}{}", exchange.scheme(), exchange.host(), exchange.request_uri())
 }
 
 fn started_ms(exchange: &Exchange) -> u64 {
@@ -276,6 +309,22 @@ mod tests {
             assert_eq!(written(&of(format.clone()), &bodies), expected, "{format}");
         }
         assert_eq!(written(&of(json!({ "empty": {} })), &Bodies::default()), json!({ "empty": {}, "route_id": "r1" }));
+    }
+
+    #[test]
+    fn formats_ask_for_what_entries_have_and_leave_out_what_has_no_value() {
+        let format = json!({
+            "query": "$request_querystring", "status": "$response_status", "tenant": "$http_x_tenant",
+            "none": "$http_x_none", "upstream": "$upstream", "who": "$consumer_username", "text": "-$http_x_none",
+            "at": { "ip": "$client_ip", "none": "$arg_none" }, "size": "$response_size",
+        });
+        let entry = written(&of(format), &Bodies::default());
+        let expected = json!({
+            "query": { "b": "c" }, "status": 200, "tenant": "blue", "text": "-", "at": { "ip": "192.0.2.7" },
+            "size": 0, "route_id": "r1",
+        });
+        assert_eq!(entry, expected);
+        assert!(written(&of(json!({ "took": "$latency" })), &Bodies::default())["took"].is_number());
     }
 
     #[test]

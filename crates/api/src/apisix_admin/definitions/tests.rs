@@ -19,7 +19,13 @@ fn faults_have_apisix_words() {
     let nodes = json!({ "127.0.0.1:80": 1 });
     let cases = [
         (Kind::Route, json!({}), "allOf 1 failed: value should match only one schema, but matches none"),
-        (Kind::Route, json!({ "uri": "/x" }), "object matches none of the required"),
+        (
+            Kind::Route,
+            json!({ "uri": "/x" }),
+            "object matches none of the required: [\"plugins\",\"uri\"] or [\"upstream\",\"uri\"] or \
+             [\"upstream_id\",\"uri\"] or [\"service_id\",\"uri\"] or [\"plugins\",\"uris\"] or [\"upstream\",\"uris\"] or \
+             [\"upstream_id\",\"uris\"] or [\"service_id\",\"uris\"] or [\"script\",\"uri\"] or [\"script\",\"uris\"]",
+        ),
         (
             Kind::Route,
             json!({ "uri": "/x", "plugins": {}, "methods": ["GETT"] }),
