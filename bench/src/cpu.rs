@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 /// Enough for the most connections that a part holds, twice.
 const FILES: u64 = 65_536;
-const SETTLING: Duration = Duration::from_secs(3);
+/// Memory that has not fallen for so long is what stays.
+const SETTLING: Duration = Duration::from_secs(4);
+const SETTLING_LIMIT: Duration = Duration::from_secs(30);
 
 /// The two processors of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,10 +139,18 @@ pub(crate) fn tree_rss_kib(root: u32) -> Result<u64> {
     Ok(tree(root)?.iter().filter_map(resident).sum())
 }
 
-/// [`tree_rss_kib`] after a while: allocators give back with a delay what only starting needed.
+/// [`tree_rss_kib`] once it falls no more: allocators give back with a delay what is needed no longer.
 pub(crate) fn settled_rss_kib(root: u32) -> Result<f64> {
-    std::thread::sleep(SETTLING);
-    Ok(tree_rss_kib(root)? as f64)
+    let begun = Instant::now();
+    let (mut least, mut fell) = (tree_rss_kib(root)?, begun);
+    while fell.elapsed() < SETTLING && begun.elapsed() < SETTLING_LIMIT {
+        std::thread::sleep(Duration::from_millis(250));
+        let now = tree_rss_kib(root)?;
+        if now < least {
+            (least, fell) = (now, Instant::now());
+        }
+    }
+    Ok(least as f64)
 }
 
 struct Process {
@@ -212,7 +222,7 @@ mod tests {
     fn the_cpu_time_of_a_process_grows_by_what_it_uses() {
         let own = std::process::id();
         let before = tree_cpu_us(own).unwrap();
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         while tree_cpu_us(own).unwrap() < before + 500.0 {
             assert!(begun.elapsed() < Duration::from_secs(10), "no CPU time seen");
         }
