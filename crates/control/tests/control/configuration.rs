@@ -92,6 +92,20 @@ async fn services_take_the_routes_of_their_type() {
     assert_eq!(pointers(error), ["/type"]);
 }
 
+/// Apache APISIX knows no type of a service: its clients put a stream route below one whatever its upstream speaks.
+#[tokio::test]
+async fn a_service_with_its_upstream_by_reference_takes_stream_routes_too() {
+    let plane = Plane::start().await;
+    plane.put(key(Kind::Upstream, "u1"), upstream()).await.unwrap();
+    let by_reference = |desc: &str| json!({ "upstream_id": "u1", "desc": desc });
+    plane.put(key(Kind::Service, "s1"), by_reference("one")).await.unwrap();
+    let stream_route = json!({ "server_port": 9100, "service_id": "s1" });
+    plane.put(key(Kind::StreamRoute, "r1"), stream_route).await.unwrap();
+    plane.put(key(Kind::Service, "s1"), by_reference("two")).await.unwrap();
+    let error = plane.put(key(Kind::Service, "s1"), service()).await.unwrap_err();
+    assert_eq!(pointers(error), ["/type"]);
+}
+
 #[tokio::test]
 async fn deleting_a_service_takes_all_below_it_in_one_revision() {
     let plane = Plane::start().await;
