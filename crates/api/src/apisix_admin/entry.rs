@@ -32,7 +32,7 @@ pub(super) fn read(stored: &StoredResource) -> Result<Value, Refusal> {
 
 /// The resource in APISIX's names, without what only API7 knows.
 pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
-    let mut value = shape::read(stored)?;
+    let mut value = shape::plain(stored)?;
     let Some(fields) = value.as_object_mut() else { return Ok(value) };
     if stored.key.kind == Kind::PluginMetadata {
         fields.insert("id".into(), stored.key.id.as_str().into());
@@ -44,7 +44,6 @@ pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
     match stored.key.kind {
         Kind::Consumer => drop(fields.remove("id")),
         Kind::Secret => drop(fields.insert("id".into(), stored.key.id.as_str().replacen('.', "/", 1).into())),
-        Kind::Route if fields.contains_key("uri") || fields.contains_key("uris") => drop(fields.remove("paths")),
         Kind::Route => rename(fields, "paths", "uris"),
         Kind::Service => without_api7(fields),
         _ => {}
