@@ -36,8 +36,10 @@ fn core_schema(kind: Kind) -> Value {
     RecursiveTransform(plain).transform(&mut schema);
     let mut schema = schema.to_value();
     match kind {
-        Kind::Service => name_upstream(&mut schema),
+        Kind::Service => name_upstream(&mut schema, "/properties/upstream/properties/name"),
         Kind::StreamRoute => make_stream(&mut schema),
+        Kind::Upstream => name_upstream(&mut schema, "/properties/name"),
+        Kind::Ssl => leave_client_open(&mut schema),
         _ => {}
     }
     schema
@@ -52,10 +54,18 @@ fn stream_service() -> Value {
     schema
 }
 
-/// A service's inline upstream is its default one; see [`crate::validate`].
-fn name_upstream(schema: &mut Value) {
-    if let Some(name) = schema.pointer_mut("/properties/upstream/properties/name").and_then(Value::as_object_mut) {
+/// A service's inline upstream is its default one; see [`crate::validate`]. API7 tells this name of further upstreams too,
+/// which `control` gives it, for it knows what stands below a service.
+fn name_upstream(schema: &mut Value, pointer: &str) {
+    if let Some(name) = schema.pointer_mut(pointer).and_then(Value::as_object_mut) {
         name.insert("default".to_owned(), resource::DEFAULT_UPSTREAM_NAME.into());
+    }
+}
+
+/// It has no defaults, and typed clients take what its fields tell for a client that lacks its certificates.
+fn leave_client_open(schema: &mut Value) {
+    if let Some(client) = schema.pointer_mut("/properties/client").and_then(Value::as_object_mut) {
+        client.retain(|keyword, _| matches!(keyword.as_str(), "type" | "description"));
     }
 }
 

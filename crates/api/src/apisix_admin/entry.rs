@@ -1,5 +1,6 @@
 //! How a resource looks in this API: `{"key": ..., "value": ..., "createdIndex": ..., "modifiedIndex": ...}`.
 
+use model::resource::DEFAULT_UPSTREAM_NAME;
 use model::{Kind, ResourceKey};
 use serde_json::{Map, Value, json};
 use store::config::StoredResource;
@@ -32,7 +33,7 @@ pub(super) fn read(stored: &StoredResource) -> Result<Value, Refusal> {
 
 /// The resource in APISIX's names, without what only API7 knows.
 pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
-    let mut value = shape::read(stored)?;
+    let mut value = shape::plain(stored)?;
     let Some(fields) = value.as_object_mut() else { return Ok(value) };
     if stored.key.kind == Kind::PluginMetadata {
         fields.insert("id".into(), stored.key.id.as_str().into());
@@ -44,14 +45,13 @@ pub(super) fn value(stored: &StoredResource) -> Result<Value, Refusal> {
     match stored.key.kind {
         Kind::Consumer => drop(fields.remove("id")),
         Kind::Secret => drop(fields.insert("id".into(), stored.key.id.as_str().replacen('.', "/", 1).into())),
-        Kind::Route if fields.contains_key("uri") || fields.contains_key("uris") => drop(fields.remove("paths")),
         Kind::Route => rename(fields, "paths", "uris"),
         Kind::Service => without_api7(fields),
         _ => {}
     }
-    without_retry_timeout(fields);
+    without_our_defaults(fields);
     if let Some(upstream) = fields.get_mut("upstream").and_then(Value::as_object_mut) {
-        without_retry_timeout(upstream);
+        without_our_defaults(upstream);
     }
     Ok(value)
 }
@@ -62,25 +62,29 @@ fn rename(fields: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
-/// APISIX has no default for it: 0, which is ours, says what its absence says.
-fn without_retry_timeout(fields: &mut Map<String, Value>) {
-    if fields.get("retry_timeout") == Some(&json!(0)) {
-        fields.remove("retry_timeout");
+/// APISIX has no defaults for these fields of an upstream: ours say what their absence says.
+fn without_our_defaults(upstream: &mut Map<String, Value>) {
+    drop_where(upstream, "retry_timeout", &json!(0));
+    if let Some(probe) = upstream.get_mut("checks").and_then(|checks| checks.get_mut("active")?.as_object_mut()) {
+        drop_where(probe, "http_method", &json!("GET"));
+        drop_where(probe, "http_req_body", &json!(""));
+    }
+}
+
+fn drop_where(fields: &mut Map<String, Value>, name: &str, value: &Value) {
+    if fields.get(name) == Some(value) {
+        fields.remove(name);
     }
 }
 
 /// Fields of a service that say nothing beyond APISIX's service.
 fn without_api7(fields: &mut Map<String, Value>) {
     fields.remove("type");
-    if fields.get("status") == Some(&json!(1)) {
-        fields.remove("status");
-    }
+    drop_where(fields, "status", &json!(1));
     if !fields.contains_key("path_prefix") {
         fields.remove("strip_path_prefix");
     }
-    let upstream = fields.get_mut("upstream").and_then(Value::as_object_mut);
-    if let Some(upstream) = upstream.filter(|upstream| upstream.get("name").and_then(Value::as_str) == Some("default"))
-    {
-        upstream.remove("name");
+    if let Some(upstream) = fields.get_mut("upstream").and_then(Value::as_object_mut) {
+        drop_where(upstream, "name", &json!(DEFAULT_UPSTREAM_NAME));
     }
 }

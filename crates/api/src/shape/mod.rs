@@ -4,5 +4,5 @@ mod certificate;
 mod read;
 mod write;
 
-pub(crate) use read::read;
+pub(crate) use read::{plain, read};
 pub(crate) use write::{body_of, given_id, id_of_new};

@@ -20,8 +20,10 @@ pub(crate) fn body_of(key: &ResourceKey, value: Value) -> ApiResult<Value> {
     for name in own_id_fields(key.kind) {
         take_own_id(&mut fields, name, key)?;
     }
-    if key.kind == Kind::Consumer {
-        username_from_path(&mut fields, key)?;
+    match key.kind {
+        Kind::Consumer => username_from_path(&mut fields, key)?,
+        Kind::Service => describe_upstream(&mut fields),
+        _ => {}
     }
     Ok(Value::Object(fields))
 }
@@ -100,6 +102,16 @@ fn username_from_path(fields: &mut Map<String, Value>, key: &ResourceKey) -> Api
     if username.is_string() && *username != of_path { Err(must_be_path("username", key)) } else { Ok(()) }
 }
 
+/// API7's client renames a service's description and leaves that of the upstream in it as its users wrote it.
+fn describe_upstream(fields: &mut Map<String, Value>) {
+    let upstream = fields.get_mut("upstream").and_then(Value::as_object_mut);
+    if let Some(upstream) = upstream.filter(|upstream| !upstream.contains_key("desc"))
+        && let Some(description) = upstream.remove("description")
+    {
+        upstream.insert("desc".to_owned(), description);
+    }
+}
+
 fn must_be_path(name: &str, key: &ResourceKey) -> ApiError {
     Fault::new(format!("/{name}"), format!("value must be {:?}, the id in the path", key.id.as_str())).into()
 }
@@ -120,6 +132,15 @@ mod tests {
         assert_eq!(body_of(&key(Kind::Service, "s1"), service).expect("service"), json!({"name": "a"}));
         let route = json!({"route_id": "r1", "service_id": "s1"});
         assert_eq!(body_of(&key(Kind::Route, "r1"), route).expect("route"), json!({"service_id": "s1"}));
+    }
+
+    #[test]
+    fn a_service_s_upstream_may_be_described_in_the_client_s_words() {
+        let body = |upstream: Value| json!({ "upstream": upstream });
+        let read = |upstream: Value| body_of(&key(Kind::Service, "s1"), body(upstream)).expect("a service");
+        assert_eq!(read(json!({ "description": "a" })), body(json!({ "desc": "a" })));
+        let both = json!({ "desc": "a", "description": "b" });
+        assert_eq!(read(both.clone()), body(both));
     }
 
     #[test]

@@ -51,7 +51,7 @@ async fn the_open_endpoints_answer() -> Result<()> {
         assert_eq!(api.request(Method::GET, path).send().await?.status(), 200, "{path}");
     }
     let version = api.get("/api/version").await?.good()?;
-    assert_eq!(version.body["value"], "3.9.14");
+    assert_eq!(version.body["value"], "3.9.19");
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! Is one resource right in itself? From what a user wrote to canonical bytes.
 
 use model::change::Body;
+use model::resource::DEFAULT_UPSTREAM_NAME;
 use model::{Fault, Faults, Kind, Resource, ResourceKey, json, validate};
 use plugin_api::Registry;
 use serde_json::Value;
 
 /// Checks a body and gives its canonical bytes, with defaults filled in.
 pub(super) fn body(registry: &Registry, key: &ResourceKey, value: &Value) -> Result<Body, Faults> {
-    let value = without_id(key, value)?;
+    let value = named(key, without_id(key, value)?);
     let resource = validate::validate(key.kind, &value)?;
     let faults = faults(registry, key, &resource);
     if !faults.is_empty() {
@@ -29,6 +30,15 @@ fn without_id(key: &ResourceKey, value: &Value) -> Result<Value, Fault> {
         Some(_) => Err(must_be_own_id("/id", key)),
         None => Ok(value),
     }
+}
+
+/// A service's further upstream has a name, as clients are told (see [`model::schema::core`]).
+fn named(key: &ResourceKey, mut value: Value) -> Value {
+    let is_further = key.kind == Kind::Upstream && key.parent.is_some();
+    if let Some(fields) = value.as_object_mut().filter(|_| is_further) {
+        fields.entry("name").or_insert_with(|| DEFAULT_UPSTREAM_NAME.into());
+    }
+    value
 }
 
 fn must_be_own_id(pointer: &str, key: &ResourceKey) -> Fault {

@@ -180,7 +180,7 @@ impl<'g> Draft<'g> {
         }
         let carried = carries(key.kind).filter(|_| target.kind == Kind::Service)?;
         let service = self.get(&ResourceKey::new(Kind::Service, target.id.clone()))?;
-        (service_type(service) != carried).then(|| {
+        (!may_carry(service, carried)).then(|| {
             let wanted = if carried == ServiceType::Http { "http" } else { "stream" };
             format!("must be the id of a service of type {wanted:?}, {:?} is of the other", target.id.as_str())
         })
@@ -204,9 +204,9 @@ impl<'g> Draft<'g> {
 
     /// A service that becomes a stream service must have no routes left, and the other way round.
     fn check_kept_routes(&mut self, index: usize, key: &ResourceKey, body: &Body) {
-        let carried = service_type(body);
         let routes = self.referrers(&Target { kind: Kind::Service, id: key.id.clone() });
-        if let Some(route) = routes.into_iter().find(|route| carries(route.kind).is_some_and(|kind| kind != carried)) {
+        let is_wrong = |route: &ResourceKey| carries(route.kind).is_some_and(|carried| !may_carry(body, carried));
+        if let Some(route) = routes.into_iter().find(is_wrong) {
             self.invalid(index, key, Fault::new("/type", format!("must stay as it is while the service has {route}")));
         }
     }
@@ -278,8 +278,11 @@ fn carries(kind: Kind) -> Option<ServiceType> {
     }
 }
 
-fn service_type(body: &[u8]) -> ServiceType {
-    serde_json::from_slice::<Service>(body).map(|service| service.service_type).unwrap_or_default()
+/// A service of APISIX, which has its upstream by reference, says nothing of a type: stream routes may use it too.
+fn may_carry(service: &[u8], carried: ServiceType) -> bool {
+    let Ok(service) = serde_json::from_slice::<Service>(service) else { return carried == ServiceType::default() };
+    let has_no_type = service.upstream.is_none() && service.upstream_id.is_some();
+    service.service_type == carried || (has_no_type && carried == ServiceType::Stream)
 }
 
 /// The problems of a write of one resource as its error: absence before conflict before faults.

@@ -92,6 +92,38 @@ async fn services_take_the_routes_of_their_type() {
     assert_eq!(pointers(error), ["/type"]);
 }
 
+/// Apache APISIX knows no type of a service: its clients put a stream route below one whatever its upstream speaks.
+#[tokio::test]
+async fn a_service_with_its_upstream_by_reference_takes_stream_routes_too() {
+    let plane = Plane::start().await;
+    plane.put(key(Kind::Upstream, "u1"), upstream()).await.unwrap();
+    let by_reference = |desc: &str| json!({ "upstream_id": "u1", "desc": desc });
+    plane.put(key(Kind::Service, "s1"), by_reference("one")).await.unwrap();
+    let stream_route = json!({ "server_port": 9100, "service_id": "s1" });
+    plane.put(key(Kind::StreamRoute, "r1"), stream_route).await.unwrap();
+    plane.put(key(Kind::Service, "s1"), by_reference("two")).await.unwrap();
+    let error = plane.put(key(Kind::Service, "s1"), service()).await.unwrap_err();
+    assert_eq!(pointers(error), ["/type"]);
+}
+
+/// Clients are told that it has this name, and compare what they get.
+#[tokio::test]
+async fn a_further_upstream_without_a_name_has_the_one_that_is_told() {
+    let plane = Plane::start().await;
+    plane.put(key(Kind::Service, "s1"), service()).await.unwrap();
+    let nodes = json!({ "127.0.0.1:1": 1 });
+    plane.put(below("s1", Kind::Upstream, "u1"), json!({ "nodes": nodes })).await.unwrap();
+    plane.put(below("s1", Kind::Upstream, "u2"), json!({ "name": "own", "nodes": nodes })).await.unwrap();
+    plane.put(key(Kind::Upstream, "u3"), json!({ "nodes": nodes })).await.unwrap();
+    let name = async |key: ResourceKey| {
+        let (stored, _) = plane.get_resource(&root(), &default_group(), &key).await.unwrap();
+        serde_json::from_slice::<Value>(&stored.body).unwrap()["name"].take()
+    };
+    assert_eq!(name(below("s1", Kind::Upstream, "u1")).await, "default");
+    assert_eq!(name(below("s1", Kind::Upstream, "u2")).await, "own");
+    assert_eq!(name(key(Kind::Upstream, "u3")).await, Value::Null);
+}
+
 #[tokio::test]
 async fn deleting_a_service_takes_all_below_it_in_one_revision() {
     let plane = Plane::start().await;

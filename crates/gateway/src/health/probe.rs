@@ -135,9 +135,9 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, check: &ActiveChec
 }
 
 fn request(check: &ActiveCheck, host: &str) -> String {
-    let ActiveCheck { http_method, http_path, http_req_body, req_headers, .. } = check;
+    let ActiveCheck { http_method, http_path, http_req_body, .. } = check;
     let mut text = format!("{http_method} {http_path} HTTP/1.1\r\nConnection: close\r\n");
-    for header in req_headers {
+    for header in check.headers() {
         text.push_str(header.trim());
         text.push_str("\r\n");
     }

@@ -132,12 +132,13 @@ async fn a_probe_is_made_of_the_check_s_fields() {
     let checks = json!({ "active": {
         "http_method": "POST", "http_path": "/health?full=1", "http_req_body": "ping", "host": "check.test",
         "port": node.address.port(), "req_headers": ["X-Probe: yes", "User-Agent: watcher"],
+        "http_req_headers": ["X-Older: client"],
     } });
     let gateway = Gateway::start(vec![put("route/r", route(&echo.nodes(), &checks))]);
     Client::connect(gateway.http).await.get("/").await.expect("an answer");
     let probe = crate::support::soon("a probe", probes.recv()).await.expect("a probe");
     assert!(probe.starts_with("POST /health?full=1 HTTP/1.1\r\n") && probe.ends_with("\r\n\r\nping"), "{probe}");
-    for line in ["Host: check.test", "X-Probe: yes", "User-Agent: watcher", "Content-Length: 4"] {
+    for line in ["Host: check.test", "X-Probe: yes", "User-Agent: watcher", "X-Older: client", "Content-Length: 4"] {
         assert!(probe.contains(&format!("\r\n{line}\r\n")), "{line} in {probe}");
     }
     gateway.stop().await;

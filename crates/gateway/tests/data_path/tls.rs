@@ -125,9 +125,15 @@ fn asking(name: &str, authority: &Authority, extra: serde_json::Value) -> (Certi
 
 #[tokio::test]
 async fn clients_show_a_certificate_of_the_authority_within_its_depth() {
+    within_a_depth_of_one(json!({ "depth": 1 })).await;
+    // Left out, it is the same.
+    within_a_depth_of_one(json!({})).await;
+}
+
+async fn within_a_depth_of_one(extra: serde_json::Value) {
     let echo = Echo::start().await;
     let (authority, other) = (Authority::new(), Authority::new());
-    let (trusted, ssl) = asking("asks.test", &authority, json!({ "depth": 1 }));
+    let (trusted, ssl) = asking("asks.test", &authority, extra);
     let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
     let gateway = Gateway::start(vec![route, ssl]);
     let get = async |own| {

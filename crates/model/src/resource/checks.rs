@@ -54,6 +54,9 @@ pub struct ActiveCheck {
     /// Headers of the probe, each `Name: value`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub req_headers: Vec<String>,
+    /// The same by the name under which API7's client sends them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http_req_headers: Vec<String>,
     /// Seconds until a probe counts as timed out.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub timeout: Seconds,
@@ -80,12 +83,20 @@ impl Default for ActiveCheck {
             host: None,
             port: None,
             req_headers: Vec::new(),
+            http_req_headers: Vec::new(),
             timeout: Seconds(1.0),
             concurrency: 10,
             https_verify_certificate: true,
             healthy: None,
             unhealthy: None,
         }
+    }
+}
+
+impl ActiveCheck {
+    /// Headers of the probe, under whichever field they were given.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.req_headers.iter().chain(&self.http_req_headers).map(String::as_str)
     }
 }
 

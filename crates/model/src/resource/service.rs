@@ -7,8 +7,8 @@ use super::{HostPattern, Plugins, Status, Upstream};
 use crate::id::ResourceId;
 use crate::label::Labels;
 
-/// Name of a service's inline upstream that was given none.
-pub(crate) const DEFAULT_UPSTREAM_NAME: &str = "default";
+/// Name of a service's upstream, inline or further, that was given none.
+pub const DEFAULT_UPSTREAM_NAME: &str = "default";
 
 /// A service. Its further upstreams are resources of their own below it.
 ///

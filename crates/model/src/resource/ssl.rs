@@ -83,17 +83,20 @@ pub struct SslClient {
     /// CA certificates, PEM.
     #[schemars(length(min = 1, max = 65536))]
     pub ca: String,
-    /// Longest chain of intermediates.
-    #[serde(default = "one")]
+    /// Longest chain of intermediates; none means 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
-    pub depth: u32,
+    pub depth: Option<u32>,
     /// Paths that need no certificate.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip_mtls_uri_regex: Vec<String>,
 }
 
-fn one() -> u32 {
-    1
+impl SslClient {
+    /// Longest chain of intermediates.
+    pub fn longest_chain(&self) -> u32 {
+        self.depth.unwrap_or(1)
+    }
 }
 
 /// TLS versions by nginx's names.

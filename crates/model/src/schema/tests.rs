@@ -77,7 +77,7 @@ fn defaults_that_clients_fill_in_are_stored_and_no_others() {
         "passive": { "healthy": {}, "unhealthy": {} },
     });
     let full = json!({
-        "nodes": nodes, "timeout": {}, "keepalive_pool": {}, "tls": {}, "checks": checks, "labels": { "a": "b" },
+        "name": "own", "nodes": nodes, "timeout": {}, "keepalive_pool": {}, "tls": {}, "checks": checks, "labels": { "a": "b" },
     });
     let pem = "-----BEGIN CERTIFICATE-----";
     let plugin = json!({ "key-auth": { "key": "k" } });
@@ -92,8 +92,16 @@ fn defaults_that_clients_fill_in_are_stored_and_no_others() {
         ("route", Kind::Route, json!({ "uri": "/", "upstream": full })),
         ("stream_route", Kind::StreamRoute, json!({ "server_port": 5432, "upstream": { "nodes": nodes } })),
         ("upstream", Kind::Upstream, full.clone()),
-        ("upstream", Kind::Upstream, json!({ "nodes": nodes, "checks": { "active": {} }, "scheme": "tcp" })),
-        ("upstream", Kind::Upstream, json!({ "service_name": "a", "discovery_type": "dns", "discovery_args": {} })),
+        (
+            "upstream",
+            Kind::Upstream,
+            json!({ "name": "u", "nodes": nodes, "checks": { "active": {} }, "scheme": "tcp" }),
+        ),
+        (
+            "upstream",
+            Kind::Upstream,
+            json!({ "name": "u", "service_name": "a", "discovery_type": "dns", "discovery_args": {} }),
+        ),
         ("ssl", Kind::Ssl, json!({ "snis": ["a.test"], "cert": pem, "key": pem, "client": { "ca": pem } })),
         ("consumer", Kind::Consumer, json!({ "username": "jack", "plugins": plugin })),
         ("consumer_credential", Kind::Credential, json!({ "plugins": plugin })),
@@ -137,17 +145,20 @@ fn the_defaults_are_those_of_the_platform_that_users_come_from() {
     assert_eq!(default("stream_service", "upstream.scheme"), "tcp");
     assert_eq!(default("stream_service", "upstream.pass_host"), Value::Null);
     assert_eq!(default("stream_service", "upstream.keepalive_pool.size"), Value::Null);
-    assert_eq!(default("upstream", "name"), Value::Null);
+    assert_eq!(default("upstream", "name"), "default");
     assert_eq!(default("route", "priority"), 0);
-    assert_eq!(default("ssl", "client.depth"), 1);
+    // A typed client could not read a client without its certificates.
+    assert_eq!(core["ssl"]["properties"]["client"].get("properties"), None);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_upstream_is_stored_as_told_and_reads_back_the_same(upstream in upstream()) {
+        let mut named = upstream.clone();
+        named.as_object_mut().expect("fields").entry("name").or_insert("own".into());
         for (name, kind, body) in [
-            ("upstream", Kind::Upstream, upstream.clone()),
+            ("upstream", Kind::Upstream, named),
             ("service", Kind::Service, json!({ "upstream": upstream })),
             ("route", Kind::Route, json!({ "uri": "/", "upstream": upstream })),
         ] {

@@ -47,7 +47,7 @@ impl ClientAuth {
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let builder = if self.skip.is_empty() { builder } else { builder.allow_unauthenticated() };
         let inner = builder.build().map_err(|error| Fault::new("/client/ca", error.to_string()))?;
-        Ok(Arc::new(WithDepth { inner, authorities, depth: client.depth as usize }))
+        Ok(Arc::new(WithDepth { inner, authorities, depth: client.longest_chain() as usize }))
     }
 }
 

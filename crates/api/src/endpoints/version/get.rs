@@ -5,8 +5,9 @@ use axum::Json;
 
 use crate::auth::Caller;
 
-/// Clients switch features by it; from 3.9.10 on they use `configs/validate`.
-const CONTRACT: &str = "3.9.14";
+/// Clients switch features by it: from 3.9.10 on they use `configs/validate`, from 3.9.19 on an `ssl` may have several
+/// certificates, and times fractions of seconds.
+const CONTRACT: &str = "3.9.19";
 
 /// Which version of API7's contract is spoken, and which build of Flotilla answers.
 #[utoipa::path(get, path = "/api/version", tag = "product", responses((status = OK, body = Version)))]

@@ -4,11 +4,40 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::shapes::{self, KINDS, Kind};
+use super::typed;
 use crate::fixture::{Fixture, read};
+
+/// How many requests of a batch are under way at once.
+const AT_ONCE: usize = 10;
+
+/// What the client does to which kind, in the order of its batches.
+#[rustfmt::skip]
+const ORDER: [(Event, &[&str]); 11] = [
+    (Event::Delete, &["route", "stream_route", "service", "upstream", "consumer", "ssl"]),
+    (Event::Create, &["ssl"]),
+    (Event::Update, &["ssl", "route", "stream_route", "service", "upstream", "consumer"]),
+    (Event::Create, &["service", "route", "stream_route", "consumer", "upstream"]),
+    (Event::Delete, &["global_rule"]),
+    (Event::Create, &["global_rule"]),
+    (Event::Update, &["global_rule"]),
+    (Event::Delete, &["plugin_metadata"]),
+    (Event::Create, &["plugin_metadata"]),
+    (Event::Update, &["plugin_metadata"]),
+    (Event::Delete, &["consumer_credential"]),
+];
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Delete,
+    Create,
+    Update,
+}
 
 /// The client with its settings.
 pub(super) struct Adc<'f> {
@@ -22,6 +51,7 @@ pub(super) struct Adc<'f> {
 pub(super) struct Change {
     pub(super) method: &'static str,
     pub(super) kind: &'static str,
+    event: Event,
     path: String,
     body: Option<Value>,
     /// What stands there, and what should; for messages.
@@ -72,7 +102,9 @@ impl<'f> Adc<'f> {
         let group = self.group_id().await?;
         let list = async |path: &str, labelled: bool| -> Result<Vec<Value>> {
             let answer = self.ask(Method::GET, &self.path(path, &group, labelled), None).await?;
-            answer["list"].as_array().cloned().with_context(|| format!("no list in {answer}"))
+            let list = answer["list"].as_array().cloned().with_context(|| format!("no list in {answer}"))?;
+            list.iter().try_for_each(|item| typed::read(path, item))?;
+            Ok(list)
         };
         let mut services = Vec::new();
         for service in list("services", true).await? {
@@ -114,7 +146,7 @@ impl<'f> Adc<'f> {
 
     /// What a sync would write.
     pub(super) async fn diff(&self, local: &Value) -> Result<Vec<Change>> {
-        let defaults = self.ask(Method::GET, "/api/schema/core", None).await?["value"].take();
+        let defaults = self.defaults().await?;
         let (wanted, there) = (flatten(local)?, flatten(&self.dump().await?)?);
         let removed = there.iter().filter(|(key, _)| !wanted.contains_key(*key));
         // What belongs to something that is removed goes with it.
@@ -129,30 +161,40 @@ impl<'f> Adc<'f> {
                 let full = shapes::comparable(&full);
                 let there = there.get(key).map(shapes::comparable);
                 if there.as_ref() != Some(&full) {
+                    let event = if there.is_some() { Event::Update } else { Event::Create };
                     let difference = there.map(|there| (there, full));
-                    changes.push(Change { difference, ..Change::put(key, value) });
+                    changes.push(Change { event, difference, ..Change::put(key, value) });
                 }
             }
+        }
+        changes.sort_by_key(Change::batch);
+        Ok(changes)
+    }
+
+    /// Writes what differs, batch after batch and much of a batch at once; what was written.
+    pub(super) async fn sync(&self, local: &Value) -> Result<Vec<Change>> {
+        let (changes, group) = (self.diff(local).await?, self.group_id().await?);
+        for batch in changes.chunk_by(|one, next| one.batch() == next.batch()) {
+            let writes = stream::iter(batch).map(|change| self.write(change, &group));
+            writes.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         }
         Ok(changes)
     }
 
-    /// Writes what differs; what was written.
-    pub(super) async fn sync(&self, local: &Value) -> Result<Vec<Change>> {
-        let (changes, group) = (self.diff(local).await?, self.group_id().await?);
-        for change in &changes {
-            let method = if change.method == "PUT" { Method::PUT } else { Method::DELETE };
-            let path = self.path(&change.path, &group, false);
-            self.ask(method, &path, change.body.as_ref()).await.with_context(|| format!("{change:?}"))?;
-        }
-        Ok(changes)
+    async fn write(&self, change: &Change, group: &Option<String>) -> Result<()> {
+        let method = if change.method == "PUT" { Method::PUT } else { Method::DELETE };
+        let path = self.path(&change.path, group, false);
+        let written = self.ask(method, &path, change.body.as_ref()).await;
+        written.map(drop).with_context(|| format!("{change:?}"))
     }
 
     /// The faults of a configuration: type, index and text.
     pub(super) async fn validate(&self, local: &Value) -> Result<Vec<(String, u64, String)>> {
-        let mut body: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        let is_checked = |kind: &Kind| !["upstream", "consumer_credential"].contains(&kind.name);
+        let checked = KINDS.iter().filter(|kind| is_checked(kind));
+        let mut body: BTreeMap<&str, Vec<Value>> = checked.map(|kind| (kind.path, Vec::new())).collect();
         for ((kind, owner, id), value) in in_order(local)? {
-            if !["upstream", "consumer_credential"].contains(&kind) {
+            if is_checked(Kind::of(kind)) {
                 let mut item = shapes::to_server(kind, &owner, &id, &value);
                 if kind == "plugin_metadata" {
                     item["id"] = json!(id);
@@ -174,10 +216,17 @@ impl<'f> Adc<'f> {
             .collect()
     }
 
+    /// What the server stores where nothing is sent.
+    pub(super) async fn defaults(&self) -> Result<Value> {
+        Ok(self.ask(Method::GET, "/api/schema/core", None).await?["value"].take())
+    }
+
     async fn group_id(&self) -> Result<Option<String>> {
         let Some(name) = &self.group else { return Ok(None) };
         let found = self.ask(Method::GET, &format!("/api/gateway_groups?search={name}&name={name}"), None).await?;
-        Ok(Some(text(&found["list"][0], "id")?))
+        let found = found["list"].as_array().and_then(|list| list.first());
+        let found = found.with_context(|| format!("gateway group {name:?} does not exist"))?;
+        Ok(Some(text(found, "id")?))
     }
 
     fn path(&self, path: &str, group: &Option<String>, labelled: bool) -> String {
@@ -207,14 +256,24 @@ impl<'f> Adc<'f> {
 }
 
 impl Change {
+    /// Its batch: kinds and events that the client does not name come last.
+    fn batch(&self) -> (usize, usize) {
+        let places = ORDER.iter().enumerate().filter(|(_, (event, _))| *event == self.event);
+        let mut found =
+            places.filter_map(|(n, (_, kinds))| Some((n, kinds.iter().position(|kind| *kind == self.kind)?)));
+        found.next().unwrap_or((ORDER.len(), usize::from(self.event == Event::Update)))
+    }
+
     fn delete(key: &Key) -> Self {
-        Self { method: "DELETE", kind: key.0, path: shapes::path(key.0, &key.1, &key.2), body: None, difference: None }
+        let path = shapes::path(key.0, &key.1, &key.2);
+        Self { method: "DELETE", kind: key.0, event: Event::Delete, path, body: None, difference: None }
     }
 
     fn put(key: &Key, value: &Value) -> Self {
         let (kind, owner, id) = key;
         let body = Some(shapes::to_server(kind, owner, id, value));
-        Self { method: "PUT", kind, path: shapes::path(kind, owner, id), body, difference: None }
+        let path = shapes::path(kind, owner, id);
+        Self { method: "PUT", kind, event: Event::Create, path, body, difference: None }
     }
 }
 

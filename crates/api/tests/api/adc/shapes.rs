@@ -51,7 +51,7 @@ const UPSTREAM: &[&str] = &[
 /// In the order in which they are written.
 #[rustfmt::skip]
 pub(super) const KINDS: &[Kind] = &[
-    kind("ssl", "ssls", None, "ssls", &["id", "labels", "type", "snis", "cert", "client"]),
+    kind("ssl", "ssls", None, "ssls", &["id", "labels", "type", "snis", "cert", "certs", "client"]),
     kind("service", "services", None, "services", &["id", "name", "desc", "labels", "upstream", "plugins", "path_prefix", "strip_path_prefix", "hosts"]),
     kind("upstream", "upstreams", Some("service"), "upstreams", UPSTREAM),
     kind("route", "routes", Some("service"), "routes", &["id", "paths", "name", "desc", "labels", "methods", "enable_websocket", "plugins", "priority", "timeout", "vars"]),
@@ -103,8 +103,11 @@ pub(super) fn from_server(kind: &Kind, stored: &Value) -> Value {
     }
     match kind.name {
         "ssl" => {
-            let certificate = shape.remove("cert").unwrap_or_default();
-            shape.insert("certificates".to_owned(), json!([{ "certificate": certificate, "key": "" }]));
+            let first = shape.remove("cert").unwrap_or_default();
+            let further = shape.remove("certs").unwrap_or_default();
+            let all = std::iter::once(&first).chain(further.as_array().into_iter().flatten());
+            let all = all.map(|certificate| json!({ "certificate": certificate, "key": "" }));
+            shape.insert("certificates".to_owned(), all.collect());
         }
         "consumer_credential" => {
             let plugins = shape.remove("plugins");
@@ -165,8 +168,16 @@ pub(super) fn to_server(kind: &str, owner: &str, id: &str, item: &Value) -> Valu
         }
         "ssl" => {
             let certificates = body.remove("certificates").unwrap_or_default();
-            body.insert("cert".to_owned(), certificates[0]["certificate"].clone());
-            body.insert("key".to_owned(), certificates[0]["key"].clone());
+            let all = |part: &str| -> Vec<Value> {
+                certificates.as_array().into_iter().flatten().map(|certificate| certificate[part].clone()).collect()
+            };
+            for (part, first, further) in [("certificate", "cert", "certs"), ("key", "key", "keys")] {
+                let mut all = all(part).into_iter();
+                body.insert(first.to_owned(), all.next().unwrap_or_default());
+                if all.len() > 0 {
+                    body.insert(further.to_owned(), all.collect());
+                }
+            }
             body.insert("status".to_owned(), json!(1));
             body.insert("id".to_owned(), json!(id));
         }
