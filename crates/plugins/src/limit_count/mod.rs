@@ -231,13 +231,16 @@ impl HeaderNames {
 
 /// Seconds with full hundredths and no zeros at the end, as APISIX tells them since 3.18.
 fn reset_header(reset_ms: u64) -> HeaderValue {
-    let (seconds, hundredths) = (reset_ms / 1000, reset_ms / 10 % 100);
-    let text = match hundredths {
-        0 => return number(seconds),
-        tenths if tenths % 10 == 0 => format!("{seconds}.{}", tenths / 10),
-        _ => format!("{seconds}.{hundredths:02}"),
-    };
-    HeaderValue::try_from(text).unwrap_or_else(|_| number(seconds))
+    let (seconds, hundredths) = (reset_ms / 1000, (reset_ms / 10 % 100) as u8);
+    if hundredths == 0 {
+        return number(seconds);
+    }
+    let mut text = SmallVec::<[u8; 24]>::from_slice(seconds.to_string().as_bytes());
+    text.extend([b'.', b'0' + hundredths / 10]);
+    if hundredths % 10 != 0 {
+        text.push(b'0' + hundredths % 10);
+    }
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| number(seconds))
 }
 
 /// In one piece of memory, where `HeaderValue::from` takes two.

@@ -187,6 +187,7 @@ fn windows_tell_hundredths() {
     assert_eq!(reset_header(12_000), "12");
     assert_eq!(reset_header(12_509), "12.5");
     assert_eq!(reset_header(12_059), "12.05");
+    assert_eq!(reset_header(19), "0.01");
     assert_eq!(reset_header(12_001), "12");
     assert_eq!(reset_header(9), "0");
 }
