@@ -22,16 +22,19 @@ up: build ## Build, then run control plane and one gateway instance, data in ./d
 
 build: ## Build the release binary
 	@scripts/install-build-tools
+	@scripts/claim-build-output
 	@cargo build --release --bin flotilla
 
 test: ## Install what the tests need, run all of them
 	@scripts/install-build-tools
 	@scripts/install-test-tools
+	@scripts/claim-build-output
 	@cargo build --bin flotilla
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --no-fail-fast; fi
 
 check: ## Format, lints, licences and advisories
 	@scripts/install-build-tools
+	@scripts/claim-build-output
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
@@ -45,9 +48,11 @@ fmt: ## Format the code
 
 bench: ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
 	@scripts/install-build-tools
+	@scripts/claim-build-output
 	@bench/run --write-docs docs/BENCHMARKS.md $(BENCH_ARGS)
 
 fuzz: ## Feed every parser of untrusted bytes with random ones; FUZZ_SECONDS=60 each
+	@scripts/claim-build-output
 	@scripts/fuzz
 
 clean-data: ## Remove the data of `make up`
