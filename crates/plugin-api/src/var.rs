@@ -359,11 +359,10 @@ fn decode(text: &str) -> Cow<'_, str> {
 pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let ends = |byte: &u8| matches!(byte, b';' | b' ' | b'\t');
     let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(ends));
-    let values = pairs.filter_map(|pair| {
+    pairs.rev().find_map(|pair| {
         let (key, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         (key == name).then_some(value)
-    });
-    values.last()
+    })
 }
 
 #[cfg(test)]
