@@ -273,12 +273,10 @@ async fn what_has_no_fields_passes_plugins_that_ask_for_them_at_any_length() {
     let route = json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": echo.nodes() } });
     let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route)]);
     let mut client = Client::connect(gateway.http).await;
-    for (content_type, status) in [("application/octet-stream", 200), ("application/json", 413)] {
-        let request = Request::post("/").header("host", "a").header("content-type", content_type);
-        let request = request.body(Full::new(Bytes::from(vec![b'x'; 9 << 20]))).expect("a request");
-        let answer = soon("an answer", client.send(request)).await.expect("an answer");
-        assert_eq!(answer.status, status, "{content_type}");
-        assert!(status != 200 || answer.text().contains(&format!("\"length\":{}", 9 << 20)), "{}", answer.text());
-    }
+    let request = Request::post("/").header("host", "a").header("content-type", "application/octet-stream");
+    let request = request.body(Full::new(Bytes::from(vec![b'x'; 9 << 20]))).expect("a request");
+    let answer = soon("an answer", client.send(request)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains(&format!("\"length\":{}", 9 << 20)), "{}", answer.text());
     gateway.stop().await;
 }
