@@ -18,6 +18,7 @@ pub struct Chain {
     phases: Phases,
     request_body: BodyNeed,
     response_body: BodyNeed,
+    reads_fields: bool,
 }
 
 /// One plugin of a chain.
@@ -39,6 +40,8 @@ pub struct Entry {
     pub is_authentication: bool,
     /// Whether it needs the request's body whole.
     pub request_body: BodyNeed,
+    /// Whether its configuration names variables of the request's body (`post_arg_*`, `graphql_*`).
+    pub reads_fields: bool,
 }
 
 /// What takes the place of a plugin that is disabled: it does nothing, and keeps the one of a weaker source from running.
@@ -61,6 +64,7 @@ impl Entry {
             error_response: None,
             is_authentication: plugin.is_authentication(),
             request_body: BodyNeed::Stream,
+            reads_fields: false,
         }
     }
 
@@ -150,12 +154,24 @@ impl<'a> ChainBuilder<'a> {
             priority: priority.unwrap_or_else(|| plugin_type.priority()),
             phases: plugin.phases(),
             request_body: plugin.request_body(),
+            reads_fields: names_fields(conf),
             plugin,
             filter: filter.map_err(|fault| fault.under("/_meta/filter"))?,
             error_response: meta_field("error_response").cloned(),
             is_authentication: plugin_type.is_authentication(),
         });
         Ok(())
+    }
+}
+
+/// Whether a configuration names a variable of the request's body, in a filter, a condition, a key or a text. One that only
+/// looks like it costs no more than that the body is read.
+fn names_fields(conf: &Value) -> bool {
+    match conf {
+        Value::String(text) => text.contains("post_arg") || text.contains("graphql_"),
+        Value::Array(items) => items.iter().any(names_fields),
+        Value::Object(fields) => fields.values().any(names_fields),
+        _ => false,
     }
 }
 
@@ -178,7 +194,8 @@ impl Chain {
         };
         let request_body = widest(|plugin| plugin.request_body());
         let response_body = widest(|plugin| plugin.response_body());
-        Self { entries: entries.into(), phases, request_body, response_body }
+        let reads_fields = entries.iter().any(|entry| entry.reads_fields);
+        Self { entries: entries.into(), phases, request_body, response_body, reads_fields }
     }
 
     /// All plugins, in order.
@@ -194,6 +211,11 @@ impl Chain {
     /// Whether any plugin wants the request's body whole.
     pub fn request_body(&self) -> BodyNeed {
         self.request_body
+    }
+
+    /// Whether any plugin's configuration names variables of the request's body.
+    pub fn reads_fields(&self) -> bool {
+        self.reads_fields
     }
 
     /// Whether any plugin wants the response's body whole.

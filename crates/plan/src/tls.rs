@@ -94,8 +94,8 @@ impl TlsMap {
             map.asks_clients |= ssl.host.client_auth.is_some();
             for sni in &ssl.snis {
                 match sni.wildcard_suffix() {
-                    Some(suffix) => map.wildcard.insert(suffix.into(), ssl.host.clone()),
-                    None => map.exact.insert(sni.as_str().into(), ssl.host.clone()),
+                    Some(suffix) => map.wildcard.insert(without_root(suffix).into(), ssl.host.clone()),
+                    None => map.exact.insert(without_root(sni.as_str()).into(), ssl.host.clone()),
                 };
             }
         }
@@ -103,13 +103,14 @@ impl TlsMap {
     }
 
     /// The handshake for a server name: the exact one, else the wildcard, whose `*` stands for one label, as it does in
-    /// certificates (RFC 9525, section 6.3).
+    /// certificates (RFC 9525, section 6.3), else that of `*` alone.
     pub fn find(&self, sni: &str) -> Option<&Arc<TlsHost>> {
-        let sni = sni.to_ascii_lowercase();
-        self.exact.get(&*sni).or_else(|| {
+        let sni = without_root(sni).to_ascii_lowercase();
+        let by_label = || {
             let dot = sni.find('.').filter(|dot| *dot > 0)?;
             self.wildcard.get(sni.get(dot..)?)
-        })
+        };
+        self.exact.get(&*sni).or_else(by_label).or_else(|| self.wildcard.get(""))
     }
 
     /// Whether clients of any name must show a certificate.
@@ -121,6 +122,11 @@ impl TlsMap {
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.wildcard.is_empty()
     }
+}
+
+/// A name without the dot that stands for the root of names.
+fn without_root(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 /// Compiles an ssl resource; `None` when it serves no names (disabled, or for upstreams).

@@ -58,6 +58,8 @@ pub struct Exchange {
     pub notes: Vec<(&'static str, Value)>,
     /// What compiled plugins keep for themselves from phase to phase.
     pub kept: Kept,
+    /// What `_meta.filter` said of compiled plugins, by their addresses, when it was asked first.
+    pub filtered: Vec<(usize, bool)>,
 }
 
 /// The other end of the connection.
@@ -241,7 +243,7 @@ impl Exchange {
         crate::var::query_argument(self.uri.query()?, name)
     }
 
-    /// A cookie's value.
+    /// A cookie's value; the last where there are several.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         crate::var::cookie(&self.headers, name)
     }

@@ -48,6 +48,7 @@ pub fn exchange(target: &str) -> Exchange {
         outcome: Outcome::default(),
         notes: Vec::new(),
         kept: Kept::default(),
+        filtered: Vec::new(),
     }
 }
 

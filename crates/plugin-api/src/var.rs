@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use http::HeaderMap;
-use http::header::{COOKIE, HeaderName};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, USER_AGENT};
 use percent_encoding::percent_decode_str;
 
 use crate::Exchange;
@@ -178,8 +178,8 @@ impl Known {
             Known::RemotePort => exchange.client.remote.port().to_string().into(),
             Known::RealipRemoteAddr => exchange.client.peer.ip().to_string().into(),
             Known::RealipRemotePort => exchange.client.peer.port().to_string().into(),
-            Known::ContentType => header_text(&exchange.headers, &http::header::CONTENT_TYPE)?,
-            Known::ContentLength => header_text(&exchange.headers, &http::header::CONTENT_LENGTH)?,
+            Known::ContentType => first_line(&exchange.headers, &CONTENT_TYPE)?,
+            Known::ContentLength => first_line(&exchange.headers, &CONTENT_LENGTH)?,
             Known::RequestLength => outcome.bytes_received.to_string().into(),
             Known::RequestTime => seconds(outcome.total).into(),
             Known::Status => exchange.response.status.as_str().to_owned().into(),
@@ -284,8 +284,30 @@ fn hostname() -> &'static str {
     })
 }
 
-fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+fn first_line<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
     Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()))
+}
+
+/// All lines of a header, joined as nginx joins them: whoever decides by one of several must not see another than the node.
+fn header_text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+    let lines = headers.iter().filter(|(own, _)| is_called(own, name));
+    let mut lines = lines.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()));
+    let first = lines.next()?;
+    let Some(second) = lines.next() else { return Some(first) };
+    let separator = if *name == COOKIE { "; " } else { ", " };
+    Some(Cow::Owned(lines.fold(format!("{first}{separator}{second}"), |joined, line| joined + separator + &line)))
+}
+
+/// `X_Role` is `$http_x_role` as `X-Role` is, as in nginx, and in servers behind that make variables of headers.
+fn is_called(own: &HeaderName, name: &HeaderName) -> bool {
+    if own == name {
+        return true;
+    }
+    let (own, wanted) = (own.as_str().as_bytes(), name.as_str().as_bytes());
+    // What nginx knows by itself it takes by its very name.
+    let is_known = || *name == USER_AGENT || wanted == b"x-forwarded-for";
+    let is_same = |(own, wanted): (&u8, &u8)| own == wanted || (*own == b'_' && *wanted == b'-');
+    own.len() == wanted.len() && own.iter().zip(wanted).all(is_same) && !is_known()
 }
 
 fn path_parameter<'e>(exchange: &'e Exchange, name: &str) -> Option<&'e str> {
@@ -333,11 +355,12 @@ fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())
 }
 
-/// The first cookie of this name.
+/// The last cookie of this name, as in APISIX. White space ends a value; what is no text is passed over alone.
 pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    pairs.flat_map(|text| text.split(';')).find_map(|pair| {
-        let (key, value) = pair.trim().split_once('=')?;
+    let ends = |byte: &u8| matches!(byte, b';' | b' ' | b'\t');
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(ends));
+    pairs.rev().find_map(|pair| {
+        let (key, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
         (key == name).then_some(value)
     })
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -125,6 +126,63 @@ fn body_arguments_come_from_forms_and_json() {
     assert_eq!(value(&json, "post_arg_user.age").as_deref(), Some("7"));
     assert_eq!(value(&with_body("application/json", "{"), "post_arg_a"), None);
     assert_eq!(value(&exchange("/"), "post_arg_a"), None);
+}
+
+/// A request with these header lines besides its Host.
+fn with_lines(lines: &[(&str, &[u8])]) -> Exchange {
+    let mut request = exchange("/");
+    for (name, value) in lines {
+        let name: HeaderName = name.parse().expect("a name");
+        request.headers.append(name, HeaderValue::from_bytes(value).expect("a value"));
+    }
+    request
+}
+
+#[test]
+fn several_lines_of_a_header_are_one_value_whichever_way_they_are_written() {
+    let request = with_lines(&[
+        ("x-role", b"user"),
+        ("x-team", b"red"),
+        ("x-role", b"guest"),
+        ("x_role", b"admin"),
+        ("cookie", b"a=1"),
+        ("cookie", b"b=2"),
+        ("user_agent", b"forged"),
+        ("x_forwarded_for", b"10.0.0.1"),
+        ("content-type", b"text/a"),
+        ("content-type", b"text/b"),
+    ]);
+    let cases = [
+        ("http_x_role", Some("user, guest, admin")),
+        ("http_x_team", Some("red")),
+        ("http_cookie", Some("a=1; b=2")),
+        ("http_user_agent", None),
+        ("http_x_forwarded_for", None),
+        ("content_type", Some("text/a")),
+        ("http_x_rol", None),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(value(&request, name).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn of_several_cookies_the_last_counts_and_none_hides_another() {
+    let cookie = |lines: &[&[u8]], name: &str| {
+        let lines: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
+        value(&with_lines(&lines), &format!("cookie_{name}"))
+    };
+    let cases: [(&[&[u8]], Option<&str>); 6] = [
+        (&[b"k=1; k=2"], Some("2")),
+        (&[b"k=1", b"x=0; k=3"], Some("3")),
+        (&[b"x=\xe9; k=4"], Some("4")),
+        (&[b"k=5 rest;x=1"], Some("5")),
+        (&[b"k=\xe9"], None),
+        (&[b"kk=6; K=7"], None),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(cookie(lines, "k").as_deref(), expected, "{lines:?}");
+    }
 }
 
 #[test]

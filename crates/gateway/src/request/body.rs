@@ -6,19 +6,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use plugin_api::{BodyNeed, Exchange};
+use plugin_api::{BodyNeed, Exchange, graphql};
 
 use crate::fault::Fault;
 use crate::worker::connection::Connection;
 
-/// Bodies whose fields routes can match by.
+/// Bodies that have fields.
 const FIELDS: [&str; 3] = ["application/x-www-form-urlencoded", "application/json", "application/graphql"];
-/// The longest that is read to find a route.
-const ROUTING_LIMIT: usize = 8 * 1024 * 1024;
+/// The longest that is read for its fields.
+const FIELDS_LIMIT: usize = 8 * 1024 * 1024;
 
 /// The request's body on its way to the upstream.
 pub(crate) struct RequestBody {
@@ -78,17 +79,27 @@ impl RequestBody {
         body.clone_from(own);
     }
 
-    /// Reads a form or JSON whole, before the route is known, because a route of the group matches by it.
-    pub(crate) async fn collect_for_routing(&mut self, exchange: &mut Exchange) -> Result<(), Fault> {
+    /// Reads a form or JSON whole, because a route or a plugin asks for its fields. So is what says that it is short, for a
+    /// GraphQL query may come under any type.
+    pub(crate) async fn collect_fields(&mut self, exchange: &mut Exchange) -> Result<(), Fault> {
         let is_fields = exchange.header("content-type").is_some_and(|content_type| {
             FIELDS
                 .iter()
                 .any(|fields| content_type.get(..fields.len()).is_some_and(|own| own.eq_ignore_ascii_case(fields)))
         });
-        match is_fields {
-            true => self.collect(exchange, BodyNeed::Whole { limit: ROUTING_LIMIT }).await,
+        match is_fields || (exchange.method == Method::POST && self.is_short()) {
+            true => self.collect(exchange, BodyNeed::Whole { limit: FIELDS_LIMIT }).await,
             false => Ok(()),
         }
+    }
+
+    fn is_short(&self) -> bool {
+        let length = match &self.source {
+            Source::Streaming(incoming) => incoming.size_hint().upper(),
+            Source::Whole(body) => Some(body.len() as u64),
+            Source::Spent => None,
+        };
+        length.is_some_and(|length| length <= graphql::LONGEST as u64)
     }
 
     /// The body for one try. A streaming one is spent by it.

@@ -72,6 +72,7 @@ impl Live {
             outcome: Outcome { bytes_received, ..Outcome::default() },
             notes: Vec::new(),
             kept: Kept::default(),
+            filtered: Vec::new(),
         };
         (
             Box::new(Self {
@@ -153,6 +154,11 @@ impl Live {
     pub(crate) fn request_body_need(&self) -> BodyNeed {
         let own = self.chain().map(Chain::request_body).unwrap_or_default();
         self.plan.global_chain().request_body().and(own)
+    }
+
+    /// Whether any of them names variables of it.
+    pub(crate) fn reads_fields(&self) -> bool {
+        self.plan.global_chain().reads_fields() || self.chain().is_some_and(Chain::reads_fields)
     }
 
     /// How they need the response's.

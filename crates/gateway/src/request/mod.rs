@@ -112,7 +112,7 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, 
     }
     let mut body = RequestBody::new(body, live.connection.clone(), live.worker.limits.client_body);
     if live.plan.is_routed_by_body() {
-        body.collect_for_routing(&mut live.exchange).await?;
+        body.collect_fields(&mut live.exchange).await?;
     }
     let is_found = live.find_route();
     phases::run_global(live, &mut body).await?;
@@ -126,7 +126,10 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, 
     }
     phases::run(live, Phases::ACCESS, &mut body).await?;
     phases::run(live, Phases::BEFORE_PROXY, &mut body).await?;
-    // For plugins that log it.
+    // For plugins that log it, or come after the upstream.
+    if live.reads_fields() {
+        body.collect_fields(&mut live.exchange).await?;
+    }
     let need = live.request_body_need();
     body.collect(&mut live.exchange, need).await?;
     forward::forward(live, body).await

@@ -17,8 +17,9 @@ pub(crate) fn check(exchange: &mut Exchange, head_limit: usize) -> Result<(), Fa
     }
     join_cookies(exchange);
     exchange.host.clear();
-    let authority = authority(&exchange.uri, &exchange.headers, exchange.version)?;
-    exchange.host.extend_from_slice(host_of(authority)?);
+    if let Some(authority) = authority(&exchange.uri, &exchange.headers, exchange.version)? {
+        exchange.host.extend_from_slice(routed_host(host_of(authority)?)?);
+    }
     if exchange.version == Version::HTTP_2 {
         refuse_contradiction(&exchange.uri, &exchange.headers)?;
     }
@@ -88,17 +89,17 @@ pub(super) fn means(written: &str, matched: &str) -> bool {
     }
 }
 
-/// The authority that the request is for: of an absolute target, else the Host header.
-fn authority<'e>(uri: &'e Uri, headers: &'e HeaderMap, version: http::Version) -> Result<&'e [u8], Fault> {
+/// The authority that the request is for: of an absolute target, else the Host header; `None` where HTTP/1.0 has neither.
+fn authority<'e>(uri: &'e Uri, headers: &'e HeaderMap, version: http::Version) -> Result<Option<&'e [u8]>, Fault> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
         return Err(Fault::BadRequest("more than one Host header is given"));
     }
     match (uri.authority(), host) {
-        (Some(authority), _) => Ok(authority.as_str().as_bytes()),
-        (None, Some(host)) => Ok(host.as_bytes()),
-        (None, None) if version == http::Version::HTTP_10 => Ok(b""),
+        (Some(authority), _) => Ok(Some(authority.as_str().as_bytes())),
+        (None, Some(host)) => Ok(Some(host.as_bytes())),
+        (None, None) if version == http::Version::HTTP_10 => Ok(None),
         (None, None) => Err(Fault::BadRequest("the Host header is missing")),
     }
 }
@@ -119,6 +120,14 @@ fn host_of(authority: &[u8]) -> Result<&[u8], Fault> {
         _ => false,
     };
     if host.iter().all(allowed) { Ok(host) } else { Err(Fault::BadRequest("the Host header is not a host name")) }
+}
+
+/// The host as routes and certificates name it. `shop.test.` is `shop.test` to any server behind, so that it must not be
+/// another host here. Source: nginx, which does so before it sets `$host`.
+fn routed_host(host: &[u8]) -> Result<&[u8], Fault> {
+    let routed = host.strip_suffix(b".").unwrap_or(host);
+    let is_name = !routed.is_empty() && !host.windows(2).any(|pair| pair == b"..");
+    if is_name { Ok(routed) } else { Err(Fault::BadRequest("the Host header is not a host name")) }
 }
 
 /// The path decoded, with dot segments resolved and slashes merged, as nginx does before it matches;
@@ -244,6 +253,18 @@ mod tests {
             ("a.test", "a.test/b", "80", None),
         ] {
             assert_eq!(same(one, other, port), wanted, "{one} {other} {port}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_routed_without_the_dot_of_the_root() {
+        let routed =
+            |text: &str| routed_host(text.as_bytes()).map(|host| String::from_utf8_lossy(host).into_owned()).ok();
+        for (given, wanted) in [("a.test.", Some("a.test")), ("a.test", Some("a.test")), (".a.test", Some(".a.test"))] {
+            assert_eq!(routed(given).as_deref(), wanted, "{given}");
+        }
+        for given in ["", ".", "..", "a.test..", "a..test"] {
+            assert_eq!(routed(given), None, "{given}");
         }
     }
 

@@ -1,8 +1,10 @@
 //! Running plugins, phase by phase.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use plan::{Chain, Entry};
-use plugin_api::{Chunk, Exchange, Flow, Phases, Reply, Verdict};
+use plugin_api::{Chunk, Condition, Exchange, Flow, Phases, Reply, Verdict};
 
 use super::Stop;
 use super::body::RequestBody;
@@ -43,8 +45,7 @@ pub(crate) async fn run_consumer_rewrite(live: &mut Live, body: &mut RequestBody
     let (Some(merged), Some(route)) = (merged, route) else {
         return Ok(());
     };
-    let is_new =
-        |entry: &Entry| !route.chain.entries().iter().any(|own| std::sync::Arc::ptr_eq(&own.plugin, &entry.plugin));
+    let is_new = |entry: &Entry| !route.chain.entries().iter().any(|own| Arc::ptr_eq(&own.plugin, &entry.plugin));
     run_chain(exchange, merged, Phases::REWRITE, is_new, body).await
 }
 
@@ -56,7 +57,13 @@ async fn run_chain(
     body: &mut RequestBody,
 ) -> Result<(), Stop> {
     for entry in chain.entries() {
-        if !takes_part(entry, phase, exchange) || !includes(entry) {
+        if !entry.phases.has(phase) || !includes(entry) {
+            continue;
+        }
+        if entry.reads_fields {
+            body.collect_fields(exchange).await?;
+        }
+        if !takes_part(entry, phase, exchange) {
             continue;
         }
         body.collect(exchange, entry.request_body).await?;
@@ -104,6 +111,19 @@ pub(crate) fn filter_body(live: &mut Live, data: Bytes, last: bool) -> Bytes {
     chunk.data
 }
 
-fn takes_part(entry: &Entry, phase: Phases, exchange: &Exchange) -> bool {
-    entry.phases.has(phase) && entry.filter.as_ref().is_none_or(|filter| filter.holds(exchange))
+fn takes_part(entry: &Entry, phase: Phases, exchange: &mut Exchange) -> bool {
+    entry.phases.has(phase) && entry.filter.as_ref().is_none_or(|filter| passes(entry, filter, exchange))
+}
+
+/// A filter is asked once for each request, as in APISIX: a plugin that has begun a response must not be left out of its rest
+/// because what it did there makes the filter say something else.
+fn passes(entry: &Entry, filter: &Condition, exchange: &mut Exchange) -> bool {
+    let plugin = Arc::as_ptr(&entry.plugin).addr();
+    let known = exchange.filtered.iter().find(|(other, _)| *other == plugin);
+    if let Some((_, passes)) = known {
+        return *passes;
+    }
+    let passes = filter.holds(exchange);
+    exchange.filtered.push((plugin, passes));
+    passes
 }

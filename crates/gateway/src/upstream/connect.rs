@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::uri::Authority;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use model::resource::Scheme;
@@ -47,7 +49,7 @@ impl Target {
     /// The target of a node of an upstream.
     pub(crate) fn of(upstream: &CompiledUpstream, node: &CompiledNode) -> Self {
         let server_name = match &upstream.host_header {
-            HostHeader::Fixed(host) => host.to_str().unwrap_or(&node.host).into(),
+            HostHeader::Fixed(host) => name_in(host).unwrap_or_else(|| node.host.clone()),
             HostHeader::Client | HostHeader::Node => node.host.clone(),
         };
         let tls =
@@ -60,6 +62,12 @@ impl Target {
             tls: upstream.scheme.is_tls().then_some(tls),
         }
     }
+}
+
+/// The server name of a Host header, whose port is no part of it.
+fn name_in(host: &HeaderValue) -> Option<Box<str>> {
+    let authority = Authority::try_from(host.as_bytes()).ok()?;
+    Some(authority.host().trim_matches(['[', ']']).into())
 }
 
 /// How requests go onto a connection.

@@ -263,3 +263,20 @@ async fn an_answer_that_no_plugin_changes_keeps_its_length() {
         gateway.stop().await;
     }
 }
+
+/// A plugin whose settings name a field has forms and JSON read, and short bodies; anything else goes on as long as it is.
+#[tokio::test]
+async fn what_has_no_fields_passes_plugins_that_ask_for_them_at_any_length() {
+    let echo = Echo::start().await;
+    let filter = json!([["post_arg_act", "==", "delete"]]);
+    let plugins = json!({ "ip-restriction": { "blacklist": ["127.0.0.1"], "_meta": { "filter": filter } } });
+    let route = json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": echo.nodes() } });
+    let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route)]);
+    let mut client = Client::connect(gateway.http).await;
+    let request = Request::post("/").header("host", "a").header("content-type", "application/octet-stream");
+    let request = request.body(Full::new(Bytes::from(vec![b'x'; 9 << 20]))).expect("a request");
+    let answer = soon("an answer", client.send(request)).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains(&format!("\"length\":{}", 9 << 20)), "{}", answer.text());
+    gateway.stop().await;
+}

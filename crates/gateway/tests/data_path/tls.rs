@@ -168,6 +168,8 @@ async fn some_paths_need_no_certificate_and_a_handshake_counts_for_its_host_only
     assert!(!proxied(get("asks.test", &trusted, None, "asks.test", "/open/../closed").await), "as it is matched");
     assert!(proxied(get("asks.test", &trusted, Some(authority.client(0)), "asks.test", "/closed").await));
     assert!(!proxied(get("plain.test", &plain, None, "asks.test", "/closed").await), "another name's handshake");
+    assert!(!proxied(get("plain.test", &plain, None, "asks.test.", "/closed").await), "the same host with its root");
+    assert!(proxied(get("asks.test", &trusted, Some(authority.client(0)), "asks.test.", "/closed").await));
     assert!(proxied(get("plain.test", &plain, None, "plain.test", "/closed").await));
     gateway.stop().await;
 }

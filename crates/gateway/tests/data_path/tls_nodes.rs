@@ -63,8 +63,24 @@ async fn a_node_is_believed_when_its_certificate_is_of_an_authority_for_its_name
         let upstream = json!({ "scheme": "https", "pass_host": "node", "nodes": nodes, "tls": { "verify": verify } });
         put(&format!("route/{id}-{verify}"), json!({ "uri": format!("/{id}/{verify}"), "upstream": upstream }))
     };
+    let rewritten = ["elsewhere.test", "elsewhere.test:8443", "localhost:8443"].map(|host| {
+        let mut upstream = json!({ "scheme": "https", "pass_host": "rewrite", "upstream_host": host });
+        upstream["nodes"] = json!({ format!("localhost:{}", nodes[1].1.port()): 1 });
+        upstream["tls"] = json!({ "verify": true });
+        put(
+            &format!("route/{}", host.replace(':', "-")),
+            json!({ "uri": format!("/rewritten/{host}"), "upstream": upstream }),
+        )
+    });
     let routes = nodes.iter().flat_map(|(id, address, _)| [route(id, *address, true), route(id, *address, false)]);
-    let gateway = Gateway::start(routes.collect());
+    let gateway = Gateway::start(routes.chain(rewritten).collect());
+    assert_eq!(get(gateway.http, "/rewritten/elsewhere.test").await.status, 200);
+    assert_eq!(
+        get(gateway.http, "/rewritten/elsewhere.test:8443").await.status,
+        200,
+        "a port is no part of the server name"
+    );
+    assert_eq!(get(gateway.http, "/rewritten/localhost:8443").await.status, 502, "the name is that of the Host header");
     for (id, _, verified) in nodes {
         assert_eq!(get(gateway.http, &format!("/{id}/true")).await.status, verified, "{id}, verified");
         assert_eq!(get(gateway.http, &format!("/{id}/false")).await.status, 200, "{id}, not verified");

@@ -189,12 +189,7 @@ impl Router {
 
     fn find_wildcard(&self, reversed_host: &[u8], path: &str, exchange: &Exchange) -> Option<Match<'_>> {
         let mut suffixes: SmallVec<[&Paths; 8]> = SmallVec::new();
-        // `*` stands for at least one character, so the whole host is not a suffix.
-        self.wildcard_hosts.walk(reversed_host, |is_whole, paths| {
-            if !is_whole {
-                suffixes.push(paths);
-            }
-        });
+        self.wildcard_hosts.walk(reversed_host, |_, paths| suffixes.push(paths));
         suffixes.into_iter().rev().find_map(|paths| paths.find(path, exchange))
     }
 

@@ -44,6 +44,20 @@ fn the_exact_name_goes_before_a_wildcard_of_one_label_and_the_lower_id_wins() {
 }
 
 #[test]
+fn an_asterisk_alone_serves_what_nothing_else_does_and_the_root_s_dot_is_no_part_of_a_name() {
+    let compiler = compiled(&[ssl("all", &["*"]), ssl("dotted", &["www.shop.test."]), ssl("shops", &["*.shop.test"])]);
+    let plan = compiler.plan();
+    let find = |name: &str| plan.tls().find(name).map(Arc::as_ptr);
+    assert!(find("www.shop.test").is_some());
+    assert_ne!(find("www.shop.test"), find("a.shop.test"));
+    assert_eq!(find("www.shop.test."), find("www.shop.test"));
+    assert_eq!(find("a.shop.test."), find("a.shop.test"));
+    assert_ne!(find("a.shop.test"), find("other.test"));
+    assert!(find("other.test").is_some());
+    assert_eq!(find("other.test"), find("deep.other.test"));
+}
+
+#[test]
 fn disabled_and_client_certificates_serve_no_names() {
     let (cert, key) = pair(&["a.test"]);
     for extra in [json!({ "status": 0 }), json!({ "type": "client" })] {
