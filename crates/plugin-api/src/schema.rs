@@ -195,7 +195,10 @@ fn reason(error: &ValidationError<'_>, keyword: &str) -> (String, String) {
         Kind::MaxItems { limit } => format!("expect array to have at most {limit} items"),
         Kind::MinProperties { limit } => format!("expect object to have at least {limit} properties"),
         Kind::MaxProperties { limit } => format!("expect object to have at most {limit} properties"),
-        Kind::UniqueItems => "expected unique items but some are equal".to_owned(),
+        Kind::UniqueItems => {
+            let (first, second) = equal_items(instance);
+            format!("expected unique items but items {first} and {second} are equal")
+        }
         Kind::AnyOf { .. } => "object matches none of the required".to_owned(),
         Kind::OneOfNotValid { context } => return none_of(context, at),
         Kind::OneOfMultipleValid { context } => both_of(context),
@@ -220,6 +223,13 @@ fn both_of(context: &[Vec<ValidationError<'_>>]) -> String {
     let mut valid = context.iter().enumerate().filter(|(_, errors)| errors.is_empty()).map(|(at, _)| at + 1);
     let (first, second) = (valid.next().unwrap_or(1), valid.next().unwrap_or(2));
     format!("value should match only one schema, but matches both schemas {first} and {second}")
+}
+
+/// Where the first item stands that was there before, and where it was, from 1.
+fn equal_items(list: &Value) -> (usize, usize) {
+    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    let before = |(at, item)| items.iter().take(at).position(|other| other == item).map(|first| (first + 1, at + 1));
+    items.iter().enumerate().find_map(before).unwrap_or((1, 2))
 }
 
 fn expected(kind: &TypeKind) -> String {
