@@ -11,6 +11,7 @@ mod caller;
 mod check;
 mod definitions;
 mod delete;
+mod empty;
 mod entry;
 mod query;
 mod read;
