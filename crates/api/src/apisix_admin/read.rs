@@ -95,9 +95,9 @@ impl<'a> Filter<'a> {
         let query = &asked.query;
         let fields = query.get("filter").map(Query::parse).unwrap_or_default();
         Self {
-            name: query.get("name").map(Pattern::new),
-            uri: query.get("uri").map(Pattern::new),
-            label: query.get("label"),
+            name: query.given("name").map(Pattern::new),
+            uri: query.given("uri").map(Pattern::new),
+            label: query.given("label"),
             fields: fields.into_pairs().filter(|(name, _)| filtered_by(kind).contains(&name.as_str())).collect(),
         }
     }
