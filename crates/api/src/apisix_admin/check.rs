@@ -8,7 +8,7 @@ use plugin_api::Registry;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use super::{definitions, empty};
+use super::{definitions, empty, unknown};
 use crate::shape;
 
 /// The fields that say when; clients may not choose them.
@@ -47,7 +47,9 @@ pub(super) fn checked(plugins: &Registry, key: &ResourceKey, body: Value, source
         let scheme = body.pointer("/upstream/scheme").and_then(Value::as_str).map(str::to_owned);
         tell_type(&mut body, scheme.as_deref());
     }
-    Ok(shape::body_of(key, body)?)
+    let mut body = shape::body_of(key, body)?;
+    unknown::leave_out(key.kind, &mut body);
+    Ok(body)
 }
 
 /// APISIX's services have no type: what their upstream speaks tells it.

@@ -19,6 +19,7 @@ mod refusal;
 mod routes;
 mod schemas;
 mod target;
+mod unknown;
 mod validate;
 mod write;
 
