@@ -3,6 +3,8 @@
 //! Users' tools compare these texts byte for byte: `property "count" is required`. The wording is that of
 //! the validator APISIX uses, <https://github.com/api7/jsonschema>; the checking is the `jsonschema` crate's.
 
+use std::collections::HashMap;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, JsonType, ValidationError, Validator};
 use model::Fault;
@@ -225,11 +227,16 @@ fn both_of(context: &[Vec<ValidationError<'_>>]) -> String {
     format!("value should match only one schema, but matches both schemas {first} and {second}")
 }
 
-/// Where the first item stands that was there before, and where it was, from 1.
+/// The places, from 1, of the first item that comes again and of where it does. Requests are checked too: one walk.
 fn equal_items(list: &Value) -> (usize, usize) {
-    let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
-    let before = |(at, item)| items.iter().take(at).position(|other| other == item).map(|first| (first + 1, at + 1));
-    items.iter().enumerate().find_map(before).unwrap_or((1, 2))
+    let mut seen = HashMap::new();
+    for (at, item) in list.as_array().into_iter().flatten().enumerate() {
+        let spelt = item.as_f64().map_or_else(|| item.to_string(), |number| number.to_string());
+        if let Some(first) = seen.insert(spelt, at) {
+            return (first + 1, at + 1);
+        }
+    }
+    (1, 2)
 }
 
 fn expected(kind: &TypeKind) -> String {
