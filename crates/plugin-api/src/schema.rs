@@ -3,6 +3,8 @@
 //! Users' tools compare these texts byte for byte: `property "count" is required`. The wording is that of
 //! the validator APISIX uses, <https://github.com/api7/jsonschema>; the checking is the `jsonschema` crate's.
 
+use std::collections::HashMap;
+
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, JsonType, ValidationError, Validator};
 use model::Fault;
@@ -195,7 +197,10 @@ fn reason(error: &ValidationError<'_>, keyword: &str) -> (String, String) {
         Kind::MaxItems { limit } => format!("expect array to have at most {limit} items"),
         Kind::MinProperties { limit } => format!("expect object to have at least {limit} properties"),
         Kind::MaxProperties { limit } => format!("expect object to have at most {limit} properties"),
-        Kind::UniqueItems => "expected unique items but some are equal".to_owned(),
+        Kind::UniqueItems => {
+            let (first, second) = equal_items(instance);
+            format!("expected unique items but items {first} and {second} are equal")
+        }
         Kind::AnyOf { .. } => "object matches none of the required".to_owned(),
         Kind::OneOfNotValid { context } => return none_of(context, at),
         Kind::OneOfMultipleValid { context } => both_of(context),
@@ -220,6 +225,18 @@ fn both_of(context: &[Vec<ValidationError<'_>>]) -> String {
     let mut valid = context.iter().enumerate().filter(|(_, errors)| errors.is_empty()).map(|(at, _)| at + 1);
     let (first, second) = (valid.next().unwrap_or(1), valid.next().unwrap_or(2));
     format!("value should match only one schema, but matches both schemas {first} and {second}")
+}
+
+/// The places, from 1, of the first item that comes again and of where it does. Requests are checked too: one walk.
+fn equal_items(list: &Value) -> (usize, usize) {
+    let mut seen = HashMap::new();
+    for (at, item) in list.as_array().into_iter().flatten().enumerate() {
+        let spelt = item.as_f64().map_or_else(|| item.to_string(), |number| number.to_string());
+        if let Some(first) = seen.insert(spelt, at) {
+            return (first + 1, at + 1);
+        }
+    }
+    (1, 2)
 }
 
 fn expected(kind: &TypeKind) -> String {

@@ -23,6 +23,12 @@ fn faults_are_worded_as_apisix_words_them() {
         (json!({"maxLength": 1}), json!("ab"), "string too long, expected at most 1, got 2"),
         (json!({"pattern": "^/"}), json!("a"), "failed to match pattern \"^/\" with \"a\""),
         (json!({"minItems": 1}), json!([]), "expect array to have at least 1 items"),
+        (
+            json!({"uniqueItems": true}),
+            json!(["b", "a", "c", "a"]),
+            "expected unique items but items 2 and 4 are equal",
+        ),
+        (json!({"uniqueItems": true}), json!([1, 2, 1.0]), "expected unique items but items 1 and 3 are equal"),
         (json!({"minProperties": 1}), json!({}), "expect object to have at least 1 properties"),
         (
             json!({"items": {"type": "string"}}),

@@ -7,8 +7,8 @@ use model::{Kind, ResourceKey, vars};
 use plugin_api::Registry;
 use serde_json::{Map, Value};
 
-use super::definitions;
 use super::refusal::Refusal;
+use super::{definitions, empty, unknown};
 use crate::shape;
 
 /// The fields that say when; clients may not choose them.
@@ -47,7 +47,9 @@ pub(super) fn checked(plugins: &Registry, key: &ResourceKey, body: Value, source
         let scheme = body.pointer("/upstream/scheme").and_then(Value::as_str).map(str::to_owned);
         tell_type(&mut body, scheme.as_deref());
     }
-    Ok(shape::body_of(key, body)?)
+    let mut body = shape::body_of(key, body)?;
+    unknown::leave_out(key.kind, &mut body);
+    Ok(body)
 }
 
 /// APISIX's services have no type: what their upstream speaks tells it.
@@ -57,10 +59,12 @@ pub(super) fn tell_type(body: &mut Value, scheme: Option<&str>) {
     }
 }
 
-/// Whether a consumer's name can be one.
-pub(super) fn username(body: &Value) -> Result<(), Refusal> {
-    let name = serde_json::json!({ "username": body["username"] });
-    definitions::check(Kind::Consumer, &name).map_err(|text| invalid(&text))
+/// Whether a consumer's fields are right, its name among them.
+pub(super) fn consumer(body: &Value) -> Result<(), Refusal> {
+    body.as_object().map_or(Ok(()), refuse_times)?;
+    let mut body = body.clone();
+    empty::settle(definitions::of(Kind::Consumer), &mut body);
+    definitions::check(Kind::Consumer, &body).map_err(|text| invalid(&text))
 }
 
 fn refuse_times(fields: &Map<String, Value>) -> Result<(), Refusal> {
@@ -117,6 +121,7 @@ pub(super) fn check(plugins: &Registry, key: &ResourceKey, body: &mut Value) -> 
         Kind::PluginMetadata => return metadata(plugins, key.id.as_str(), body),
         _ => {}
     }
+    empty::settle(definitions::of(key.kind), body);
     definitions::check(key.kind, body).map_err(configuration)?;
     if let (Kind::StreamRoute, Some(upstream)) = (key.kind, body.get_mut("upstream").and_then(Value::as_object_mut)) {
         // Of a stream it is not the schema's `http`.
@@ -230,6 +235,7 @@ fn plugins_of(plugins: &Registry, kind: Kind, body: &mut Value) -> Result<(), St
 }
 
 fn plugin(plugins: &Registry, name: &str, conf: &mut Value) -> Result<(), String> {
+    settle(plugins.get(name).map(|plugin| plugin.schema()), conf);
     must_be_object(name, conf)?;
     plugins.check(name, conf).map_err(|fault| fault.message)?;
     plugins.fill(name, conf);
@@ -237,10 +243,17 @@ fn plugin(plugins: &Registry, name: &str, conf: &mut Value) -> Result<(), String
 }
 
 fn consumer_plugin(plugins: &Registry, name: &str, conf: &mut Value) -> Result<(), String> {
+    settle(plugins.get(name).map(|plugin| plugin.consumer_schema().unwrap_or(plugin.schema())), conf);
     must_be_object(name, conf)?;
     plugins.check_consumer(name, conf).map_err(|fault| fault.message)?;
     plugins.fill_consumer(name, conf);
     Ok(())
+}
+
+fn settle(schema: Option<&Value>, conf: &mut Value) {
+    if let Some(schema) = schema {
+        empty::settle(schema, conf);
+    }
 }
 
 fn must_be_object(name: &str, conf: &Value) -> Result<(), String> {

@@ -14,7 +14,7 @@ use super::{Answer, Asked, answer_json, entry};
 /// lose the authentication of a plugin config or the limits of a consumer group unseen.
 pub(super) async fn delete(asked: &Asked, target: &Target) -> Answer {
     let id = target.id().ok_or_else(|| Refusal::bad_request(format!("missing {} id", target.word())))?;
-    let key = target.key(id)?;
+    let key = target.key_of_stored(id)?;
     let (actor, group) = (&asked.caller.actor, &asked.caller.group);
     let is_forced = asked.query.is_true("force");
     if !is_forced && let Some(text) = in_use(asked, &key).await? {

@@ -11,6 +11,7 @@ mod caller;
 mod check;
 mod definitions;
 mod delete;
+mod empty;
 mod entry;
 mod query;
 mod read;
@@ -18,6 +19,7 @@ mod refusal;
 mod routes;
 mod schemas;
 mod target;
+mod unknown;
 mod validate;
 mod write;
 

@@ -24,8 +24,14 @@ impl Query {
         self.0.into_iter()
     }
 
+    /// An argument that is not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// An argument as it was given.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn is_true(&self, name: &str) -> bool {

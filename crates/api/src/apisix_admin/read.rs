@@ -14,7 +14,7 @@ use super::{Answer, Asked, answer_json, entry};
 const PAGE_SIZES: std::ops::RangeInclusive<usize> = 10..=500;
 
 pub(super) async fn get(asked: &Asked, target: &Target) -> Answer {
-    let key = target.key(target.id().unwrap_or_default())?;
+    let key = target.key_of_stored(target.id().unwrap_or_default())?;
     let (stored, _) = asked.control.get_resource(&asked.caller.actor, &asked.caller.group, &key).await?;
     Ok(answer_json(StatusCode::OK, &entry::read(&stored)?))
 }
@@ -95,9 +95,9 @@ impl<'a> Filter<'a> {
         let query = &asked.query;
         let fields = query.get("filter").map(Query::parse).unwrap_or_default();
         Self {
-            name: query.get("name").map(Pattern::new),
-            uri: query.get("uri").map(Pattern::new),
-            label: query.get("label"),
+            name: query.given("name").map(Pattern::new),
+            uri: query.given("uri").map(Pattern::new),
+            label: query.given("label"),
             fields: fields.into_pairs().filter(|(name, _)| filtered_by(kind).contains(&name.as_str())).collect(),
         }
     }

@@ -25,10 +25,10 @@ pub(super) enum Place {
     One(String),
 }
 
-/// The parts of a path, decoded.
+/// The parts of a path, decoded. Slashes that follow each other are one.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, Refusal> {
     let decode = |part: &str| percent_decode_str(part).decode_utf8().map(|text| text.into_owned());
-    let parts: Result<Vec<_>, _> = path.trim_end_matches('/').split('/').map(decode).collect();
+    let parts: Result<Vec<_>, _> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
     parts.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path is not UTF-8"))
 }
 
@@ -49,6 +49,11 @@ impl Target {
         }
     }
 
+    /// The key of what is there already: what cannot be an id is not there.
+    pub(super) fn key_of_stored(&self, id: &str) -> Result<ResourceKey, Refusal> {
+        self.key(id).map_err(|_| Refusal::key_not_found())
+    }
+
     /// The key of the resource of this id.
     pub(super) fn key(&self, id: &str) -> Result<ResourceKey, Refusal> {
         let parse = |text: String| ResourceId::new(text).map_err(|_| self.bad_id());
@@ -61,7 +66,10 @@ impl Target {
     }
 
     /// As APISIX's validator says it of a bad id.
-    fn bad_id(&self) -> Refusal {
+    pub(super) fn bad_id(&self) -> Refusal {
+        if self.kind == Kind::PluginMetadata {
+            return Refusal::bad_request("invalid plugin name");
+        }
         let field = if self.kind == Kind::Consumer { "username" } else { "id" };
         let reason = "object matches none of the required";
         Refusal::bad_request(format!("invalid configuration: property \"{field}\" validation failed: {reason}"))

@@ -9,7 +9,7 @@ use model::{Kind, ResourceId, ResourceKey};
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
-use super::{Answer, Asked, answer_json, check, definitions, refusal};
+use super::{Answer, Asked, answer_json, check, definitions, refusal, unknown};
 use crate::error::ApiError;
 use crate::shape;
 
@@ -91,7 +91,8 @@ fn check_item(asked: &Asked, kind: Kind, mut item: Value) -> Result<(), String> 
     }
     let key = ResourceKey::new(kind, ResourceId::new(own).map_err(|error| error.to_string())?);
     check::check(asked.control.plugins(), &key, &mut item)?;
-    let body = shape::body_of(&key, item).map_err(ApiError::into_message)?;
+    let mut body = shape::body_of(&key, item).map_err(ApiError::into_message)?;
+    unknown::leave_out(kind, &mut body);
     let read = model::validate::validate(kind, &body);
     read.map(drop).map_err(|faults| refusal::first(faults).unwrap_or_default())
 }

@@ -31,11 +31,10 @@ pub(super) const WITHOUT_PATCH: [Kind; 5] =
 /// Creates (201) or replaces (200).
 pub(super) async fn put(asked: &Asked, target: &Target) -> Answer {
     let mut body = configuration(asked)?;
-    let id = id_of_put(target, &body)?;
-    if target.kind == Kind::Consumer {
-        // Its name is its id: what is wrong with it is said by its own field.
-        check::username(&body)?;
-    }
+    let id = match target.kind {
+        Kind::Consumer => username(target, &body)?,
+        _ => id_of_put(target, &body)?,
+    };
     let key = target.key(&id)?;
     if target.kind == Kind::Secret {
         take_id(&mut body);
@@ -80,16 +79,20 @@ pub(super) async fn patch(asked: &Asked, target: &Target) -> Answer {
     refuse_method(target, "PATCH", &WITHOUT_PATCH)?;
     let missing =
         if target.kind == Kind::Secret { "no secret id".into() } else { format!("missing {} id", target.word()) };
-    let key = target.key(target.id().ok_or_else(|| Refusal::bad_request(missing))?)?;
+    let id = target.id().ok_or_else(|| Refusal::bad_request(missing))?;
     let change = asked.json()?.ok_or_else(|| Refusal::bad_request("missing new configuration"))?;
     if target.sub_path.is_empty() && !change.is_object() && !change.is_array() {
         return Err(Refusal::bad_request("invalid configuration"));
     }
+    let key = target.key_of_stored(id)?;
     loop {
         let (actor, group) = (&asked.caller.actor, &asked.caller.group);
         let (stored, head) = asked.control.get_resource(actor, group, &key).await?;
         let mut document: Value = serde_json::from_slice(&stored.body).map_err(|error| Refusal::internal(&error))?;
         apply(target, &mut document, change.clone())?;
+        if target.kind != Kind::Secret {
+            id_of_put(target, &document)?;
+        }
         let body = checked(asked, &key, document, Source::Changed).await?;
         match asked.control.put_resource(actor, group, key.clone(), body, Some(head)).await {
             Ok(written) => {
@@ -123,6 +126,8 @@ fn merge(document: &mut Value, change: Value) {
         match (fields.get_mut(&name), value) {
             (_, Value::Null) => drop(fields.remove(&name)),
             (Some(field @ Value::Object(_)), value @ Value::Object(_)) => merge(field, value),
+            // An empty list is an empty object, too, and that changes nothing.
+            (Some(Value::Object(_)), Value::Array(items)) if items.is_empty() => {}
             (_, value) => drop(fields.insert(name, value)),
         }
     }
@@ -163,34 +168,34 @@ fn configuration(asked: &Asked) -> Result<Value, Refusal> {
 
 /// The id in the path, else the one in the body; both must agree.
 fn id_of_put(target: &Target, body: &Value) -> Result<String, Refusal> {
-    let field = if target.kind == Kind::Consumer { "username" } else { "id" };
-    let given = match &body[field] {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
+    if target.kind == Kind::PluginMetadata {
+        return target.id().map(str::to_owned).ok_or_else(|| Refusal::bad_request("missing plugin name"));
+    }
+    let given = body.get("id").map(|id| match id {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) if number.as_u64().is_some_and(|number| number > 0) => Ok(number.to_string()),
+        other => Err(other),
+    });
     match (target.id(), given) {
-        (Some(id), given) if target.kind == Kind::Consumer && given.as_deref() != Some(id) => {
-            Err(Refusal::bad_request("wrong username"))
+        (Some(id), None) => Ok(id.to_owned()),
+        (Some(id), Some(Ok(given))) if given == id => Ok(given),
+        (Some(_), Some(_)) => Err(Refusal::bad_request(format!("wrong {} id", target.word()))),
+        (None, Some(Ok(given))) => Ok(given),
+        (None, None | Some(Err(Value::Bool(false)))) => {
+            Err(Refusal::bad_request(format!("missing {} id", target.word())))
         }
-        (Some(id), Some(given)) if target.kind != Kind::PluginMetadata && id != given => {
-            Err(Refusal::bad_request(format!("wrong {} id", target.word())))
-        }
-        (Some(id), _) => Ok(id.to_owned()),
-        (None, Some(given)) if target.kind != Kind::PluginMetadata => Ok(given),
-        (None, _) => Err(Refusal::bad_request(missing_id(target, body))),
+        (None, Some(Err(_))) => Err(target.bad_id()),
     }
 }
 
-fn missing_id(target: &Target, body: &Value) -> String {
-    match target.kind {
-        Kind::Consumer => {
-            let told = super::definitions::check(Kind::Consumer, body).err();
-            format!("invalid configuration: {}", told.unwrap_or_else(|| "property \"username\" is required".into()))
-        }
-        Kind::PluginMetadata => "missing plugin name".to_owned(),
-        _ => format!("missing {} id", target.word()),
+/// A consumer's name is its id. The whole is checked before the name is compared.
+fn username(target: &Target, body: &Value) -> Result<String, Refusal> {
+    check::consumer(body)?;
+    let name = body["username"].as_str().unwrap_or_default();
+    if target.id().is_some_and(|id| id != name) {
+        return Err(Refusal::bad_request("wrong username"));
     }
+    Ok(name.to_owned())
 }
 
 /// A secret is stored under its manager's name and its own.
@@ -208,6 +213,7 @@ async fn checked(asked: &Asked, key: &ResourceKey, body: Value, source: Source) 
         Kind::Service => take_type(asked, &mut body).await?,
         _ => {}
     }
+    refuse_server_certificate(asked, &body).await?;
     Ok(body)
 }
 
@@ -220,6 +226,27 @@ async fn take_type(asked: &Asked, service: &mut Value) -> Result<(), Refusal> {
             let upstream: Value = serde_json::from_slice(&upstream.body).unwrap_or_default();
             check::tell_type(service, upstream["scheme"].as_str());
             Ok(())
+        }
+        // Missing, it is told as the missing reference it is.
+        Err(ControlError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an upstream is shown is a certificate of type `client`.
+async fn refuse_server_certificate(asked: &Asked, body: &Value) -> Result<(), Refusal> {
+    let named = ["/tls/client_cert_id", "/upstream/tls/client_cert_id"].map(|pointer| body.pointer(pointer));
+    let text = named.into_iter().flatten().find_map(Value::as_str);
+    let Some(id) = text.and_then(|id| ResourceId::new(id).ok()) else { return Ok(()) };
+    let key = ResourceKey::new(Kind::Ssl, id);
+    match asked.control.get_resource(&asked.caller.actor, &asked.caller.group, &key).await {
+        Ok((stored, _)) => {
+            let certificate: Value = serde_json::from_slice(&stored.body).unwrap_or_default();
+            if certificate["type"] == "client" {
+                return Ok(());
+            }
+            let message = format!("failed to fetch ssl info by ssl id [{}], wrong ssl type", key.id);
+            Err(Refusal::bad_request(message))
         }
         // Missing, it is told as the missing reference it is.
         Err(ControlError::NotFound { .. }) => Ok(()),

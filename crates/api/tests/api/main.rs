@@ -4,6 +4,7 @@ mod access;
 mod adc;
 mod apisix_admin;
 mod apisix_admin_permissions;
+mod apisix_admin_requests;
 mod audit_logs;
 mod audit_stream;
 mod batch;
