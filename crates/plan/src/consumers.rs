@@ -35,11 +35,14 @@ pub(crate) struct Proof {
     is_resolved: bool,
 }
 
+/// Who proves what, by what a plugin finds them by.
+type Proofs = ShardedMap<Box<str>, Arc<ConsumerEntry>>;
+
 /// All consumers of a group.
 #[derive(Clone, Default)]
 pub(crate) struct Consumers {
     by_name: ShardedMap<Box<str>, CompiledConsumer>,
-    by_proof: Vec<(&'static str, ShardedMap<Box<str>, Arc<ConsumerEntry>>)>,
+    by_proof: Vec<(&'static str, Proofs)>,
 }
 
 impl Consumers {
@@ -86,9 +89,9 @@ impl Consumers {
         self.by_name.remove(username);
     }
 
-    fn proofs_of(&mut self, plugin: &'static str) -> &mut ShardedMap<Box<str>, Arc<ConsumerEntry>> {
+    fn proofs_of(&mut self, plugin: &'static str) -> &mut Proofs {
         let at = self.by_proof.iter().position(|(name, _)| *name == plugin).unwrap_or_else(|| {
-            self.by_proof.push((plugin, ShardedMap::default()));
+            self.by_proof.push((plugin, Proofs::default()));
             self.by_proof.len() - 1
         });
         &mut self.by_proof[at].1
