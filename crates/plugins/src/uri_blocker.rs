@@ -151,7 +151,7 @@ mod tests {
             (json!({}), "property \"block_rules\" is required"),
             (
                 json!({ "block_rules": ["a", "a"] }),
-                "property \"block_rules\" validation failed: expected unique items but some are equal",
+                "property \"block_rules\" validation failed: expected unique items but items 1 and 2 are equal",
             ),
             (
                 json!({ "block_rules": ["a"], "rejected_msg": "" }),
