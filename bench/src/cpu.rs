@@ -72,8 +72,7 @@ pub(crate) fn stand_back() {
 fn schedule(pid: u32, policy: libc::c_int) {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let ids = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<libc::pid_t>().ok());
-    let is_done = ids.fold(true, |is_done, id| schedule_thread(id, policy) && is_done);
-    if !is_done {
+    if ids.filter(|id| !schedule_thread(*id, policy)).count() > 0 {
         eprintln!("warning: cannot change how process {pid} is scheduled");
     }
 }
