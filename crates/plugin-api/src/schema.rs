@@ -10,6 +10,8 @@ use jsonschema::{Draft, JsonType, ValidationError, Validator};
 use model::Fault;
 use serde_json::{Value, json};
 
+use crate::defaults;
+
 /// A plugin's schema with `_meta`, which every plugin takes.
 pub fn with_meta(mut schema: Value) -> Value {
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -42,7 +44,7 @@ fn meta() -> Value {
 #[derive(Debug)]
 pub struct Schema {
     validator: Result<Validator, String>,
-    /// As it was given, for what faults quote of it.
+    /// As it was given, for what faults quote of it, and for its defaults.
     source: Value,
 }
 
@@ -63,6 +65,11 @@ impl Schema {
     pub fn compile(schema: &Value) -> Self {
         let compiled = jsonschema::options().with_draft(Draft::Draft7).build(schema);
         Self { validator: compiled.map_err(|error| error.to_string()), source: schema.clone() }
+    }
+
+    /// Fills in its defaults where `value` has nothing; see [`defaults::fill`].
+    pub fn fill(&self, value: &mut Value) {
+        defaults::fill(&self.source, value);
     }
 
     /// # Errors

@@ -14,7 +14,7 @@ use http::header::CONTENT_TYPE;
 use model::Fault;
 use percent_encoding::percent_decode_str;
 use plugin_api::schema::{Schema, with_meta};
-use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply, defaults};
+use plugin_api::{BodyNeed, CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -79,11 +79,10 @@ impl PluginType for RequestValidation {
             compiled.map_err(|reason| Fault::new(pointer, reason))
         };
         let status = StatusCode::from_u16(conf.rejected_code);
-        let body = compile(&conf.body_schema, "/body_schema")?;
         Ok(Arc::new(Compiled {
             headers: compile(&conf.header_schema, "/header_schema")?,
             aliases: conf.header_schema.as_ref().map(aliases).unwrap_or_default(),
-            body: body.zip(conf.body_schema),
+            body: compile(&conf.body_schema, "/body_schema")?,
             status: status.map_err(|_| Fault::new("/rejected_code", "must be a status code from 200 to 599"))?,
             message: conf.rejected_msg,
             limit: conf.max_req_body_size,
@@ -114,8 +113,7 @@ fn collect_names<'s>(schema: &'s Value, names: &mut BTreeSet<&'s str>) {
 struct Compiled {
     headers: Option<Schema>,
     aliases: Vec<(String, String)>,
-    /// Compiled and as it was given, for its defaults.
-    body: Option<(Schema, Value)>,
+    body: Option<Schema>,
     status: StatusCode,
     message: Option<String>,
     limit: usize,
@@ -149,12 +147,12 @@ impl Compiled {
         if let Some(schema) = &self.headers {
             schema.check(&self.named(exchange)).map_err(|fault| fault.message)?;
         }
-        if let Some((schema, source)) = &self.body {
+        if let Some(schema) = &self.body {
             let (mut body, kind) = body(exchange)?;
             schema.check(&body).map_err(|fault| fault.message)?;
             if kind == Kind::Json {
                 // What was checked is what goes on: of a name that stands twice no other server may believe the other value.
-                defaults::fill(source, &mut body);
+                schema.fill(&mut body);
                 exchange.request_body = Some(body.to_string().into());
             }
         }
