@@ -4,7 +4,7 @@
 //! each begins anew as soon as it is sent away.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
+use socket2::{Domain, Socket, Type};
 
 use crate::case::Case;
 use crate::cpu::{Cpu, pin_thread, stand_back};
@@ -23,6 +24,8 @@ use crate::statistics::Spread;
 
 /// Clients that flood at once.
 const FLOODING: usize = 4;
+/// Theirs; the others come from another.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// How long one is kept waiting for an end of its connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Frames of one connection; the gateway ends it long before.
@@ -130,7 +133,10 @@ impl Flood {
 
 /// One connection; sends until it is ended, which is no error.
 fn flood(to: SocketAddr, frames: &[u8]) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((ADDRESS, 0)).into())?;
+    socket.connect_timeout(&to.into(), PATIENCE)?;
+    let mut stream = TcpStream::from(socket);
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     if stream.write_all(frames).is_ok() {

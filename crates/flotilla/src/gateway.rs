@@ -9,10 +9,11 @@ use anyhow::Context;
 use clap::Args;
 use gateway::config::{ConfigSettings, InstanceFacts};
 use gateway::run::Serving;
-use gateway::{AccessLog, Limits, Networks, Settings};
+use gateway::{AccessLog, Networks, Settings};
 
 use crate::allocator;
 use crate::dns::DnsArguments;
+use crate::limits::LimitArguments;
 use crate::{duration, signals};
 
 /// Run a gateway instance. It needs no database and no other service; once it has joined, it starts
@@ -53,13 +54,12 @@ pub(crate) struct GatewayArguments {
     /// How long open requests may take after a stop was asked for.
     #[arg(long, env = "FLOTILLA_DRAIN", default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain: Duration,
-    /// How long a client's connection may be idle, or slow with a request's head.
-    #[arg(long, env = "FLOTILLA_CLIENT_IDLE", default_value = "60s", value_parser = duration::parse, value_name = "TIME")]
-    client_idle: Duration,
     /// Addresses and networks of proxies before this one, parted by commas, whose X-Forwarded-Proto, -Host, -Port and Forwarded
-    /// are believed; what others say there is replaced by what is so of the connection.
+    /// are believed, and which --http2-max-breaches does not bound; what others say there is replaced by what is so of the connection.
     #[arg(long, env = "FLOTILLA_TRUSTED_ADDRESSES", value_name = "CIDR,...")]
     trusted_addresses: Option<Networks>,
+    #[command(flatten)]
+    limits: LimitArguments,
     #[command(flatten)]
     dns: DnsArguments,
 }
@@ -82,7 +82,7 @@ impl GatewayArguments {
             metrics: Some(self.metrics_listen),
             workers: if self.workers == 0 { defaults.workers } else { self.workers },
             access_log: self.access_log.clone(),
-            limits: Limits { client_idle: self.client_idle, ..Limits::default() },
+            limits: self.limits.settings(),
             trusted: self.trusted_addresses.clone().unwrap_or_default(),
             drain: self.drain,
             dns: self.dns.settings(),

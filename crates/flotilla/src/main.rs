@@ -14,6 +14,7 @@ mod group_key;
 mod instance;
 mod json_file;
 mod label;
+mod limits;
 mod logging;
 mod login;
 mod login_option;

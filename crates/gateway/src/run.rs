@@ -203,12 +203,14 @@ impl View {
     }
 
     fn gauges(&self) -> plugins::prometheus::Gauges {
-        let Totals { requests, connections, connections_now, requests_now, .. } = self.counters.totals();
+        let Totals { requests, connections, connections_now, connections_refused, requests_now, .. } =
+            self.counters.totals();
         let status = self.status.borrow();
         plugins::prometheus::Gauges {
             hostname: hostname(),
             requests_total: requests,
-            connections_accepted: connections,
+            connections_accepted: connections + connections_refused,
+            connections_handled: connections,
             connections_active: connections_now,
             requests_now,
             config_revision: status.applied.as_ref().map(|applied| applied.revision),

@@ -110,7 +110,7 @@ pub enum AccessLog {
 }
 
 /// Limits on what a client can take.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Most connections per worker; above it new ones are closed at once.
     pub connections: usize,
@@ -125,6 +125,15 @@ pub struct Limits {
     /// Most frames on one HTTP/2 connection that ask for nothing (PING, SETTINGS, PRIORITY, RST_STREAM, unknown ones): one is
     /// given back for every 16 bytes of answers that the client takes, and each second.
     pub idle_frames: u32,
+    /// Most requests on one HTTP/2 connection that lie reset before they were taken up. A flood resets its requests in the packet
+    /// that opens them, whoever changes his mind is slower.
+    pub pending_resets: u32,
+    /// Most requests on one HTTP/2 connection that were reset because they broke the rules, in all.
+    pub faulty_requests: u32,
+    /// HTTP/2 connections of one address, an IPv6 network of 64 bits being one, that may end because they broke the rules: from
+    /// so many on its new connections are closed at once. One is forgiven each second. Each worker counts for itself, and trusted
+    /// addresses are not counted; 0 for no bound.
+    pub breaches: u32,
     /// Between two pieces of a request's body, and between two writes the client takes.
     pub client_body: Duration,
 }
@@ -172,6 +181,9 @@ impl Default for Limits {
             headers: 100,
             streams: 128,
             idle_frames: 1000,
+            pending_resets: 20,
+            faulty_requests: 1024,
+            breaches: 10,
             client_body: Duration::from_secs(60),
         }
     }

@@ -13,6 +13,7 @@ pub(crate) struct WorkerCounters {
     requests_now: AtomicU64,
     connections: AtomicU64,
     connections_now: AtomicU64,
+    connections_refused: AtomicU64,
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
 }
@@ -26,10 +27,12 @@ pub struct Totals {
     pub responses_5xx: u64,
     /// Requests under way.
     pub requests_now: u64,
-    /// Connections accepted.
+    /// Connections served.
     pub connections: u64,
     /// Connections open.
     pub connections_now: u64,
+    /// Connections that were closed at once.
+    pub connections_refused: u64,
     /// Bytes of finished requests.
     pub bytes_received: u64,
     /// Bytes of their responses.
@@ -61,6 +64,10 @@ impl WorkerCounters {
     pub(crate) fn connection_opens(&self) {
         add(&self.connections, 1);
         add(&self.connections_now, 1);
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        add(&self.connections_refused, 1);
     }
 
     pub(crate) fn connection_closes(&self) {
@@ -97,6 +104,7 @@ impl Counters {
             requests_now: sum.requests_now + worker.requests_now.load(Relaxed),
             connections: sum.connections + worker.connections.load(Relaxed),
             connections_now: sum.connections_now + worker.connections_now.load(Relaxed),
+            connections_refused: sum.connections_refused + worker.connections_refused.load(Relaxed),
             bytes_received: sum.bytes_received + worker.bytes_received.load(Relaxed),
             bytes_sent: sum.bytes_sent + worker.bytes_sent.load(Relaxed),
         })

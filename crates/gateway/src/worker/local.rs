@@ -19,6 +19,7 @@ use crate::health::{HealthBook, Seen, Watched};
 use crate::plan_slot::Plans;
 use crate::settings::{Limits, Networks, Settings};
 use crate::upstream::{Named, Names, Pool, Reach, Target};
+use crate::worker::breaches::Breaches;
 use crate::worker::counters::WorkerCounters;
 use crate::worker::drain::Drain;
 
@@ -46,6 +47,7 @@ pub(crate) struct Local {
     pub(crate) limits: Limits,
     /// Clients that are believed what they say of the connection before ours.
     pub(crate) trusted: Networks,
+    pub(crate) breaches: Breaches,
     pub(crate) drain: Drain,
     pub(crate) counters: Arc<WorkerCounters>,
     forgot: Cell<Instant>,
@@ -87,6 +89,7 @@ impl Local {
             access_log,
             limits: settings.limits.clone(),
             trusted: settings.trusted.clone(),
+            breaches: Breaches::new(settings.limits.breaches, settings.trusted.clone()),
             drain: Drain::default(),
             counters,
             forgot: Cell::new(Instant::now()),
@@ -181,6 +184,7 @@ impl Local {
         let mut pools = self.pools.borrow_mut();
         pools.retain(|_, pool| pool.upgrade().inspect(|pool| pool.reap(now)).is_some());
         self.forget_unused_upstreams(now);
+        self.breaches.tidy(now);
         if let Some(log) = &self.access_log {
             log.flush();
         }

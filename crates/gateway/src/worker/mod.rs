@@ -1,5 +1,6 @@
 //! A worker: one thread, one runtime, its own listeners, connections and pools.
 
+mod breaches;
 pub(crate) mod connection;
 pub(crate) mod counters;
 mod drain;
@@ -13,10 +14,12 @@ mod tls;
 pub(crate) mod wheel;
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio_util::sync::CancellationToken;
@@ -88,7 +91,7 @@ async fn accept(worker: Rc<Local>, listener: TcpListener, tls: bool, stop: Cance
             () = stop.cancelled() => return accept_the_rest(&worker, listener, tls),
         };
         match accepted {
-            Ok((stream, _)) => open(&worker, stream, tls),
+            Ok((stream, client)) => open(&worker, stream, client, tls),
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -103,11 +106,11 @@ fn accept_the_rest(worker: &Rc<Local>, listener: TcpListener, tls: bool) {
     let Ok(listener) = listener.into_std() else {
         return;
     };
-    while let Ok((stream, _)) = listener.accept() {
+    while let Ok((stream, client)) = listener.accept() {
         if stream.set_nonblocking(true).is_ok()
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            open(worker, stream, tls);
+            open(worker, stream, client, tls);
         }
     }
 }
@@ -118,8 +121,12 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn open(worker: &Rc<Local>, stream: TcpStream, tls: bool) {
-    if worker.counters.connections_now() >= worker.limits.connections as u64 {
+fn open(worker: &Rc<Local>, stream: TcpStream, client: SocketAddr, tls: bool) {
+    let is_full = worker.counters.connections_now() >= worker.limits.connections as u64;
+    if is_full || worker.breaches.are_too_many(client.ip(), Instant::now()) {
+        worker.counters.connection_refused();
+        // Reset, so that the kernel keeps nothing of it.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         return;
     }
     worker.counters.connection_opens();

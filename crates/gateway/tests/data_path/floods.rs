@@ -1,12 +1,13 @@
 //! Clients that flood do not slow others down.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::{Echo, Gateway, put};
 
@@ -15,6 +16,8 @@ const NOISE: Duration = Duration::from_millis(5);
 /// Between two connections of a flood. What is measured is how long the gateway is held up by one; without a pause it would be how
 /// the machine shares its cores among a gateway and clients that all want one.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Not the address of the others: who floods is not served for a while.
+const FLOODS_FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const REQUESTS: usize = 400;
 /// At most; the first that shows it is enough.
 const ROUNDS: usize = 10;
@@ -49,6 +52,14 @@ fn continuations() -> Vec<u8> {
     frames
 }
 
+/// A connection of a client at `address`.
+pub(crate) fn connect_from(address: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((address, 0)).into())?;
+    socket.connect(&to.into())?;
+    Ok(socket.into())
+}
+
 /// Opens a connection, sends all that is taken, and begins anew, until told to stop.
 struct Flood {
     stop: Arc<AtomicBool>,
@@ -62,7 +73,7 @@ impl Flood {
         let (stopped, counted) = (stop.clone(), sent.clone());
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                let Ok(mut stream) = TcpStream::connect(to) else { continue };
+                let Ok(mut stream) = connect_from(FLOODS_FROM, to) else { continue };
                 // Longer than the gateway needs to send the client away.
                 stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a socket");
                 stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");

@@ -1,7 +1,7 @@
 //! Clients of HTTP/2 that keep to its frames and not to its sense.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::floods::PREFACE;
+use crate::floods::{PREFACE, connect_from};
 use crate::support::{DEADLINE, Echo, Gateway, Script, put, registry, settings, soon, until};
 
 const DATA: u8 = 0;
@@ -25,6 +25,7 @@ const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -34,6 +35,11 @@ const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Of a client that says that we disturb it.
+fn goes_away() -> Vec<u8> {
+    frame(GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])
 }
 
 fn ping() -> Vec<u8> {
@@ -193,6 +199,69 @@ async fn opening_and_resetting_ends_the_connection_however_slowly() {
         raw.send(&frame(RST_STREAM, 0, stream, &8u32.to_be_bytes())).await;
     }
     assert!((45..=55).contains(&opened), "{opened} were opened, at two frames each");
+    gateway.stop().await;
+}
+
+/// Whether a client at `from` that breaks the rules in this way is served before it does.
+async fn breaks(from: Ipv4Addr, to: SocketAddr, frames: Vec<u8>) -> bool {
+    let stream = connect_from(from, to).expect("the gateway listens");
+    stream.set_nonblocking(true).expect("a socket");
+    let mut raw = Raw { stream: TcpStream::from_std(stream).expect("a socket"), read: Vec::new() };
+    raw.send(PREFACE).await;
+    let is_served = raw.until(SETTINGS).await;
+    raw.send(&frames).await;
+    while raw.next().await.is_some() {}
+    is_served
+}
+
+#[tokio::test]
+async fn an_address_that_breaks_the_rules_again_and_again_is_let_in_once_a_second() {
+    const BREAKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    let echo = Echo::start().await;
+    let ways = [
+        ("resets", crate::floods::resets(2_000)[PREFACE.len()..].to_vec()),
+        ("pings", ping().repeat(2_000)),
+        ("a head that never ends", [frame(HEADERS, 0, 1, HEAD), frame(CONTINUATION, 0, 1, &[]).repeat(2_000)].concat()),
+        ("a body of no request", frame(DATA, 0, 0, b"x")),
+        ("a frame that is too large", vec![0xff; 9]),
+    ];
+    for (what, frames) in ways {
+        let gateway = limited(Limits { breaches: 2, ..Limits::default() }, to(echo.nodes()));
+        let started = Instant::now();
+        let served =
+            [breaks(BREAKER, gateway.http, frames.clone()).await, breaks(BREAKER, gateway.http, frames.clone()).await];
+        assert_eq!(served, [true; 2], "{what}");
+        while started.elapsed() < Duration::from_millis(900) {
+            assert!(!breaks(BREAKER, gateway.http, frames.clone()).await, "{what}: after {:?}", started.elapsed());
+            assert!(is_served(gateway.http).await, "{what}: others");
+        }
+        assert!(gateway.refused() > 0, "{what}");
+        while !breaks(BREAKER, gateway.http, goes_away()).await {
+            assert!(started.elapsed() < DEADLINE, "{what}: none is forgiven");
+        }
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_or_idles_or_is_trusted_breaks_nothing() {
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    let echo = Echo::start().await;
+    let limits = Limits { breaches: 1, client_idle: Duration::from_millis(100), ..Limits::default() };
+    let gateway = limited(limits.clone(), to(echo.nodes()));
+    let half = frame(HEADERS, END_STREAM | END_HEADERS, 1, HEAD)[..12].to_vec();
+    for (what, frames) in [("nothing", Vec::new()), ("GOAWAY", goes_away()), ("half a head", half)] {
+        for _ in 0..3 {
+            assert!(breaks(CLIENT, gateway.http, frames.clone()).await, "{what}");
+        }
+    }
+    gateway.stop().await;
+
+    let trusted = "127.0.0.2".parse().expect("a list");
+    let gateway = Gateway::start_with(Settings { limits, trusted, ..settings() }, registry(), to(echo.nodes()));
+    for _ in 0..3 {
+        assert!(breaks(CLIENT, gateway.http, ping().repeat(2_000)).await);
+    }
     gateway.stop().await;
 }
 

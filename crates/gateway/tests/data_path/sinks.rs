@@ -18,6 +18,7 @@ fn gauges() -> plugins::prometheus::Gauges {
         hostname: String::new(),
         requests_total: 0,
         connections_accepted: 0,
+        connections_handled: 0,
         connections_active: 0,
         requests_now: 0,
         config_revision: None,

@@ -16,6 +16,8 @@ pub struct Gauges {
     pub requests_total: u64,
     /// Connections accepted.
     pub connections_accepted: u64,
+    /// Of them, those that were served.
+    pub connections_handled: u64,
     /// Connections open.
     pub connections_active: u64,
     /// Requests under way.
@@ -79,7 +81,7 @@ fn write_gauges(out: &mut String, gauges: &Gauges) -> std::fmt::Result {
     let states = [
         ("accepted", gauges.connections_accepted),
         ("active", gauges.connections_active),
-        ("handled", gauges.connections_accepted),
+        ("handled", gauges.connections_handled),
         ("reading", 0),
         ("waiting", gauges.connections_active.saturating_sub(gauges.requests_now)),
         ("writing", gauges.requests_now),

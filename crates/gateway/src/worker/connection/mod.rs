@@ -11,6 +11,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use http::HeaderValue;
 use hyper::server::conn::{http1, http2};
@@ -28,12 +29,6 @@ use crate::worker::wheel::Timer;
 use patience::Patience;
 pub(crate) use tunnel::Tunnel;
 use watched::{Engine, Left, Watched};
-
-/// Requests of HTTP/2 that lie reset before the engine has taken them up; one more ends the connection. A flood resets its
-/// requests in the packet that opens them, whoever changes his mind is slower.
-const PENDING_RESETS: usize = 20;
-/// Requests of a connection of HTTP/2 that the engine may have reset because they broke the rules, in all.
-const FAULTY_REQUESTS: usize = 1024;
 
 /// What is known of a client's connection.
 pub(crate) struct ClientFacts {
@@ -201,7 +196,7 @@ impl Opened {
         let mut engine = engine.serve_connection(TokioIo::new(stream), service);
         let left = self.run(&mut engine).await;
         let tunnel = connection.tunnel.take();
-        if left == Left::Ended && tunnel.is_none() {
+        if left != Left::Resting && tunnel.is_none() {
             return None;
         }
         let parts = engine.into_parts();
@@ -227,10 +222,14 @@ impl Opened {
         stream.guard_http2(limits.idle_frames);
         let mut engine = http2::Builder::new(OnWorker);
         engine.enable_connect_protocol();
-        engine.max_pending_accept_reset_streams(PENDING_RESETS).max_local_error_reset_streams(FAULTY_REQUESTS);
+        engine.max_pending_accept_reset_streams(limits.pending_resets as usize);
+        engine.max_local_error_reset_streams(limits.faulty_requests as usize);
         engine.max_concurrent_streams(limits.streams).max_header_list_size(limits.head_bytes as u32);
         let mut engine = pin!(engine.serve_connection(TokioIo::new(stream), service));
-        Watched::new(engine.as_mut(), self.worker, self.patience, self.tally).await;
+        let left = Watched::new(engine.as_mut(), self.worker.clone(), self.patience, self.tally).await;
+        if left == Left::Broken {
+            self.worker.breaches.count(self.facts.client.peer.ip(), Instant::now());
+        }
     }
 
     /// Runs an engine to the end of HTTP on its connection, or until it may rest.

@@ -13,6 +13,7 @@ use hyper::service::HttpService;
 
 use super::patience::{Passed, Patience};
 use crate::worker::OnWorker;
+use crate::worker::breaches::is_breach;
 use crate::worker::local::Local;
 use crate::worker::stream::Tally;
 use crate::worker::wheel::Timer;
@@ -33,8 +34,19 @@ pub(super) trait Engine: Future<Output = hyper::Result<()>> {
 pub(super) enum Left {
     /// Its connection has ended, or is no longer HTTP.
     Ended,
+    /// It has ended the connection of a client that broke the rules.
+    Broken,
     /// Its client idles, and nothing is on the way.
     Resting,
+}
+
+impl From<hyper::Result<()>> for Left {
+    fn from(outcome: hyper::Result<()>) -> Self {
+        match outcome {
+            Err(error) if is_breach(&error) => Left::Broken,
+            _ => Left::Ended,
+        }
+    }
 }
 
 impl<I, B, S> Engine for http1::Connection<I, S>
@@ -99,8 +111,8 @@ impl<E: Engine> Future for Watched<'_, E> {
             this.place = Some(this.worker.drain.register(context.waker().clone()));
         }
         // A broken connection is the client's affair; what was lost on it is in the access log.
-        if this.engine.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Left::Ended);
+        if let Poll::Ready(outcome) = this.engine.as_mut().poll(context) {
+            return Poll::Ready(outcome.into());
         }
         // After the engine has read what is there: a request that has arrived is under way.
         if this.worker.drain.has_begun() && !this.closing {
@@ -115,7 +127,7 @@ impl<E: Engine> Watched<'_, E> {
         self.closing = true;
         self.engine.as_mut().end_after_requests();
         match self.engine.as_mut().poll(context) {
-            Poll::Ready(_) => Poll::Ready(Left::Ended),
+            Poll::Ready(outcome) => Poll::Ready(outcome.into()),
             Poll::Pending => self.poll_patience(context),
         }
     }

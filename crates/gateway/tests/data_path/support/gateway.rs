@@ -36,6 +36,11 @@ impl Gateway {
         self.slot.apply(&changes).expect("a configuration that can be served");
     }
 
+    /// Connections that were closed at once.
+    pub(crate) fn refused(&self) -> u64 {
+        self.running.counters.totals().connections_refused
+    }
+
     /// Drains and stops.
     pub(crate) async fn stop(self) {
         super::soon("the gateway stops", self.running.stop()).await.expect("workers end well");

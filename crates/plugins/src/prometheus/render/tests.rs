@@ -90,6 +90,7 @@ fn every_metric_has_its_type_and_the_gauges_are_told() {
         hostname: "box\"1".into(),
         requests_total: 7,
         connections_accepted: 5,
+        connections_handled: 4,
         connections_active: 3,
         requests_now: 1,
         config_revision: Some(42),
@@ -100,6 +101,7 @@ fn every_metric_has_its_type_and_the_gauges_are_told() {
     for line in [
         "apisix_http_requests_total 7",
         "apisix_nginx_http_current_connections{state=\"accepted\"} 5",
+        "apisix_nginx_http_current_connections{state=\"handled\"} 4",
         "apisix_nginx_http_current_connections{state=\"waiting\"} 2",
         "apisix_etcd_reachable 1",
         "flotilla_config_revision 42",
