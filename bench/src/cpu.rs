@@ -128,6 +128,22 @@ fn cpu_time(pid: u32) -> Option<Duration> {
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanoseconds))
 }
 
+/// How long a gateway's workers were ready to run while somebody else had their processor, since their start.
+pub(crate) fn workers_wait(pid: u32) -> Result<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} is gone"))?;
+    let wait = |thread: fs::DirEntry| {
+        let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        name.starts_with("worker-").then(|| parse_wait(&stat)).flatten()
+    };
+    Ok(threads.flatten().filter_map(wait).sum())
+}
+
+/// The kernel's statistics of schedulers: time on the processor, time waiting for it, both in nanoseconds, and turns.
+fn parse_wait(schedstat: &str) -> Option<Duration> {
+    schedstat.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
+}
+
 /// Resident memory of `root` and all its descendants, in KiB.
 pub(crate) fn tree_rss_kib(root: u32) -> Result<u64> {
     let resident = |process: &Process| {
@@ -196,6 +212,13 @@ mod tests {
         let process = parse_stat(line).unwrap();
         assert_eq!((process.pid, process.parent), (77, 5));
         assert!(parse_stat("77 (a").is_none());
+    }
+
+    #[test]
+    fn the_wait_of_a_thread_is_the_second_number() {
+        assert_eq!(parse_wait("5000 1500 7\n"), Some(Duration::from_nanos(1500)));
+        assert_eq!(parse_wait(""), None);
+        assert_eq!(workers_wait(std::process::id()).unwrap(), Duration::ZERO, "it has no workers");
     }
 
     #[test]

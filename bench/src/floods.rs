@@ -10,17 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
 use socket2::{Domain, Socket, Type};
 
 use crate::case::Case;
 use crate::cpu::{Cpu, pin_thread, stand_back};
 use crate::load::{Request, Target};
-use crate::paced::{Side, under_load};
+use crate::paced::{Beside, Turns, in_turns};
 use crate::proxies::Site;
 use crate::proxies::flotilla::ControlPlane;
-use crate::statistics::Spread;
 
 /// Clients that flood at once.
 const FLOODING: usize = 4;
@@ -33,71 +32,38 @@ const FRAMES: u32 = 10_000;
 /// What begins a connection of HTTP/2: the preface, and settings that set nothing.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) rounds: u32,
-    /// Of each side of a round.
-    pub(crate) duration: Duration,
-    pub(crate) requests_per_second: u32,
-}
-
 /// One kind of flood.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Flooded {
     pub(crate) kind: &'static str,
-    pub(crate) requests_per_second: u32,
-    /// Connections that flooded.
+    /// Connections that flooded, or tried to.
     pub(crate) connections: u64,
-    /// Of the others, over the rounds.
-    pub(crate) quiet_p99_us: Spread,
-    pub(crate) flooded_p99_us: Spread,
-    /// Of the two within each round.
-    pub(crate) ratio: Spread,
-    /// Requests of the others that failed.
-    pub(crate) failed: u64,
+    pub(crate) load: Beside,
 }
 
-/// Measures the same load without and with each flood, in turns.
-pub(crate) fn measure(control: &mut ControlPlane, site: &Site, plan: Plan) -> Result<Vec<Flooded>> {
+/// Measures the same load without and with each flood.
+pub(crate) fn measure(control: &mut ControlPlane, site: &Site, turns: Turns) -> Result<Vec<Flooded>> {
     let group = control.create_group("floods")?;
     control.configure(&group, Case::Plain, site)?;
     let mut gateway = control.start_gateway(&group, "floods", Some(Cpu::Proxy))?;
     gateway.wait_right(&Case::Plain.first_path(), &[])?;
     let target = Target::http(gateway.http, Request::get(&Case::Plain.first_path(), &[]));
     let kinds = [("HTTP/2 resets", resets()), ("HTTP/2 CONTINUATION frames", continuations())];
-    let flooded = kinds.into_iter().map(|(kind, frames)| one_kind(kind, &frames.into(), &target, plan)).collect();
+    let flooded = kinds
+        .into_iter()
+        .map(|(kind, frames)| one_kind(kind, &frames.into(), gateway.process.pid(), &target, turns))
+        .collect();
     gateway.process.expect_alive()?;
     flooded
 }
 
-fn one_kind(kind: &'static str, frames: &Arc<[u8]>, target: &Target, plan: Plan) -> Result<Flooded> {
-    let (mut quiet, mut flooded, mut connections) = (Vec::new(), Vec::new(), 0);
-    for _ in 0..plan.rounds {
-        let wait = || {
-            std::thread::sleep(plan.duration);
-            Ok(())
-        };
-        quiet.push(under_load(target, plan.requests_per_second, wait)?.0);
-        let (side, count) = under_load(target, plan.requests_per_second, || {
-            let floods: Vec<_> = (0..FLOODING).map(|_| Flood::start(target.address, frames.clone())).collect();
-            wait()?;
-            floods.into_iter().map(Flood::stop).sum::<Result<u64>>()
-        })?;
-        flooded.push(side);
-        connections += count;
-    }
-    let spread = |values: Vec<f64>| Spread::of(values).context("no round was measured");
-    let p99 = |sides: &[Side]| spread(sides.iter().map(|side| side.p99_us).collect());
-    let ratios = quiet.iter().zip(&flooded).map(|(quiet, flooded)| flooded.p99_us / quiet.p99_us);
-    Ok(Flooded {
-        kind,
-        requests_per_second: plan.requests_per_second,
-        connections,
-        quiet_p99_us: p99(&quiet)?,
-        flooded_p99_us: p99(&flooded)?,
-        ratio: spread(ratios.collect())?,
-        failed: quiet.iter().chain(&flooded).map(|side| side.failed).sum(),
-    })
+fn one_kind(kind: &'static str, frames: &Arc<[u8]>, gateway: u32, target: &Target, turns: Turns) -> Result<Flooded> {
+    let (load, connections) = in_turns(gateway, target, turns, || {
+        let floods: Vec<_> = (0..FLOODING).map(|_| Flood::start(target.address, frames.clone())).collect();
+        std::thread::sleep(turns.duration);
+        floods.into_iter().map(Flood::stop).sum::<Result<u64>>()
+    })?;
+    Ok(Flooded { kind, connections: connections.iter().sum(), load })
 }
 
 /// A client that floods until it is told to stop.

@@ -62,6 +62,9 @@ pub(crate) struct Options {
     /// Seconds per round, case and proxy.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) seconds: f64,
+    /// Plugins of the plugins part; all when absent.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) plugins: Vec<String>,
     /// Seconds per round with and without each plugin.
     #[arg(long, default_value_t = 0.15)]
     pub(crate) plugin_seconds: f64,
@@ -80,7 +83,7 @@ pub(crate) struct Options {
     /// Changes per route count of the propagation part.
     #[arg(long, default_value_t = 200)]
     pub(crate) changes: u32,
-    /// Seconds of each side of the churn part.
+    /// Seconds of each side of the churn part, in turns of three.
     #[arg(long, default_value_t = 30.0)]
     pub(crate) churn_seconds: f64,
     /// Requests a second while changes are made, or clients flood.

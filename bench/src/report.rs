@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::permissions::Permissions;
 use crate::plugins::PluginCost;
 use crate::propagation::Propagation;
+use crate::statistics::Spread;
 use crate::table::Table;
 use crate::target::Target;
 use crate::traffic::Figures;
@@ -207,19 +208,44 @@ impl Report {
 
     fn churn_section(&self) -> Option<String> {
         let of = self.churn.as_ref()?;
-        let mut table = Table::new(&["Load at", "changes/s", "changes", "p50 us", "p99 us", "failed requests"]);
-        for (changes_per_second, changes, side) in
-            [(0.0, 0, &of.quiet), (of.changes_per_second, of.changes, &of.changing)]
-        {
-            table.row([
-                format!("{}/s", of.requests_per_second),
-                format!("{changes_per_second:.0}"),
-                changes.to_string(),
-                format!("{:.0}", side.p50_us),
-                format!("{:.0}", side.p99_us),
-                side.failed.to_string(),
-            ]);
-        }
+        let columns = [
+            "Load at",
+            "changes/s",
+            "changes",
+            "p50 us",
+            "p99 us",
+            "of quiet p99",
+            "min..max",
+            "worker waits ms/s",
+            "failed requests",
+        ];
+        let mut table = Table::new(&columns);
+        let load = &of.load;
+        let rate = format!("{}/s", load.requests_per_second);
+        let median = |spread: &Spread| format!("{:.0}", spread.median);
+        let none = || "-".to_owned();
+        table.row([
+            rate.clone(),
+            "0".to_owned(),
+            "0".to_owned(),
+            median(&load.alone_p50_us),
+            median(&load.alone_p99_us),
+            none(),
+            none(),
+            median(&load.alone_wait_ms),
+            none(),
+        ]);
+        table.row([
+            rate,
+            format!("{:.0}", of.changes_per_second),
+            of.changes.to_string(),
+            median(&load.p50_us),
+            median(&load.p99_us),
+            format!("{:.2}", load.ratio.median),
+            format!("{:.2}..{:.2}", load.ratio.min, load.ratio.max),
+            median(&load.wait_ms),
+            load.failed.to_string(),
+        ]);
         table.section("Changes under load")
     }
 
@@ -239,12 +265,12 @@ impl Report {
             table.row([
                 of.kind.to_owned(),
                 of.connections.to_string(),
-                format!("{}/s", of.requests_per_second),
-                format!("{:.0}", of.quiet_p99_us.median),
-                format!("{:.0}", of.flooded_p99_us.median),
-                format!("{:.2}", of.ratio.median),
-                format!("{:.2}..{:.2}", of.ratio.min, of.ratio.max),
-                of.failed.to_string(),
+                format!("{}/s", of.load.requests_per_second),
+                format!("{:.0}", of.load.alone_p99_us.median),
+                format!("{:.0}", of.load.p99_us.median),
+                format!("{:.2}", of.load.ratio.median),
+                format!("{:.2}..{:.2}", of.load.ratio.min, of.load.ratio.max),
+                of.load.failed.to_string(),
             ]);
         }
         table.section("Floods beside others' requests")

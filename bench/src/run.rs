@@ -16,6 +16,7 @@ use crate::idle;
 use crate::machine::Machine;
 use crate::memory;
 use crate::options::{Options, Part};
+use crate::paced::Turns;
 use crate::permissions;
 use crate::plugins;
 use crate::propagation;
@@ -26,6 +27,7 @@ use crate::target;
 use crate::traffic;
 
 /// Of each side of a round.
+const CHURN_TURN: Duration = Duration::from_secs(3);
 const FLOOD_TURN: Duration = Duration::from_secs(2);
 
 /// Measures what `options` ask for. Configurations, data and logs go to `dir`.
@@ -133,7 +135,8 @@ impl Run<'_> {
 
     fn plugins(&mut self) -> Result<()> {
         let mut control = self.control_plane("plugins", Some(Cpu::Load))?;
-        let (costs, missing) = plugins::measure(&mut control, &self.site, self.options.plugin_rounds())?;
+        let (wanted, rounds) = (&self.options.plugins, self.options.plugin_rounds());
+        let (costs, missing) = plugins::measure(&mut control, &self.site, wanted, rounds)?;
         missing.iter().for_each(|(plugin, why)| self.note(format_args!("plugin {plugin}"), why));
         self.report.targets.extend(target::of_plugins(&costs));
         self.report.plugins = costs;
@@ -186,13 +189,14 @@ impl Run<'_> {
     }
 
     fn churn(&mut self) -> Result<()> {
-        let mut control = self.control_plane("churn", None)?;
-        let plan = churn::Plan {
-            duration: Duration::from_secs_f64(self.options.churn_seconds),
-            changes_per_second: 100,
+        let mut control = self.control_plane("churn", Some(Cpu::Load))?;
+        let seconds = self.options.churn_seconds;
+        let turns = Turns {
+            rounds: (seconds / CHURN_TURN.as_secs_f64()).ceil() as u32,
+            duration: CHURN_TURN.min(Duration::from_secs_f64(seconds)),
             requests_per_second: self.options.churn_rate,
-            routes: self.options.restart_routes,
         };
+        let plan = churn::Plan { turns, changes_per_second: 100, routes: self.options.restart_routes };
         let measured = churn::measure(&mut control, &self.site, plan)?;
         self.report.targets.extend(target::of_churn(&measured));
         self.report.churn = Some(measured);
@@ -201,12 +205,12 @@ impl Run<'_> {
 
     fn floods(&mut self) -> Result<()> {
         let mut control = self.control_plane("floods", Some(Cpu::Load))?;
-        let plan = floods::Plan {
+        let turns = Turns {
             rounds: self.options.flood_rounds,
             duration: FLOOD_TURN,
             requests_per_second: self.options.churn_rate,
         };
-        self.report.floods = floods::measure(&mut control, &self.site, plan)?;
+        self.report.floods = floods::measure(&mut control, &self.site, turns)?;
         self.report.targets.extend(target::of_floods(&self.report.floods));
         Ok(())
     }

@@ -102,17 +102,17 @@ pub(crate) fn of_propagation(of: &Propagation) -> Target {
 
 /// Of changes under load.
 pub(crate) fn of_churn(of: &Churn) -> Vec<Target> {
-    let ratio = of.changing.p99_us / of.quiet.p99_us;
     vec![
-        Target::new("Changes under load: failed requests", of.changing.failed as f64, 0.0, ""),
-        Target::new("Changes under load: p99 to the quiet run's", ratio, 1.1, "x"),
+        Target::new("Changes under load: failed requests", of.load.failed as f64, 0.0, ""),
+        Target::new("Changes under load: p99 to the quiet turns'", of.load.ratio.median, 1.1, "x"),
     ]
 }
 
 /// Of floods.
 pub(crate) fn of_floods(floods: &[Flooded]) -> Vec<Target> {
-    let p99 = |of: &Flooded| Target::new(format!("A flood of {}: others' p99", of.kind), of.ratio.median, 2.0, "x");
-    let failed: u64 = floods.iter().map(|of| of.failed).sum();
+    let p99 =
+        |of: &Flooded| Target::new(format!("A flood of {}: others' p99", of.kind), of.load.ratio.median, 2.0, "x");
+    let failed: u64 = floods.iter().map(|of| of.load.failed).sum();
     let failed = Target::new("Floods: failed requests of others", failed as f64, 0.0, "");
     floods.iter().map(p99).chain([failed]).collect()
 }

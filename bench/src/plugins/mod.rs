@@ -7,7 +7,7 @@ mod pair;
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,8 +41,8 @@ pub(crate) struct PluginCost {
 /// The costs, and which plugins were not measured with the reason.
 pub(crate) type Outcome = (Vec<PluginCost>, Vec<(String, String)>);
 
-/// Measures every plugin that our control plane knows.
-pub(crate) fn measure(control: &mut ControlPlane, site: &Site, rounds: Rounds) -> Result<Outcome> {
+/// Measures the plugins that are wanted, or every one that our control plane knows.
+pub(crate) fn measure(control: &mut ControlPlane, site: &Site, wanted: &[String], rounds: Rounds) -> Result<Outcome> {
     let sink = Upstream::start_sink()?;
     let node = site.upstream(Case::Plain);
     let group = control.create_group("plugins")?;
@@ -50,9 +50,14 @@ pub(crate) fn measure(control: &mut ControlPlane, site: &Site, rounds: Rounds) -
     control.put(&group, "routes/plain", &route("/p/plain", &json!({})))?;
     let log_file = site.dir.join("plugins").join("access.json");
     let entries = list::entries(&Around { upstream: node, sink: sink.address, log_file })?;
+    for name in wanted {
+        ensure!(entries.iter().any(|entry| entry.name == name), "the benchmark knows no plugin {name}");
+    }
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
     let mut missing = unknown(control, &entries)?;
+    missing.retain(|(name, _)| is_wanted(name));
     let mut configured = Vec::new();
-    for entry in entries {
+    for entry in entries.into_iter().filter(|entry| is_wanted(entry.name)) {
         match configure(control, &group, &entry) {
             Ok(()) => configured.push(entry),
             Err(error) => missing.push((entry.name.to_owned(), format!("{error:#}"))),

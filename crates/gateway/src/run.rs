@@ -42,8 +42,9 @@ pub struct Serving<'a> {
 
 /// How often the memory that compiling took is given back.
 const GIVE_BACK: Duration = Duration::from_secs(2);
-/// The niceness of the configuration's thread: it gets a third of a worker's share.
-const NICE: libc::c_int = 5;
+/// The niceness of the configuration's thread: it gets a tenth of a worker's share where there are no more processors than
+/// busy workers. The nicer it is, the sooner a worker that wakes up takes its turn.
+const NICE: libc::c_int = 10;
 
 /// How long log entries may take to their sinks after the last request.
 const FLUSH_LOGS: std::time::Duration = std::time::Duration::from_secs(5);
