@@ -12,7 +12,7 @@ FLOTILLA := $(CARGO_TARGET_DIR)/release/flotilla
 UP_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: up build test check fmt bench fuzz clean-data help
+.PHONY: up ready build test check fmt bench fuzz clean-data help
 
 help: ## Show these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -20,21 +20,20 @@ help: ## Show these commands
 up: build ## Build, then run control plane and one gateway instance, data in ./data
 	@$(FLOTILLA) up $(UP_ARGS)
 
-build: ## Build the release binary
+# What every build needs: the tools, and build output that is of this checkout.
+ready:
 	@scripts/install-build-tools
 	@scripts/claim-build-output
+
+build: ready ## Build the release binary
 	@cargo build --release --bin flotilla
 
-test: ## Install what the tests need, run all of them
-	@scripts/install-build-tools
+test: ready ## Install what the tests need, run all of them
 	@scripts/install-test-tools
-	@scripts/claim-build-output
 	@cargo build --bin flotilla
 	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --no-fail-fast; fi
 
-check: ## Format, lints, licences and advisories
-	@scripts/install-build-tools
-	@scripts/claim-build-output
+check: ready ## Format, lints, licences and advisories
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
@@ -46,13 +45,10 @@ check: ## Format, lints, licences and advisories
 fmt: ## Format the code
 	@cargo fmt --all
 
-bench: ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
-	@scripts/install-build-tools
-	@scripts/claim-build-output
+bench: ready ## Measure side by side with nginx, HAProxy and Envoy; writes docs/BENCHMARKS.md
 	@bench/run --write-docs docs/BENCHMARKS.md $(BENCH_ARGS)
 
-fuzz: ## Feed every parser of untrusted bytes with random ones; FUZZ_SECONDS=60 each
-	@scripts/claim-build-output
+fuzz: ready ## Feed every parser of untrusted bytes with random ones; FUZZ_SECONDS=60 each
 	@scripts/fuzz
 
 clean-data: ## Remove the data of `make up`

@@ -4,7 +4,7 @@
 //! each begins anew as soon as it is sent away.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use serde::Serialize;
-use socket2::{Domain, Socket, Type};
+use testkit::http2::{PREFACE, connect_from, continuations, resets};
 
 use crate::case::Case;
 use crate::cpu::{Cpu, pin_thread, stand_back};
@@ -24,13 +24,11 @@ use crate::proxies::flotilla::ControlPlane;
 /// Clients that flood at once.
 const FLOODING: usize = 4;
 /// Theirs; the others come from another.
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 /// How long one is kept waiting for an end of its connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Frames of one connection; the gateway ends it long before.
 const FRAMES: u32 = 10_000;
-/// What begins a connection of HTTP/2: the preface, and settings that set nothing.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// One kind of flood.
 #[derive(Debug, Clone, Serialize)]
@@ -48,10 +46,12 @@ pub(crate) fn measure(control: &mut ControlPlane, site: &Site, turns: Turns) -> 
     let mut gateway = control.start_gateway(&group, "floods", Some(Cpu::Proxy))?;
     gateway.wait_right(&Case::Plain.first_path(), &[])?;
     let target = Target::http(gateway.http, Request::get(&Case::Plain.first_path(), &[]));
-    let kinds = [("HTTP/2 resets", resets()), ("HTTP/2 CONTINUATION frames", continuations())];
+    let kinds = [("HTTP/2 resets", resets(FRAMES)), ("HTTP/2 CONTINUATION frames", continuations(FRAMES))];
     let flooded = kinds
         .into_iter()
-        .map(|(kind, frames)| one_kind(kind, &frames.into(), gateway.process.pid(), &target, turns))
+        .map(|(kind, frames)| {
+            one_kind(kind, &[PREFACE, &frames].concat().into(), gateway.process.pid(), &target, turns)
+        })
         .collect();
     gateway.process.expect_alive()?;
     flooded
@@ -99,49 +99,11 @@ impl Flood {
 
 /// One connection; sends until it is ended, which is no error.
 fn flood(to: SocketAddr, frames: &[u8]) -> std::io::Result<()> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((ADDRESS, 0)).into())?;
-    socket.connect_timeout(&to.into(), PATIENCE)?;
-    let mut stream = TcpStream::from(socket);
+    let mut stream = connect_from(ADDRESS, to, PATIENCE)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     if stream.write_all(frames).is_ok() {
         let _ = stream.read(&mut [0; 4096]);
     }
     Ok(())
-}
-
-/// Requests that are reset as soon as they are opened (CVE-2023-44487).
-fn resets() -> Vec<u8> {
-    // GET http / of the authority `a`.
-    const HEAD: [u8; 6] = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
-    const CANCEL: [u8; 4] = [0, 0, 0, 8];
-    let streams = (0..FRAMES).map(|number| 2 * number + 1);
-    let frames = streams.flat_map(|stream| [frame(1, 0x5, stream, &HEAD), frame(3, 0, stream, &CANCEL)]);
-    std::iter::once(PREFACE.to_vec()).chain(frames).flatten().collect()
-}
-
-/// A head that never ends (VU#421644).
-fn continuations() -> Vec<u8> {
-    let head = frame(1, 0x1, 1, &[0x82, 0x86, 0x84]);
-    // A new header `x` with 262 bytes, which nobody keeps.
-    let field: Vec<u8> = [&[0x00, 0x01, b'x', 0x7f, 0x87, 0x01][..], &[b'y'; 262]].concat();
-    let more = (0..FRAMES).map(|_| frame(9, 0, 1, &field));
-    [PREFACE.to_vec(), head].into_iter().chain(more).flatten().collect()
-}
-
-/// RFC 9113, section 4.1.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_has_its_length_kind_flags_and_stream() {
-        assert_eq!(frame(3, 0, 5, &[0, 0, 0, 8]), [0, 0, 4, 3, 0, 0, 0, 0, 5, 0, 0, 0, 8]);
-    }
 }

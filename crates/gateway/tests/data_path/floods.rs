@@ -1,13 +1,13 @@
 //! Clients that flood do not slow others down.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use socket2::{Domain, Socket, Type};
+use testkit::http2::{PREFACE, connect_from, continuations, resets};
 
 use crate::support::{Echo, Gateway, put};
 
@@ -17,49 +17,12 @@ const NOISE: Duration = Duration::from_millis(5);
 /// the machine shares its cores among a gateway and clients that all want one.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Not the address of the others: who floods is not served for a while.
-const FLOODS_FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const FLOODS_FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+/// Longer than the gateway needs to send a client away.
+const PATIENCE: Duration = Duration::from_secs(5);
 const REQUESTS: usize = 400;
 /// At most; the first that shows it is enough.
 const ROUNDS: usize = 10;
-/// What begins a connection of HTTP/2: the preface, and settings that set nothing.
-pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
-
-/// So many requests that are reset as soon as they are opened.
-pub(crate) fn resets(count: u32) -> Vec<u8> {
-    let mut frames = PREFACE.to_vec();
-    for stream in (1..2 * count).step_by(2) {
-        // HEADERS with END_STREAM and END_HEADERS: GET http / and :authority a; then RST_STREAM(CANCEL).
-        let block = [0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
-        frames.extend_from_slice(&[0, 0, block.len() as u8, 1, 5]);
-        frames.extend_from_slice(&stream.to_be_bytes());
-        frames.extend_from_slice(&block);
-        frames.extend_from_slice(&[0, 0, 4, 3, 0]);
-        frames.extend_from_slice(&stream.to_be_bytes());
-        frames.extend_from_slice(&[0, 0, 0, 8]);
-    }
-    frames
-}
-
-/// A head that never ends.
-fn continuations() -> Vec<u8> {
-    let mut frames = PREFACE.to_vec();
-    frames.extend_from_slice(&[0, 0, 4, 1, 1, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x84]);
-    let field: Vec<u8> = [&[0x00, 0x01, b'x', 0x7f, 0x81, 0x07][..], &[b'y'; 256]].concat();
-    for _ in 0..2_000 {
-        frames.extend_from_slice(&[0, (field.len() >> 8) as u8, field.len() as u8, 9, 0, 0, 0, 0, 1]);
-        frames.extend_from_slice(&field);
-    }
-    frames
-}
-
-/// A connection of a client at `address`.
-pub(crate) fn connect_from(address: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((address, 0)).into())?;
-    socket.connect(&to.into())?;
-    Ok(socket.into())
-}
-
 /// Opens a connection, sends all that is taken, and begins anew, until told to stop.
 struct Flood {
     stop: Arc<AtomicBool>,
@@ -73,10 +36,9 @@ impl Flood {
         let (stopped, counted) = (stop.clone(), sent.clone());
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                let Ok(mut stream) = connect_from(FLOODS_FROM, to) else { continue };
-                // Longer than the gateway needs to send the client away.
-                stream.set_write_timeout(Some(Duration::from_secs(5))).expect("a socket");
-                stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+                let Ok(mut stream) = connect_from(FLOODS_FROM, to, PATIENCE) else { continue };
+                stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
                 if stream.write_all(&frames).is_ok() {
                     let _ = stream.read(&mut [0; 1024]);
                 }
@@ -129,7 +91,7 @@ async fn others_feel_nothing_of(frames: Vec<u8>) {
     let echo = Echo::start().await;
     let route = json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } });
     let gateway = Gateway::start(vec![put("route/r", route)]);
-    let to = gateway.http;
+    let (to, frames) = (gateway.http, [PREFACE, &frames].concat());
     off_runtime(move || p99(to)).await;
     let (mut quiet, mut flooded) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
@@ -152,5 +114,5 @@ async fn a_flood_of_resets_slows_no_other_client() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_continuations_slows_no_other_client() {
-    others_feel_nothing_of(continuations()).await;
+    others_feel_nothing_of(continuations(2_000)).await;
 }

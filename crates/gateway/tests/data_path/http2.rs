@@ -8,10 +8,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
+use testkit::http2::{PREFACE, resets};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::floods::resets;
 use crate::support::{DEADLINE, Echo, Gateway, Script, put, soon, until};
 use crate::tls::{certificate, tls_stream};
 
@@ -128,7 +128,7 @@ async fn a_flood_of_resets_ends_its_connection_only() {
     let mut other = connect(gateway.http).await;
     let mut flood = TcpStream::connect(gateway.http).await.expect("the gateway listens");
     // The gateway may close while this is still being written.
-    let _ = flood.write_all(&resets(10_000)).await;
+    let _ = flood.write_all(&[PREFACE, &resets(10_000)].concat()).await;
     let mut answer = Vec::new();
     let closed = tokio::time::timeout(DEADLINE, flood.read_to_end(&mut answer)).await;
     assert!(closed.is_ok(), "the connection is closed");

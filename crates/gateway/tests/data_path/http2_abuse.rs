@@ -1,7 +1,7 @@
 //! Clients of HTTP/2 that keep to its frames and not to its sense.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,30 +12,15 @@ use hyper::body::Frame;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
+use testkit::http2::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEAD, HEADERS, PING, PREFACE, PRIORITY, RST_STREAM, SETTINGS,
+    connect_from, frame, resets,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::floods::{PREFACE, connect_from};
 use crate::support::{DEADLINE, Echo, Gateway, Script, put, registry, settings, soon, until};
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-/// `GET http a/`
-const HEAD: &[u8] = &[0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
 
 /// Of a client that says that we disturb it.
 fn goes_away() -> Vec<u8> {
@@ -203,8 +188,8 @@ async fn opening_and_resetting_ends_the_connection_however_slowly() {
 }
 
 /// Whether a client at `from` that breaks the rules in this way is served before it does.
-async fn breaks(from: Ipv4Addr, to: SocketAddr, frames: Vec<u8>) -> bool {
-    let stream = connect_from(from, to).expect("the gateway listens");
+async fn breaks(from: IpAddr, to: SocketAddr, frames: Vec<u8>) -> bool {
+    let stream = connect_from(from, to, DEADLINE).expect("the gateway listens");
     stream.set_nonblocking(true).expect("a socket");
     let mut raw = Raw { stream: TcpStream::from_std(stream).expect("a socket"), read: Vec::new() };
     raw.send(PREFACE).await;
@@ -216,10 +201,10 @@ async fn breaks(from: Ipv4Addr, to: SocketAddr, frames: Vec<u8>) -> bool {
 
 #[tokio::test]
 async fn an_address_that_breaks_the_rules_again_and_again_is_let_in_once_a_second() {
-    const BREAKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const BREAKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
     let echo = Echo::start().await;
     let ways = [
-        ("resets", crate::floods::resets(2_000)[PREFACE.len()..].to_vec()),
+        ("resets", resets(2_000)),
         ("pings", ping().repeat(2_000)),
         ("a head that never ends", [frame(HEADERS, 0, 1, HEAD), frame(CONTINUATION, 0, 1, &[]).repeat(2_000)].concat()),
         ("a body of no request", frame(DATA, 0, 0, b"x")),
@@ -245,7 +230,7 @@ async fn an_address_that_breaks_the_rules_again_and_again_is_let_in_once_a_secon
 
 #[tokio::test]
 async fn a_client_that_leaves_or_idles_or_is_trusted_breaks_nothing() {
-    const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
     let echo = Echo::start().await;
     let limits = Limits { breaches: 1, client_idle: Duration::from_millis(100), ..Limits::default() };
     let gateway = limited(limits.clone(), to(echo.nodes()));
@@ -271,7 +256,7 @@ async fn a_few_resets_at_once_are_no_flood() {
     let echo = Echo::start().await;
     let gateway = Gateway::start(to(echo.nodes()));
     let mut raw = Raw::connect(gateway.http).await;
-    raw.send(&crate::floods::resets(20)[PREFACE.len()..]).await;
+    raw.send(&resets(20)).await;
     raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 101, HEAD)).await;
     assert!(raw.until(DATA).await, "the connection goes on");
     drop(raw);
