@@ -78,6 +78,8 @@ pub async fn run(
     let config_stop = CancellationToken::new();
     let mut config = ConfigThread::start(config, slot, &view, config_stop.clone(), give_back)?;
     tokio::select! {
+        biased;
+        // What lay on disk is served whatever became of the way to the control plane meanwhile.
         () = view.plans.ready() => {}
         ended = config.ended() => return ended,
         () = stop.cancelled() => {

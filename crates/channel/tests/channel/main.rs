@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod control_plane;
+mod expiry;
 mod faults;
 mod fleet;
 mod following;

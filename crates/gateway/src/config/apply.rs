@@ -26,10 +26,7 @@ impl<S: PlanSink> Applier<S> {
         plugin_api::instance::set_gateway_group(identity.name.group.as_str());
         let (receiver, last_good) = (receiver_of(identity), LastGood::new(data_dir));
         let mut applier = Self { receiver, sink, last_good, status };
-        applier.status.send_modify(|status| {
-            status.group = Some(identity.name.group.clone());
-            status.instance = Some(identity.name.instance.clone());
-        });
+        applier.is_now(identity);
         if let Err(reason) = applier.restore() {
             tracing::error!(reason, "starting without configuration until a control plane is reached");
             applier.status.send_modify(|status| status.last_good_error = Some(reason));
@@ -37,6 +34,14 @@ impl<S: PlanSink> Applier<S> {
             applier.last_good = LastGood::new(data_dir);
         }
         applier
+    }
+
+    /// Who the instance is, for whoever looks at its status: another of the same group after it joined again.
+    pub(super) fn is_now(&self, identity: &Identity) {
+        self.status.send_modify(|status| {
+            status.group = Some(identity.name.group.clone());
+            status.instance = Some(identity.name.instance.clone());
+        });
     }
 
     fn restore(&mut self) -> Result<(), String> {

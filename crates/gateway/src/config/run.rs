@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use model::GroupId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -74,6 +75,17 @@ pub enum ConfigError {
     /// The certificate's life ended while no control plane was reached.
     #[error("this instance's certificate has expired: a join token is needed to join again")]
     Expired,
+    /// What is served is of one group, the token of another.
+    #[error(
+        "this instance's certificate has expired, and its join token is of gateway group {other}, not of {group}: an instance of \
+         another group needs a data directory of its own"
+    )]
+    OtherGroup {
+        /// The instance's.
+        group: GroupId,
+        /// The token's.
+        other: GroupId,
+    },
     /// The instance was revoked; it cannot come back with this identity.
     #[error("the control plane dismissed this instance: {0}")]
     Revoked(String),
@@ -130,16 +142,31 @@ impl<O: Observed> Runner<O> {
         };
         let token: JoinToken = token.parse()?;
         match stored {
-            // A token of the same control plane was used up by the first start, or is not needed.
-            Ok(Some(identity)) if identity.is_of(&token.ca) && !identity.is_expired(SystemTime::now()) => {
-                Ok(Some(identity))
-            }
-            Ok(_) => self.join(&token, status).await,
-            Err(error) => {
-                tracing::warn!(%error, "joining anew");
-                self.join(&token, status).await
-            }
+            // A token of the same control plane was used up by the first start, or is not needed yet: what an expired identity
+            // has on disk is served before it joins again.
+            Ok(Some(identity)) if identity.is_of(&token.ca) => return Ok(Some(identity)),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "joining anew"),
         }
+        let joined = self.join(&token, status).await?;
+        joined.as_ref().map_or(Ok(()), |identity| self.store(identity))?;
+        Ok(joined)
+    }
+
+    /// A new identity in the place of one that has expired; none when stopped before.
+    async fn join_again(
+        &mut self,
+        expired: &Identity,
+        status: &watch::Sender<Status>,
+    ) -> Result<Option<Identity>, ConfigError> {
+        let token: JoinToken = self.settings.token.as_deref().ok_or(ConfigError::Expired)?.parse()?;
+        tracing::warn!("this instance's certificate has expired; joining again");
+        let Some(joined) = self.join(&token, status).await? else { return Ok(None) };
+        if joined.name.group != expired.name.group {
+            return Err(ConfigError::OtherGroup { group: expired.name.group.clone(), other: joined.name.group });
+        }
+        self.store(&joined)?;
+        Ok(Some(joined))
     }
 
     async fn join(
@@ -152,7 +179,6 @@ impl<O: Observed> Runner<O> {
             match self.stop.run_until_cancelled(join(&url, token, self.settings.facts.clone())).await {
                 None => return Ok(None),
                 Some(Ok(identity)) => {
-                    self.store(&identity)?;
                     self.backoff.reset();
                     tracing::info!(group = %identity.name.group, instance = %identity.name.instance, "joined");
                     return Ok(Some(identity));
@@ -174,7 +200,9 @@ impl<O: Observed> Runner<O> {
     ) -> Result<(), ConfigError> {
         loop {
             if identity.is_expired(SystemTime::now()) {
-                return Err(ConfigError::Expired);
+                let Some(joined) = self.join_again(&identity, applier.status()).await? else { return Ok(()) };
+                applier.is_now(&joined);
+                identity = joined;
             }
             match self.stream(&identity, &mut applier).await {
                 End::Stopped => {
