@@ -4,9 +4,11 @@
 
 mod support;
 
-use serde_json::json;
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::{Value, json};
 use support::{
-    ControlPlane, client, control_plane, directory, gateway, gateway_command, get, soon, soon_status, upstream,
+    ControlPlane, Traffic, client, control_plane, directory, gateway, gateway_command, get, soon, soon_status, upstream,
 };
 
 const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
@@ -82,35 +84,59 @@ async fn acknowledged_writes_survive_a_control_plane_killed_again_and_again() {
     let instance = gateway(&dir.path().join("g"), &control.channel, Some(&token));
     let http = client();
     soon(&http, instance.http(), "/x", (200, "up")).await;
-    let mut acknowledged = Vec::new();
+    let traffic = Traffic::start(instance.http(), "/x", "up");
+    let (mut acknowledged, mut pairs) = (Vec::new(), 0);
     for round in 0..4 {
         let api = control.api.clone();
         let writer = tokio::spawn(async move {
             let mut written = Vec::new();
             for n in 0..1000 {
                 let id = format!("k{round}-{n}");
-                let body = json!({ "name": id, "paths": [format!("/{id}")], "service_id": "s" });
                 let path = format!("/apisix/admin/routes/{id}?gateway_group_id=default");
-                match api.try_call("PUT", &path, Some(body)).await {
+                match api.try_call("PUT", &path, Some(route(&id))).await {
                     Ok((200..300, _)) => written.push(id),
                     _ => return written,
                 }
             }
             written
         });
-        for _ in 0..20 {
-            assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "up".into())), "traffic goes on");
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let api = control.api.clone();
+        // Two routes at once, of which there must never be one alone, acknowledged or not.
+        let pairer = tokio::spawn(async move {
+            for n in 0..1000 {
+                let put = |side: &str| json!({ "op": "put", "kind": "route", "id": format!("{side}{round}-{n}"), "value": route(&format!("{side}{round}-{n}")) });
+                let body = json!({ "changes": [put("left"), put("right")] });
+                match api.try_call("POST", "/api/gateway_groups/default/batch", Some(body)).await {
+                    Ok((200..300, _)) => {}
+                    _ => return n,
+                }
+            }
+            1000
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let listen = (control.process.http().to_string(), control.channel.trim_start_matches("https://").to_owned());
         control.process.kill();
         acknowledged.extend(writer.await.expect("a writer"));
+        pairs += pairer.await.expect("a writer");
         control = control_plane(&place, (&listen.0, &listen.1));
     }
     assert!(acknowledged.len() > 8, "hardly anything was written: {}", acknowledged.len());
+    assert!(pairs > 4, "hardly any pair was written: {pairs}");
+    let answered = traffic.stop().await;
+    assert!(answered > 20, "hardly anything was asked: {answered}");
+    let all = control.api.call("GET", "/apisix/admin/routes?gateway_group_id=default&service_id=s", None).await;
+    let stored: HashMap<&str, &str> = all["list"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|route| Some((route["id"].as_str()?, route["paths"][0].as_str()?)))
+        .collect();
     for id in &acknowledged {
-        control.api.call("GET", &format!("/apisix/admin/routes/{id}?gateway_group_id=default"), None).await;
+        assert_eq!(stored.get(id.as_str()), Some(&&*format!("/{id}")), "{id}");
     }
+    let of = |side: &str| stored.keys().filter_map(|id| id.strip_prefix(side)).collect::<BTreeSet<_>>();
+    assert_eq!(of("left"), of("right"), "half a batch");
+    assert!(of("left").len() >= pairs);
     let history = control.api.call("GET", "/api/gateway_groups/default/revisions?page=1&page_size=10000", None).await;
     let mut revisions: Vec<_> =
         history["list"].as_array().expect("a list").iter().filter_map(|row| row["revision"].as_u64()).collect();
@@ -119,6 +145,15 @@ async fn acknowledged_writes_survive_a_control_plane_killed_again_and_again() {
     assert_eq!(revisions, expected, "revisions have no gaps");
     let last = acknowledged.last().expect("a write");
     soon(&http, instance.http(), &format!("/{last}"), (200, "up")).await;
+    control.api.until_acknowledged("default").await;
+    let head = control.api.call("GET", "/api/gateway_groups/default/status", None).await;
+    let known = control.api.call("GET", "/api/instances", None).await;
+    let digest = &head["value"]["digest"];
+    assert!(digest.is_string() && *digest == known["list"][0]["applied_digest"], "{head} {}", known["list"][0]);
+}
+
+fn route(id: &str) -> Value {
+    json!({ "name": id, "paths": [format!("/{id}")], "service_id": "s" })
 }
 
 #[tokio::test]

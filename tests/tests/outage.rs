@@ -7,11 +7,13 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Api, ControlPlane, Process, client, command, directory, gateway, get, soon, upstream};
+use support::{Api, ControlPlane, Process, Traffic, client, command, directory, gateway, soon, upstream};
 use testkit::postgres::Postgres;
 
 /// How long the database is away.
 const OUTAGE: Duration = Duration::from_secs(10);
+/// How soon the API says that it cannot.
+const ANSWERED: Duration = Duration::from_secs(4);
 /// How soon after its return every instance must be at the head.
 const BACK_IN_SYNC: Duration = Duration::from_secs(5);
 
@@ -25,10 +27,23 @@ fn control_plane_on(database: &str, dir: &std::path::Path) -> ControlPlane {
 
 /// What `flotilla status` tells of the group `default`.
 fn status(api: &Api, token: &str) -> Value {
-    let mut command = command(&["status", "--output", "json", "--server", &api.base]);
+    serde_json::from_str(&status_as(api, token, "json")).expect("json")
+}
+
+fn status_as(api: &Api, token: &str, output: &str) -> String {
+    let mut command = command(&["status", "--output", output, "--server", &api.base]);
     let output = command.env("FLOTILLA_TOKEN", token).output().expect("ran");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("json")
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The API says that it cannot, and soon.
+async fn refused(api: &Api, method: &str, path: &str, body: Option<Value>) {
+    let asked = Instant::now();
+    let (status, answer) = api.try_call(method, path, body).await.expect("the API answers");
+    assert_eq!(status, 503, "{method} {path}: {answer}");
+    assert!(answer["error_msg"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
+    assert!(asked.elapsed() < ANSWERED, "{method} {path} took {:?}", asked.elapsed());
 }
 
 async fn token_of(api: &Api) -> String {
@@ -52,21 +67,22 @@ async fn traffic_goes_on_without_the_database_and_all_is_in_sync_after_it() {
 
     postgres.stop().expect("stopped");
     let gone = Instant::now();
-    let mut refused = 0;
+    let traffic = instances.each_ref().map(|instance| Traffic::start(instance.http(), "/x", "one"));
+    let mut rounds = 0;
     while gone.elapsed() < OUTAGE {
-        for instance in &instances {
-            assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())), "traffic goes on");
-        }
         let body = json!({ "name": "lost", "paths": ["/lost"], "service_id": "s" });
-        let written =
-            control.api.try_call("PUT", "/apisix/admin/routes/lost?gateway_group_id=default", Some(body)).await;
-        let (status, answer) = written.expect("the API answers");
-        assert_eq!(status, 503, "{answer}");
-        assert!(answer["error_msg"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
-        refused += 1;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::join!(
+            refused(&control.api, "PUT", "/apisix/admin/routes/lost?gateway_group_id=default", Some(body)),
+            refused(&control.api, "GET", "/apisix/admin/routes?gateway_group_id=default&service_id=s", None),
+            refused(&control.api, "GET", "/apisix/admin/routes/r?gateway_group_id=default", None),
+            refused(&control.api, "GET", "/api/gateway_groups", None),
+        );
+        rounds += 1;
     }
-    assert!(refused > 0);
+    assert!(rounds >= 2, "the API answered {rounds} times in {OUTAGE:?}");
+    for traffic in traffic {
+        assert!(traffic.stop().await > 100, "hardly anything was asked");
+    }
 
     postgres.start_again().expect("started");
     let back = Instant::now();
@@ -82,11 +98,18 @@ async fn traffic_goes_on_without_the_database_and_all_is_in_sync_after_it() {
     for instance in &instances {
         soon(&http, instance.http(), "/x", (200, "two")).await;
     }
+    assert!(back.elapsed() < BACK_IN_SYNC, "writable after {changed:?}, served after {:?}", back.elapsed());
     let token = token_of(&control.api).await;
     let in_sync = |status: &Value| status[0]["in_sync"] == 2 && status[0]["lost"] == 0;
     while !in_sync(&status(&control.api, &token)) {
         assert!(back.elapsed() < BACK_IN_SYNC, "writable after {changed:?}, {}", status(&control.api, &token));
     }
+    assert!(back.elapsed() < BACK_IN_SYNC, "in sync after {:?}", back.elapsed());
+    let (told, table) = (status(&control.api, &token), status_as(&control.api, &token, "table"));
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["GROUP", "REVISION", "IN", "SYNC", "BEHIND", "LOST", "DIGEST"], "{table}");
+    let row = ["default", &told[0]["revision"].to_string(), "2", "0", "0"].map(str::to_owned);
+    assert_eq!(lines[1][..5], row, "{table}");
     let lost = control.api.try_call("GET", "/apisix/admin/routes/lost?gateway_group_id=default", None).await;
     assert_eq!(lost.expect("an answer").0, 404, "what was refused was not done");
 }

@@ -11,7 +11,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -288,4 +289,33 @@ pub async fn soon(client: &reqwest::Client, gateway: SocketAddr, path: &str, exp
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{path} answers {last:?}, not {expected:?}");
+}
+
+/// A client that asks on and on, and must get the same each time.
+pub struct Traffic {
+    stop: Arc<AtomicBool>,
+    asking: JoinHandle<usize>,
+}
+
+impl Traffic {
+    pub fn start(gateway: SocketAddr, path: &'static str, answer: &'static str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let asking = tokio::spawn(async move {
+            let (http, mut asked) = (client(), 0);
+            while !stopped.load(Ordering::Relaxed) {
+                assert_eq!(get(&http, gateway, path).await, Some((200, answer.into())), "after {asked}");
+                asked += 1;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            asked
+        });
+        Self { stop, asking }
+    }
+
+    /// How often it asked.
+    pub async fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.asking.await.expect("traffic goes on")
+    }
 }
