@@ -56,6 +56,18 @@ fn control_knows_no_socket_and_no_gateway() {
     assert_none("flotilla-control", &forbidden);
 }
 
+/// What the graph cannot tell: tokio and the standard library have sockets, too.
+#[test]
+fn control_opens_no_socket() {
+    let sources = sources(&["crates/control/src"]);
+    assert!(sources.len() > 20, "hardly any source is found");
+    for (path, text) in sources {
+        for socket in ["tokio::net", "std::net::Tcp", "std::net::Udp", "TcpStream", "TcpListener", "UdpSocket"] {
+            assert!(!text.contains(socket), "{path} has {socket}");
+        }
+    }
+}
+
 #[test]
 fn the_model_knows_none_of_ours() {
     assert!(needs("flotilla-model").iter().all(|name| !name.starts_with("flotilla")));

@@ -51,6 +51,10 @@ pub(crate) struct GatewayArguments {
     /// Where the access log goes: off, stdout, or a file.
     #[arg(long, env = "FLOTILLA_ACCESS_LOG", default_value = "off", value_parser = access_log, value_name = "TO")]
     access_log: AccessLog,
+    /// What a line of it has: text with variables as $remote_addr or ${remote_addr}, those of plugins and of nginx; the default is
+    /// APISIX's. $gateway_fault tells what went wrong here.
+    #[arg(long, env = "FLOTILLA_ACCESS_LOG_FORMAT", default_value = gateway::ACCESS_LOG_FORMAT, value_name = "FORMAT")]
+    access_log_format: String,
     /// How long open requests may take after a stop was asked for.
     #[arg(long, env = "FLOTILLA_DRAIN", default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain: Duration,
@@ -82,6 +86,7 @@ impl GatewayArguments {
             metrics: Some(self.metrics_listen),
             workers: if self.workers == 0 { defaults.workers } else { self.workers },
             access_log: self.access_log.clone(),
+            access_log_format: self.access_log_format.clone(),
             limits: self.limits.settings(),
             trusted: self.trusted_addresses.clone().unwrap_or_default(),
             drain: self.drain,

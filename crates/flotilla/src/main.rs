@@ -197,6 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_of_a_server_can_stand_in_the_environment() {
+        let servers =
+            verbs().into_iter().filter(|(words, _)| ["up", "control-plane", "gateway"].contains(&words.as_str()));
+        for (words, server) in servers {
+            for argument in
+                server.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()))
+            {
+                let variable = argument.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert!(variable.starts_with("FLOTILLA_"), "{words}: {} by {variable:?}", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
     fn no_argument_carries_a_password() {
         for (words, verb) in verbs() {
             for argument in verb.get_arguments().filter(|argument| argument.get_id().as_str().contains("password")) {

@@ -1,22 +1,24 @@
-//! One line per request, in APISIX's format, buffered per worker.
-//!
-//! Source: `access_log_format` of APISIX's `config.yaml`.
+//! One line per request, in the format of the settings, buffered per worker.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 
-use plugin_api::{Exchange, Var, var};
+use plugin_api::{Exchange, Piece, Template};
 
 use crate::settings::AccessLog;
 
 /// Written out when it has this many bytes, and every second.
 const BUFFER: usize = 64 * 1024;
 
+/// The format where none is set. Source: `access_log_format` of APISIX's `config.yaml`, without what is of LLMs.
+pub const ACCESS_LOG_FORMAT: &str = r#"$remote_addr - $remote_user [$time_local] $http_host "$request_line" $status $body_bytes_sent $request_time "$http_referer" "$http_user_agent" $upstream_addr $upstream_status $upstream_response_time "$upstream_scheme://$upstream_host$upstream_uri""#;
+
 /// A worker's end of the access log. Lines are whole: each write appends complete lines.
 pub(crate) struct AccessLogWriter {
     sink: RefCell<Sink>,
+    format: Template,
 }
 
 struct Sink {
@@ -26,20 +28,20 @@ struct Sink {
 
 impl AccessLogWriter {
     /// Opens the log; `None` when it is off.
-    pub(crate) fn open(log: &AccessLog) -> io::Result<Option<Self>> {
+    pub(crate) fn open(log: &AccessLog, format: &str) -> io::Result<Option<Self>> {
         let target: Box<dyn Write> = match log {
             AccessLog::Off => return Ok(None),
             AccessLog::Stdout => Box::new(io::stdout()),
             AccessLog::File(path) => Box::new(append_to(path)?),
         };
-        Ok(Some(Self { sink: RefCell::new(Sink { target, buffer: String::with_capacity(BUFFER + 4096) }) }))
+        let sink = Sink { target, buffer: String::with_capacity(BUFFER + 4096) };
+        Ok(Some(Self { sink: RefCell::new(sink), format: Template::parse(format) }))
     }
 
     /// Adds the line of a finished request.
     pub(crate) fn write(&self, exchange: &Exchange) {
         let mut sink = self.sink.borrow_mut();
-        // Writing to a String cannot fail.
-        let _ = line(&mut sink.buffer, exchange);
+        line(&mut sink.buffer, &self.format, exchange);
         if sink.buffer.len() >= BUFFER {
             sink.flush();
         }
@@ -71,37 +73,29 @@ fn append_to(path: &std::path::Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn line(out: &mut String, exchange: &Exchange) -> std::fmt::Result {
-    let outcome = &exchange.outcome;
-    let variable = |name: &str| Var::parse(name).get(exchange).map(|value| value.into_owned());
-    let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-    let header = |name: &str| escape(exchange.header(name).unwrap_or("-"));
-    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    write!(out, "{} - - [{}] {} ", exchange.client.remote.ip(), var::iso8601(since_epoch), header("host"))?;
-    write!(out, "\"{} {} {:?}\" ", exchange.method, escape(&exchange.uri.to_string()), exchange.version)?;
-    write!(out, "{} {} ", exchange.response.status.as_u16(), outcome.body_bytes_sent)?;
-    write!(out, "{} \"{}\" \"{}\" ", or_dash(variable("request_time")), header("referer"), header("user-agent"))?;
-    write!(out, "{} ", outcome.upstream_addr.as_deref().unwrap_or("-"))?;
-    write!(out, "{} {} ", or_dash(variable("upstream_status")), or_dash(variable("upstream_response_time")))?;
-    let (route, consumer) = (or_dash(variable("route_id")), or_dash(variable("consumer_name")));
-    writeln!(out, "route={route} consumer={consumer} fault={}", outcome.fault.unwrap_or("-"))
-}
-
-/// What a client wrote must not end the field or the line.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                let _ = write!(out, "\\x{:02X}", c as u32);
-            }
-            c if c.is_control() => {
-                let _ = write!(out, "\\x{:02X}", c as u32);
-            }
-            c => out.push(c),
+/// What has no value is a dash, as nginx has it.
+fn line(out: &mut String, format: &Template, exchange: &Exchange) {
+    for piece in format.pieces(exchange) {
+        match piece {
+            Piece::Text(text) => out.push_str(text),
+            Piece::Value(Some(value)) => escape(out, &value),
+            Piece::Value(None) => out.push('-'),
         }
     }
-    out
+    out.push('\n');
+}
+
+/// What a client wrote must not end the field or the line; as nginx escapes it by default.
+fn escape(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' | ..=0x1f | 0x7f.. => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\x{byte:02X}");
+            }
+            byte => out.push(char::from(byte)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +104,12 @@ mod tests {
 
     #[test]
     fn a_client_cannot_forge_a_line() {
-        assert_eq!(escape("a\"b\nc\\"), "a\\x22b\\x0Ac\\x5C");
-        assert_eq!(escape("/café"), "/café");
+        let escaped = |text: &str| {
+            let mut out = String::new();
+            escape(&mut out, text);
+            out
+        };
+        assert_eq!(escaped("a\"b\nc\\\x7f"), "a\\x22b\\x0Ac\\x5C\\x7F");
+        assert_eq!(escaped("/caf\u{e9}"), "/caf\\xC3\\xA9");
     }
 }

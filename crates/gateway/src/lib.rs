@@ -20,6 +20,7 @@ mod settings;
 mod upstream;
 mod worker;
 
+pub use access_log::ACCESS_LOG_FORMAT;
 pub use instance::{Bound, Running};
 pub use plan_slot::{PlanSlot, Plans};
 pub use settings::{AccessLog, AddressFamilies, Dns, Limits, Networks, Settings};

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::access_log::ACCESS_LOG_FORMAT;
+
 /// Settings of a gateway instance's data plane. Every field has a default that serves.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub workers: usize,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// Its lines: text with variables, which are a dash where they have no value.
+    pub access_log_format: String,
     /// Limits on what a client can take.
     pub limits: Limits,
     /// Clients whose `X-Forwarded-Proto`, `-Host`, `-Port` and `Forwarded` are believed.
@@ -147,6 +151,7 @@ impl Default for Settings {
             metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9091))),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             access_log: AccessLog::Off,
+            access_log_format: ACCESS_LOG_FORMAT.to_owned(),
             limits: Limits::default(),
             trusted: Networks::default(),
             drain: Duration::from_secs(30),

@@ -30,5 +30,5 @@ pub use plugin::{
 };
 pub use registry::Registry;
 pub use reply::Reply;
-pub use template::Template;
+pub use template::{Piece, Template};
 pub use var::Var;

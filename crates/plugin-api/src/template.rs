@@ -20,6 +20,15 @@ enum Part {
     VarOr(Var, Box<str>),
 }
 
+/// What a part of a template comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece<'t> {
+    /// It stands in the template.
+    Text(&'t str),
+    /// A variable's value, or its default; `None` where there is neither.
+    Value(Option<Cow<'t, str>>),
+}
+
 impl Template {
     /// Reads a template. A dollar sign that no name follows stands for itself.
     pub fn parse(text: &str) -> Self {
@@ -55,21 +64,26 @@ impl Template {
     pub fn render_counted(&self, exchange: &Exchange) -> (String, usize) {
         let mut out = String::new();
         let mut set = 0;
-        for part in &self.parts {
-            let value = match part {
-                Part::Text(text) => {
-                    out.push_str(text);
-                    continue;
+        for piece in self.pieces(exchange) {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(Some(value)) => {
+                    out.push_str(&value);
+                    set += 1;
                 }
-                Part::Var(var) => var.get(exchange),
-                Part::VarOr(var, default) => Some(var.get(exchange).unwrap_or(Cow::Borrowed(default))),
-            };
-            if let Some(value) = value {
-                out.push_str(&value);
-                set += 1;
+                Piece::Value(None) => {}
             }
         }
         (out, set)
+    }
+
+    /// Its parts in order, with the values that variables have.
+    pub fn pieces<'t>(&'t self, exchange: &'t Exchange) -> impl Iterator<Item = Piece<'t>> {
+        self.parts.iter().map(|part| match part {
+            Part::Text(text) => Piece::Text(text),
+            Part::Var(var) => Piece::Value(var.get(exchange)),
+            Part::VarOr(var, default) => Piece::Value(Some(var.get(exchange).unwrap_or(Cow::Borrowed(default)))),
+        })
     }
 
     /// The text when there is no variable in it.

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, USER_AGENT};
 use percent_encoding::percent_decode_str;
 
 use crate::Exchange;
@@ -60,7 +62,7 @@ known! {
     RealRequestUri = "real_request_uri";
     Args = "args" | "query_string";
     IsArgs = "is_args";
-    Request = "request";
+    Request = "request" | "request_line";
     RequestMethod = "request_method" | "method";
     Scheme = "scheme";
     Host = "host";
@@ -70,6 +72,7 @@ known! {
     ServerProtocol = "server_protocol";
     RemoteAddr = "remote_addr";
     RemotePort = "remote_port";
+    RemoteUser = "remote_user";
     RealipRemoteAddr = "realip_remote_addr";
     RealipRemotePort = "realip_remote_port";
     BinaryRemoteAddr = "binary_remote_addr";
@@ -82,7 +85,8 @@ known! {
     BytesSent = "bytes_sent";
     UpstreamAddr = "upstream_addr";
     UpstreamStatus = "upstream_status";
-    UpstreamResponseTime = "upstream_response_time";
+    UpstreamResponseTime = "upstream_response_time" | "apisix_upstream_response_time";
+    GatewayFault = "gateway_fault";
     UpstreamUri = "upstream_uri";
     UpstreamHost = "upstream_host";
     UpstreamScheme = "upstream_scheme";
@@ -104,6 +108,7 @@ known! {
     Hostname = "hostname";
     Msec = "msec";
     TimeIso8601 = "time_iso8601";
+    TimeLocal = "time_local";
 }
 
 impl Var {
@@ -176,6 +181,7 @@ impl Known {
             Known::ServerProtocol => protocol(exchange.version).into(),
             Known::RemoteAddr | Known::BinaryRemoteAddr => exchange.client.remote.ip().to_string().into(),
             Known::RemotePort => exchange.client.remote.port().to_string().into(),
+            Known::RemoteUser => basic_user(&exchange.headers)?.into(),
             Known::RealipRemoteAddr => exchange.client.peer.ip().to_string().into(),
             Known::RealipRemotePort => exchange.client.peer.port().to_string().into(),
             Known::ContentType => first_line(&exchange.headers, &CONTENT_TYPE)?,
@@ -188,6 +194,7 @@ impl Known {
             Known::UpstreamAddr => outcome.upstream_addr.as_deref()?.into(),
             Known::UpstreamStatus => statuses(&outcome.upstream_status)?.into(),
             Known::UpstreamResponseTime => seconds(outcome.upstream_latency?).into(),
+            Known::GatewayFault => outcome.fault?.into(),
             Known::UpstreamUri => exchange.target.path_and_query.as_deref().unwrap_or(exchange.uri.path()).into(),
             Known::UpstreamHost => exchange.target.host.as_deref().unwrap_or(exchange.host()).into(),
             Known::UpstreamScheme => scheme_name(exchange.target.scheme).into(),
@@ -209,6 +216,7 @@ impl Known {
             Known::Hostname => hostname().into(),
             Known::Msec => seconds(unix_time()).into(),
             Known::TimeIso8601 => iso8601(unix_time()).into(),
+            Known::TimeLocal => common_log_time(unix_time()).into(),
         })
     }
 }
@@ -261,6 +269,24 @@ pub fn iso8601(since_epoch: std::time::Duration) -> String {
     let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
+}
+
+/// `23/Nov/2026:11:39:35 +0000`, as in the Common Log Format.
+fn common_log_time(since_epoch: std::time::Duration) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = since_epoch.as_secs();
+    let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
+    let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
+}
+
+/// The name that a client gives by HTTP Basic, whoever asks for it (RFC 7617).
+fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let (scheme, code) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let pair = STANDARD.decode(code.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let name = pair.split(|byte| *byte == b':').next().filter(|name| !name.is_empty() && name.len() < pair.len())?;
+    Some(String::from_utf8_lossy(name).into_owned())
 }
 
 /// Days since 1970-01-01 to a date of the Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").

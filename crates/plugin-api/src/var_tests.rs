@@ -223,3 +223,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_time_of_the_common_log_format_has_a_months_name() {
+    let at = |seconds| common_log_time(Duration::from_secs(seconds));
+    assert_eq!(at(0), "01/Jan/1970:00:00:00 +0000");
+    assert_eq!(at(1_795_995_575), "29/Nov/2026:23:39:35 +0000");
+}
+
+#[test]
+fn the_user_is_the_one_of_http_basic() {
+    let user = |authorization: &str| value(&with_header(exchange("/"), "authorization", authorization), "remote_user");
+    // jack:secret, jack:, :secret, jack
+    for (authorization, name) in [
+        ("Basic amFjazpzZWNyZXQ=", Some("jack")),
+        ("basic amFjazo=", Some("jack")),
+        ("Basic OnNlY3JldA==", None),
+        ("Basic amFjaw==", None),
+        ("Basic ?", None),
+        ("Bearer amFjazpzZWNyZXQ=", None),
+    ] {
+        assert_eq!(user(authorization).as_deref(), name, "{authorization}");
+    }
+}

@@ -61,7 +61,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 }
 
 async fn serve(start: Start) -> io::Result<()> {
-    let access_log = AccessLogWriter::open(&start.settings.access_log)?;
+    let access_log = AccessLogWriter::open(&start.settings.access_log, &start.settings.access_log_format)?;
     let names = Names::new(&start.settings.dns);
     let worker = Local::new(start.plans, names, access_log, &start.settings, start.counters);
     tokio::task::spawn_local(wheel::drive());

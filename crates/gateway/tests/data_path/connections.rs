@@ -1,5 +1,6 @@
 //! Connections to nodes are used again, within the limits of the pool; silent clients are closed.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use gateway::{Limits, Settings};
@@ -40,12 +41,31 @@ async fn a_connection_is_retired_after_its_requests() {
 
 #[tokio::test]
 async fn no_more_than_the_pool_s_size_stay_open() {
-    let echo = Echo::start().await;
-    let gateway = Gateway::start(route(&echo, json!({ "size": 1 })));
+    // Answers when all four are there, so that each has a connection of its own.
+    let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(4));
+    let open = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = open.clone();
+    let node = Script::start(move |_, mut exchange| {
+        let (barrier, open) = (barrier.clone(), counted.clone());
+        async move {
+            open.fetch_add(1, Relaxed);
+            exchange.head().await;
+            barrier.wait().await;
+            exchange.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            exchange.closed().await;
+            open.fetch_sub(1, Relaxed);
+        }
+    })
+    .await;
+    let upstream = json!({ "nodes": node.nodes(), "keepalive_pool": { "size": 1 } });
+    let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))]);
     let clients = (0..4).map(|_| get(gateway.http, "/"));
     let answers = futures_util::future::join_all(clients).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    until("the surplus is closed", || echo.open() <= 1).await;
+    assert_eq!(node.connections(), 4);
+    until("the surplus is closed", || open.load(Relaxed) == 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(open.load(Relaxed), 1, "one is kept");
     gateway.stop().await;
 }
 

@@ -28,6 +28,7 @@ mod proxying;
 mod retries;
 mod sinks;
 mod support;
+mod timeouts;
 mod tls;
 mod tls_nodes;
 mod tls_versions;

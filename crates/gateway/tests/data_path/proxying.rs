@@ -43,6 +43,25 @@ async fn a_service_gives_its_upstream_and_takes_its_prefix_away() {
 }
 
 #[tokio::test]
+async fn a_prefix_that_is_not_taken_away_stays() {
+    let echo = Echo::start().await;
+    let nodes = echo.nodes();
+    let service = |strips: Option<bool>| {
+        let mut service = json!({ "name": "s", "path_prefix": "/api", "upstream": { "nodes": nodes } });
+        if let Some(strips) = strips {
+            service["strip_path_prefix"] = json!(strips);
+        }
+        put("service/s", service)
+    };
+    for (strips, target) in [(Some(false), "/api/users/7?x=1"), (Some(true), "/users/7?x=1"), (None, "/users/7?x=1")] {
+        let route = put("route/r", json!({ "paths": ["/users/*"], "service_id": "s" }));
+        let gateway = Gateway::start(vec![service(strips), route]);
+        assert_eq!(get(gateway.http, "/api/users/7?x=1").await.json()["uri"], target, "{strips:?}");
+        gateway.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn two_workers_share_the_port() {
     let echo = Echo::start().await;
     let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
