@@ -7,23 +7,16 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Api, ControlPlane, Process, Traffic, client, command, directory, gateway, soon, upstream};
+use support::{Api, Traffic, client, command, control_plane_on, directory, gateway, soon, upstream};
 use testkit::postgres::Postgres;
 
+const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
 /// How long the database is away.
 const OUTAGE: Duration = Duration::from_secs(10);
 /// How soon the API says that it cannot.
 const ANSWERED: Duration = Duration::from_secs(4);
 /// How soon after its return every instance must be at the head.
 const BACK_IN_SYNC: Duration = Duration::from_secs(5);
-
-fn control_plane_on(database: &str, dir: &std::path::Path) -> ControlPlane {
-    let any = "127.0.0.1:0";
-    let mut command = command(&["control-plane", "--api-http-listen", any, "--channel-listen", any]);
-    command.args(["--api-https-listen", any, "--data-dir"]).arg(dir).env("FLOTILLA_DATABASE", database);
-    command.env("FLOTILLA_MASTER_KEY", "5a".repeat(32));
-    ControlPlane::of(Process::start(command))
-}
 
 /// What `flotilla status` tells of the group `default`.
 fn status(api: &Api, token: &str) -> Value {
@@ -55,7 +48,7 @@ async fn token_of(api: &Api) -> String {
 async fn traffic_goes_on_without_the_database_and_all_is_in_sync_after_it() {
     let dir = directory();
     let mut postgres = Postgres::start().expect("a server");
-    let control = control_plane_on(&postgres.database().expect("a database"), &dir.path().join("control"));
+    let control = control_plane_on(&postgres.database().expect("a database"), &dir.path().join("control"), ANY);
     let (one, two) = (upstream("one").await, upstream("two").await);
     control.api.route("default", "/x", one).await;
     let token = control.api.join_token("default").await;

@@ -146,9 +146,20 @@ impl ControlPlane {
 
 /// Starts a control plane; `listen` are the API's and the channel's addresses (port 0 takes free ones).
 pub fn control_plane(dir: &Path, listen: (&str, &str)) -> ControlPlane {
+    ControlPlane::of(Process::start(control_plane_command(dir, listen)))
+}
+
+/// The same on a database of PostgreSQL; what its master key seals can be read by the next one.
+pub fn control_plane_on(database: &str, dir: &Path, listen: (&str, &str)) -> ControlPlane {
+    let mut command = control_plane_command(dir, listen);
+    command.env("FLOTILLA_DATABASE", database).env("FLOTILLA_MASTER_KEY", "5a".repeat(32));
+    ControlPlane::of(Process::start(command))
+}
+
+fn control_plane_command(dir: &Path, listen: (&str, &str)) -> Command {
     let mut command = command(&["control-plane", "--api-http-listen", listen.0, "--channel-listen", listen.1]);
     command.args(["--api-https-listen", "127.0.0.1:0", "--data-dir"]).arg(dir);
-    ControlPlane::of(Process::start(command))
+    command
 }
 
 /// Starts a gateway that joins by `token`, or comes back without one.
