@@ -10,6 +10,8 @@ use std::process::Output;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde_json::{Value, json};
+use support::terminal::Terminal;
+use support::verbs::Verbs;
 use support::{ControlPlane, PASSWORD, client, command, control_plane, directory, upstream};
 
 const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
@@ -161,4 +163,16 @@ async fn what_was_done_is_on_record_and_tampering_is_named() {
     tamper(&dir.path().join("flotilla.db"), "DELETE FROM audit_log WHERE scope = '' AND sequence = 3").await;
     let told = String::from_utf8_lossy(&verb.run(&["audit", "verify"]).await.stdout).into_owned();
     assert!(told.contains("BROKEN  (no group): missing row at sequence 3"), "{told}");
+}
+
+#[tokio::test]
+async fn at_a_terminal_long_work_shows_that_it_goes_on() {
+    let dir = directory();
+    let control = control_plane(dir.path(), ANY);
+    let admin = Verbs::of(&control).await;
+    let (status, shown) = Terminal::start(admin.command(&["audit", "verify"])).end();
+    assert!(status.success(), "{shown}");
+    assert!(shown.contains("walking the hash chains") && shown.contains("intact"), "{shown:?}");
+    let output = admin.command(&["audit", "verify"]).output().expect("ran");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "nothing of it elsewhere");
 }

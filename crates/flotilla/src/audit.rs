@@ -8,8 +8,10 @@ use anyhow::{Context, bail};
 use api_types::{AuditChain, AuditConfig, AuditLog, AuditStream, AuditVerification};
 use clap::{Args, Subcommand, ValueEnum};
 use client::{AuditFilter, Client, Export, ExportFormat};
+use indicatif::HumanBytes;
 
 use crate::client_settings::ClientArguments;
+use crate::progress::Progress;
 use crate::{duration, json_file, output};
 
 /// Rows asked for at a time.
@@ -252,25 +254,32 @@ async fn list(client: &ClientArguments, filter: Filter, limit: u32) -> anyhow::R
 /// A file that breaks off in the middle is not left behind as if it were whole.
 async fn write_out(mut export: Export, to: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = to else {
-        return copy(&mut export, &mut std::io::stdout().lock()).await;
+        return copy(&mut export, &mut std::io::stdout().lock(), None).await;
     };
     let mut file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    let copied = copy(&mut export, &mut file).await;
+    let copied = copy(&mut export, &mut file, Some(&Progress::of("exporting"))).await;
     if copied.is_err() {
         let _ = std::fs::remove_file(path);
     }
     copied
 }
 
-async fn copy(export: &mut Export, to: &mut impl Write) -> anyhow::Result<()> {
+async fn copy(export: &mut Export, to: &mut impl Write, progress: Option<&Progress>) -> anyhow::Result<()> {
+    let mut written = 0;
     while let Some(bytes) = export.chunk().await? {
         to.write_all(&bytes)?;
+        written += bytes.len() as u64;
+        if let Some(progress) = progress {
+            progress.step(&format!("exporting, {} written", HumanBytes(written)));
+        }
     }
     Ok(to.flush()?)
 }
 
 async fn verify(client: &ClientArguments) -> anyhow::Result<()> {
+    let progress = Progress::of("walking the hash chains");
     let found = client.client()?.verify_audit_logs().await?;
+    drop(progress);
     client.output.one(&found, told)?;
     if let Some(row) = &found.broken {
         bail!("the audit log is not intact: {} at sequence {} of chain {:?}", row.fault, row.sequence, row.scope);

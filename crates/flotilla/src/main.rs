@@ -22,6 +22,7 @@ mod logout;
 mod master_key;
 mod output;
 mod policy;
+mod progress;
 mod prompt;
 mod role;
 mod scim;

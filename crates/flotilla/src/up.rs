@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::Args;
 use control::iam::{Actor, RequestContext, TokenSpec};
-use indicatif::{ProgressBar, ProgressStyle};
 use model::GroupId;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client_settings::{SavedLogin, up_file};
 use crate::control_plane::{ControlPlane, Overrides};
+use crate::progress::Progress;
 use crate::signals;
 
 const GROUP: &str = "default";
@@ -59,8 +59,7 @@ impl Up {
     /// Starts everything, announces it, and waits for the end.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let stop = signals::stop_token()?;
-        let progress = Progress::new();
-        progress.step("starting the control plane");
+        let progress = Progress::of("starting the control plane");
         let control_plane = ControlPlane::start(&self.control_plane).await?;
         self.save_login(&control_plane).await?;
         progress.step("starting a gateway instance in group default");
@@ -243,26 +242,4 @@ fn address(bound: Option<SocketAddr>) -> Option<SocketAddr> {
     let bound = bound?;
     let is_any = bound.ip().is_unspecified();
     Some(if is_any { SocketAddr::from(([127, 0, 0, 1], bound.port())) } else { bound })
-}
-
-/// What is being done, on a terminal; silent elsewhere.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new() -> Self {
-        let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
-    }
-
-    fn step(&self, what: &str) {
-        self.0.set_message(what.to_owned());
-    }
-
-    fn done(&self) {
-        self.0.finish_and_clear();
-    }
 }
