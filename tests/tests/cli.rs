@@ -5,12 +5,12 @@
 mod support;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use support::second_factor::set_up;
 use support::verbs::{Verbs, refusal, success};
-use support::{ControlPlane, client, control_plane, directory};
+use support::{ControlPlane, client, control_plane, directory, gateway, gateway_command};
 
 const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
 const DAY: i64 = 86_400;
@@ -367,4 +367,63 @@ async fn provisioning_and_the_audit_log_are_set() {
     let wrong = admin.file("wrong.json", r#"{"type": "pigeon"}"#).display().to_string();
     let said = admin.refused(&["audit", "config", "set", "--stream", &wrong]);
     assert!(said.contains("is no stream") && said.contains("pigeon"), "{said}");
+}
+
+#[tokio::test]
+async fn instances_join_by_a_groups_token_are_shown_and_revoked_and_groups_go() {
+    let dir = directory();
+    let (control, admin) = start(&dir.path().join("control")).await;
+    let group = admin.json(&["group", "create", "shop"])["id"].as_str().unwrap().to_owned();
+    let token = admin.text(&["group", "token", "shop"]);
+    let instance = gateway(&dir.path().join("g"), &control.channel, Some(token.trim()));
+    control.api.until_acknowledged(&group).await;
+    let listed = admin.json(&["instance", "list"]);
+    let [one] = listed.as_array().unwrap().as_slice() else { panic!("{listed}") };
+    let id = one["id"].as_str().unwrap();
+    assert_eq!(admin.json(&["instance", "show", id])["id"], one["id"]);
+    let shown = admin.text(&["instance", "show", id]);
+    assert!(shown.contains(id) && shown.contains("healthy"), "{shown}");
+    assert!(has_row(&admin.text(&["instance", "list"]), |row| row.contains("healthy")), "as a table");
+    assert!(admin.refused(&["instance", "show", "nobody"]).contains("nobody"));
+
+    assert_eq!(admin.json(&["instance", "revoke", id])["revoked"], json!(true));
+    let begun = Instant::now();
+    while admin.json(&["instance", "show", id])["status"] == "healthy" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is still there");
+    }
+    instance.kill();
+    let back = gateway_command(&dir.path().join("g"), &control.channel, None).output().expect("ran");
+    assert!(String::from_utf8_lossy(&back.stderr).contains("revoked"), "{back:?}");
+
+    let said = admin.text(&["group", "delete", "shop"]);
+    assert!(said.contains("shop"), "{said}");
+    assert_eq!(names(&admin.json(&["group", "list"]), "name"), ["default"]);
+    assert!(admin.refused(&["group", "delete", "shop"]).contains("shop"), "it is gone");
+}
+
+#[tokio::test]
+async fn policies_are_saved_attached_taken_away_and_deleted() {
+    let dir = directory();
+    let (_control, admin) = start(dir.path()).await;
+    let file = admin.file("read.json", READ_ONLY).display().to_string();
+    admin.told(&["policy", "save", "read", "--file", &file]);
+    assert_eq!(admin.json(&["policy", "show", "read"])["name"], "read");
+    assert!(admin.text(&["policy", "show", "read"]).contains("allow"));
+    admin.told(&["role", "create", "reader"]);
+    admin.told(&["role", "attach", "reader", "read"]);
+    assert_eq!(names(&admin.json(&["role", "policies", "reader"]), "name"), ["read"]);
+    let refused = admin.refused(&["policy", "delete", "read"]);
+    assert!(refused.contains("read") && refused.contains("role"), "{refused}");
+    admin.told(&["user", "invite", "ann", "--role", "reader"]);
+    assert!(admin.refused(&["role", "delete", "reader"]).contains("ann"), "somebody has it");
+
+    admin.told(&["user", "delete", "ann"]);
+    assert!(!names(&admin.json(&["user", "list"]), "username").contains(&"ann".to_owned()));
+    admin.told(&["role", "detach", "reader", "read"]);
+    assert_eq!(admin.json(&["role", "policies", "reader"]), json!([]));
+    assert!(has_row(&admin.text(&["role", "list"]), |row| row.starts_with("reader")));
+    admin.told(&["role", "delete", "reader"]);
+    assert!(!has_row(&admin.text(&["role", "list"]), |row| row.starts_with("reader")));
+    admin.told(&["policy", "delete", "read"]);
+    assert!(admin.refused(&["policy", "show", "read"]).contains("read"));
 }

@@ -59,6 +59,7 @@ impl Instance {
                 let api = client.client()?;
                 let found = find(&api, &id).await?;
                 api.revoke_instance(&found.gateway_group_id, &found.id).await?;
+                let found = find(&api, &found.id).await?;
                 client.output.one(&found, |found| format!("revoked {} ({})", found.id, found.hostname))
             }
         }
