@@ -279,7 +279,7 @@ mod tests {
     fn is_whole(head: &str, body: &str) -> bool {
         let length =
             head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        length.is_some_and(|length: usize| body.len() >= length)
+        length.is_none_or(|length: usize| body.len() >= length)
     }
 
     fn log(conf: &Value, requests: usize) {
