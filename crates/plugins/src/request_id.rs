@@ -29,7 +29,7 @@ const KSUID_LENGTH: usize = 27;
 
 thread_local! {
     /// Counts the UUIDs of a worker that are of one millisecond.
-    static CONTEXT: ContextV7 = ContextV7::new();
+    static CONTEXT: ContextV7 = const { ContextV7::new() };
 }
 
 /// The plugin by name.
