@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(most_pending(Some(&json!({ "max_pending_entries": 3 }))), 3);
         for metadata in [None, Some(json!({}))] {
             let most = most_pending(metadata.as_ref());
-            assert!(most >= PENDING && most % PENDING == 0, "{most}");
+            assert!(most >= PENDING && most.is_multiple_of(PENDING), "{most}");
         }
     }
 
