@@ -61,7 +61,10 @@ impl PluginType for BasicAuth {
         static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
             json!({
                 "type": "object",
-                "properties": { "username": { "type": "string" }, "password": { "type": "string" } },
+                "properties": {
+                    "username": { "type": "string" },
+                    "password": { "type": "string", "minLength": 1 },
+                },
                 "required": ["username", "password"],
             })
         });
@@ -122,7 +125,8 @@ fn find(exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
 
 fn entry_of<'e>(exchange: &'e Exchange, name: &[u8], password: &[u8]) -> Option<&'e Arc<ConsumerEntry>> {
     let entry = exchange.consumers.find("basic-auth", std::str::from_utf8(name).ok()?)?;
-    let expected = entry.conf.get("password").and_then(Value::as_str)?;
+    // A reference may lead to nothing, and nothing is no password.
+    let expected = entry.conf.get("password").and_then(Value::as_str).filter(|password| !password.is_empty())?;
     verify_slices_are_equal(password, expected.as_bytes()).ok().map(|()| entry)
 }
 
@@ -130,10 +134,10 @@ fn without_space(text: &[u8]) -> Vec<u8> {
     text.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'\x0b').collect()
 }
 
-/// `name:password` of `Basic bmFtZTpwYXNzd29yZA==`.
+/// `name:password` of `Basic bmFtZTpwYXNzd29yZA==`; a scheme's name has no case (RFC 9110, section 11.1).
 fn decode(header: &str) -> Option<Vec<u8>> {
-    let rest = header.strip_prefix("Basic")?;
-    credentials::base64(rest.strip_prefix(|c: char| c.is_ascii_whitespace())?.trim())
+    let (scheme, rest) = header.split_once(|c: char| c.is_ascii_whitespace())?;
+    if scheme.eq_ignore_ascii_case("basic") { credentials::base64(rest.trim()) } else { None }
 }
 
 #[cfg(test)]
@@ -151,7 +155,7 @@ mod tests {
     fn run(conf: &str, authorization: Option<&str>) -> (Exchange, Option<Reply>) {
         let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
         let mut exchange = testing::exchange("/", &headers);
-        let known = [("foo", "b:ar"), ("anonymous", "b:ar"), ("my name", "a b")];
+        let known = [("foo", "b:ar"), ("anonymous", "b:ar"), ("my name", "a b"), ("nothing", "")];
         let consumers = known.iter().fold(Consumers::default(), |consumers, (name, password)| {
             let info = ConsumerInfo { username: format!("{name}_user").into(), ..ConsumerInfo::default() };
             consumers.with_credential(&BasicAuth, info, json!({ "username": name, "password": password }))
@@ -176,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn the_scheme_has_no_case() {
+        for scheme in ["basic", "BASIC", "bAsIc"] {
+            let header = format!("{scheme} {}", STANDARD.encode("foo:b:ar"));
+            assert_eq!(run("{}", Some(&header)).0.header("x-consumer-username"), Some("foo_user"), "{scheme}");
+        }
+    }
+
+    #[test]
     fn white_space_is_dropped_where_it_does_not_count() {
         for pair in [" foo\t:b:ar\n", "f oo:b: a r", "foo:b:ar"] {
             assert_eq!(run("{}", Some(&basic(pair))).0.header("x-consumer-username"), Some("foo_user"), "{pair:?}");
@@ -197,6 +209,7 @@ mod tests {
             (Some(basic("foo:b")), "Invalid user authorization"),
             (Some(basic("foo:b:ar x")), "Invalid user authorization"),
             (Some(basic("foo:")), "Invalid user authorization"),
+            (Some(basic("nothing:")), "Invalid user authorization"),
         ];
         for (authorization, message) in cases {
             let reply = run("{}", authorization.as_deref()).1.expect("a refusal");
@@ -221,6 +234,10 @@ mod tests {
     fn refused_configurations() {
         let cases = [
             (json!({ "username": "u" }), "property \"password\" is required"),
+            (
+                json!({ "username": "u", "password": "" }),
+                "property \"password\" validation failed: string too short, expected at least 1, got 0",
+            ),
             (
                 json!({ "username": 1, "password": "p" }),
                 "property \"username\" validation failed: wrong type: expected string, got number",

@@ -8,7 +8,6 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use model::Fault;
 use plugin_api::schema::with_meta;
@@ -16,6 +15,8 @@ use plugin_api::{CompileInput, Condition, Exchange, Flow, Phases, Plugin, Plugin
 use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::header_json::HeaderTemplates;
 
 /// The plugin by name.
 pub(crate) struct FaultInjection;
@@ -33,16 +34,14 @@ struct AbortConf {
     #[serde(default)]
     headers: Map<String, Value>,
     percentage: Option<u8>,
-    #[serde(default)]
-    vars: Vec<Value>,
+    vars: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
 struct DelayConf {
     duration: f64,
     percentage: Option<u8>,
-    #[serde(default)]
-    vars: Vec<Value>,
+    vars: Option<Vec<Value>>,
 }
 
 impl PluginType for FaultInjection {
@@ -102,48 +101,39 @@ impl PluginType for FaultInjection {
                 status: status
                     .map_err(|_| Fault::new("/abort/http_status", "must be a status code from 200 to 999"))?,
                 body: abort.body.as_deref().map(Template::parse),
-                headers: headers(&abort.headers)?,
-                when: When::new(abort.percentage, &abort.vars, "/abort/vars")?,
+                headers: HeaderTemplates::parse(&abort.headers, "/abort/headers")?,
+                when: When::new(abort.percentage, abort.vars.as_deref(), "/abort/vars")?,
             })
         });
         let delay = conf.delay.map(|delay| {
             let duration = Duration::try_from_secs_f64(delay.duration);
             let duration = duration.map_err(|_| Fault::new("/delay/duration", "is too long"))?;
-            Ok(Delay { duration, when: When::new(delay.percentage, &delay.vars, "/delay/vars")? })
+            Ok(Delay { duration, when: When::new(delay.percentage, delay.vars.as_deref(), "/delay/vars")? })
         });
         Ok(Arc::new(Compiled { abort: abort.transpose()?, delay: delay.transpose()? }))
     }
 }
 
-fn headers(conf: &Map<String, Value>) -> Result<Vec<(HeaderName, Template)>, Fault> {
-    let header = |(name, value): (&String, &Value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let name = HeaderName::try_from(name.as_str());
-        name.map(|name| (name, Template::parse(&text)))
-            .map_err(|_| Fault::new("/abort/headers", "must have headers' names"))
-    };
-    conf.iter().map(header).collect()
-}
-
 /// In which requests.
 struct When {
     percentage: Option<u8>,
-    /// Any of them; none asks nothing.
-    any_of: Vec<Condition>,
+    /// One of them must hold, so of an empty list none does.
+    any_of: Option<Vec<Condition>>,
 }
 
 impl When {
-    fn new(percentage: Option<u8>, vars: &[Value], pointer: &str) -> Result<Self, Fault> {
+    fn new(percentage: Option<u8>, vars: Option<&[Value]>, pointer: &str) -> Result<Self, Fault> {
         let compile = |(at, vars): (usize, &Value)| {
             Condition::compile(vars).map_err(|fault| fault.under(&format!("{pointer}/{at}")))
         };
-        let any_of = vars.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
-        Ok(Self { percentage, any_of })
+        let any_of = vars.map(|vars| vars.iter().enumerate().map(compile).collect::<Result<_, _>>());
+        Ok(Self { percentage, any_of: any_of.transpose()? })
     }
 
     fn now(&self, exchange: &Exchange) -> bool {
         let is_drawn = self.percentage.is_none_or(|percentage| rand::rng().random_range(0..100) < percentage);
-        is_drawn && (self.any_of.is_empty() || self.any_of.iter().any(|vars| vars.holds(exchange)))
+        let any_holds = |any_of: &Vec<Condition>| any_of.iter().any(|vars| vars.holds(exchange));
+        is_drawn && self.any_of.as_ref().is_none_or(any_holds)
     }
 }
 
@@ -151,7 +141,7 @@ struct Abort {
     status: StatusCode,
     /// Without one the status has its page.
     body: Option<Template>,
-    headers: Vec<(HeaderName, Template)>,
+    headers: HeaderTemplates,
     when: When,
 }
 
@@ -195,10 +185,7 @@ impl Abort {
             Some(body) => Reply::text(self.status, body.render(exchange)),
             None => Reply::page(self.status),
         };
-        let rendered = self.headers.iter().filter_map(|(name, value)| {
-            HeaderValue::try_from(value.render(exchange)).ok().map(|value| (name.clone(), value))
-        });
-        reply.headers.extend(rendered.collect::<HeaderMap>());
+        reply.headers.extend(self.headers.render(exchange).collect::<HeaderMap>());
         reply
     }
 }
@@ -222,6 +209,7 @@ mod tests {
             (r#"{"abort": {"http_status": 405, "body": ""}}"#, "/", answer(405, "")),
             (r#"{"abort": {"http_status": 418}}"#, "/", answer(418, "")),
             (r#"{"abort": {"http_status": 418, "percentage": 0}}"#, "/", None),
+            (r#"{"abort": {"http_status": 418, "vars": []}}"#, "/", None),
             (r#"{"abort": {"http_status": 418, "percentage": 100}}"#, "/", answer(418, "")),
             (vars, "/?name=jack", answer(403, "no")),
             (vars, "/?age=20", answer(403, "no")),

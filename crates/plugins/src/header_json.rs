@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use model::Fault;
+use plugin_api::{Exchange, Template};
 use serde_json::{Map, Value};
 
 /// Names in lower case; several of one name are a list.
@@ -16,6 +17,35 @@ pub(crate) fn of(headers: &HeaderMap) -> Value {
     Value::Object(named.collect())
 }
 
+/// Headers of a configuration whose values have variables.
+pub(crate) struct HeaderTemplates(Vec<(HeaderName, Template)>);
+
+impl HeaderTemplates {
+    /// Those that stand at `pointer`; values are texts or numbers.
+    ///
+    /// # Errors
+    /// When a name cannot be a header's.
+    pub(crate) fn parse(fields: &Map<String, Value>, pointer: &str) -> Result<Self, Fault> {
+        let header = |(name, value): (&String, &Value)| {
+            let name = HeaderName::try_from(name.as_str());
+            let name = name.map_err(|_| Fault::new(pointer, "must have headers' names"))?;
+            Ok((name, Template::parse(&text_of(value))))
+        };
+        fields.iter().map(header).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// With the values of this exchange; one that cannot stand in a header is left out.
+    pub(crate) fn render<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = (HeaderName, HeaderValue)> + 'a {
+        self.0.iter().filter_map(|(name, value)| {
+            HeaderValue::try_from(value.render(exchange)).ok().map(|value| (name.clone(), value))
+        })
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 /// Constant headers of a configuration that stand at `pointer`; values are texts or numbers.
 ///
 /// # Errors
@@ -23,8 +53,7 @@ pub(crate) fn of(headers: &HeaderMap) -> Value {
 pub(crate) fn parse(fields: &Map<String, Value>, pointer: &str) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let pair = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(text).ok());
+        let pair = HeaderName::try_from(name.as_str()).ok().zip(HeaderValue::try_from(text_of(value)).ok());
         let (name, value) = pair.ok_or_else(|| Fault::new(pointer, "must have headers' names and values"))?;
         headers.insert(name, value);
     }

@@ -21,6 +21,9 @@ use crate::limit_count::counters::hashing;
 use crate::log::courier::{self, BatchRules, Sink};
 use crate::log::{self, EntryConf, Recorder};
 
+/// How many entries may wait for each core of the machine, where the metadata does not say. APISIX has it for each worker.
+const PENDING: usize = 8192;
+
 /// The plugin by name.
 pub(crate) struct HttpLogger;
 
@@ -123,7 +126,6 @@ impl PluginType for HttpLogger {
         hasher.write(input.owner.as_bytes());
         hasher.write(&model::json::canonical(input.conf));
         let seconds = Duration::from_secs;
-        let most = input.metadata.and_then(|metadata| metadata.get("max_pending_entries")?.as_u64());
         let server = Server {
             key: hasher.finish(),
             uri: conf.uri,
@@ -138,10 +140,16 @@ impl PluginType for HttpLogger {
                 retries: conf.max_retry_count,
                 retry_delay: seconds(conf.retry_delay),
             },
-            most_pending: most.and_then(|most| usize::try_from(most).ok()),
+            most_pending: most_pending(input.metadata),
         };
         Ok(Arc::new(Compiled { sink: Arc::new(server), recorder: Recorder::new(conf.entry, input)? }))
     }
+}
+
+fn most_pending(metadata: Option<&Value>) -> usize {
+    let told = metadata.and_then(|metadata| metadata.get("max_pending_entries")?.as_u64());
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    told.map_or_else(|| PENDING * cores(), |most| usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 struct Compiled {
@@ -176,7 +184,7 @@ struct Server {
     concat: Concat,
     rules: BatchRules,
     /// `max_pending_entries` of the metadata.
-    most_pending: Option<usize>,
+    most_pending: usize,
 }
 
 impl Sink for Server {
@@ -188,7 +196,7 @@ impl Sink for Server {
         self.rules
     }
 
-    fn most_pending(&self) -> Option<usize> {
+    fn most_pending(&self) -> usize {
         self.most_pending
     }
 
@@ -232,6 +240,8 @@ fn client(trusts_anyone: bool) -> Result<reqwest::Client, String> {
     // There is one provider; whoever installs it first installs the same.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let builder = reqwest::Client::builder().tls_danger_accept_invalid_certs(trusts_anyone);
+    // Entries go where the configuration says, and an entry that was sent elsewhere as a GET would be lost for nothing.
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
     builder.build().map_err(|error| error.to_string())
 }
 
@@ -258,7 +268,8 @@ mod tests {
                     text.push_str(&String::from_utf8_lossy(&buffer[..read]));
                 }
                 let _ = seen.send(text);
-                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let moved = if *status == 302 { "location: /elsewhere\r\n" } else { "" };
+                let answer = format!("HTTP/1.1 {status} X\r\n{moved}content-length: 0\r\nconnection: close\r\n\r\n");
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
@@ -268,7 +279,7 @@ mod tests {
     fn is_whole(head: &str, body: &str) -> bool {
         let length =
             head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        length.is_some_and(|length: usize| body.len() >= length)
+        length.is_none_or(|length: usize| body.len() >= length)
     }
 
     fn log(conf: &Value, requests: usize) {
@@ -343,6 +354,24 @@ mod tests {
         log(&json!({ "uri": "http://127.0.0.1:1/", "batch_max_size": 1 }), 3);
         courier::flush(Duration::from_secs(10)).await;
         assert!(courier::dropped() >= before + 3, "counted");
+    }
+
+    #[tokio::test]
+    async fn entries_are_not_carried_elsewhere() {
+        let (uri, mut requests) = server(&[302, 200]).await;
+        log(&json!({ "uri": uri, "batch_max_size": 1 }), 1);
+        courier::flush(Duration::from_secs(10)).await;
+        assert!(next(&mut requests).await.starts_with("POST /entries "));
+        assert!(requests.try_recv().is_err(), "one that was told to ask elsewhere has arrived, as in APISIX");
+    }
+
+    #[test]
+    fn so_many_may_wait_whatever_the_metadata_says() {
+        assert_eq!(most_pending(Some(&json!({ "max_pending_entries": 3 }))), 3);
+        for metadata in [None, Some(json!({}))] {
+            let most = most_pending(metadata.as_ref());
+            assert!(most >= PENDING && most.is_multiple_of(PENDING), "{most}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use model::Fault;
 use serde_json::{Value, json};
 
@@ -54,9 +54,19 @@ impl IpSet {
     }
 }
 
+/// A network, or an address as a network of one. In IPv6 clothes it is what it is too, as the addresses asked for are.
 fn network(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(|address| IpNet::from(address.to_canonical()));
-    text.parse().ok().or_else(address)
+    const CLOTHES: u8 = 96;
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let net = text.parse().ok().or_else(address)?;
+    let undressed = match net {
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().zip(net.prefix_len().checked_sub(CLOTHES)),
+        IpNet::V4(_) => None,
+    };
+    match undressed {
+        Some((address, length)) => Ipv4Net::new(address, length).ok().map(IpNet::V4),
+        None => Some(net),
+    }
 }
 
 fn merged<N: Ord + Copy>(mut ranges: Vec<(N, N)>) -> Box<[(N, N)]> {
@@ -101,6 +111,17 @@ mod tests {
         }
         assert!(set.contains("::ffff:127.0.0.1".parse().expect("address")), "mapped");
         assert!(self::set(&["0.0.0.0/0"]).contains("203.0.113.9".parse().expect("address")));
+    }
+
+    #[test]
+    fn an_ipv4_network_in_ipv6_clothes_is_what_it_is() {
+        let set = set(&["::ffff:198.51.100.0/120", "::ffff:203.0.113.9"]);
+        for text in ["198.51.100.77", "::ffff:198.51.100.77", "203.0.113.9"] {
+            assert!(set.contains(text.parse().expect("address")), "{text}");
+        }
+        for text in ["198.51.101.77", "203.0.113.8", "::198.51.100.77"] {
+            assert!(!set.contains(text.parse().expect("address")), "{text}");
+        }
     }
 
     #[test]

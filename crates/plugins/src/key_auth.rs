@@ -5,7 +5,6 @@
 //! ```
 //! The consumer's part: `{ "key": "secret" }`. Source: <https://apisix.apache.org/docs/apisix/plugins/key-auth/>
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use http::header::HeaderName;
@@ -116,8 +115,8 @@ impl Plugin for Compiled {
 
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let found = self.find(exchange);
-        if self.hide_credentials && found.is_ok() {
-            self.hide(exchange);
+        if self.hide_credentials {
+            self.hide(exchange, found.is_ok());
         }
         Flow::Done(self.doorkeeper.admit(exchange, found))
     }
@@ -125,16 +124,18 @@ impl Plugin for Compiled {
 
 impl Compiled {
     fn find(&self, exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
-        let in_header = exchange.headers.get(&self.header).and_then(|value| value.to_str().ok()).map(Cow::Borrowed);
+        let in_header = exchange.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let key = in_header.or_else(|| exchange.query_argument(&self.query));
         let key = key.ok_or("Missing API key in request")?;
         let found = exchange.consumers.find("key-auth", &key);
         found.cloned().ok_or("Invalid API key in request")
     }
 
-    /// Takes the key out of what the upstream sees, from where it was read.
-    fn hide(&self, exchange: &mut Exchange) {
-        if exchange.headers.remove(&self.header).is_none() {
+    /// Takes the key out of what the upstream sees, from where it was read. One that is nobody's goes from wherever it may
+    /// be: who comes in as the anonymous consumer has had neither looked at.
+    fn hide(&self, exchange: &mut Exchange, is_known: bool) {
+        let was_in_header = exchange.headers.remove(&self.header).is_some();
+        if !was_in_header || !is_known {
             credentials::hide_query_argument(exchange, &self.query);
         }
     }
@@ -142,8 +143,11 @@ impl Compiled {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
-    use plugin_api::Reply;
+    use std::rc::Rc;
+
+    use http::{HeaderValue, StatusCode};
+    use plugin_api::testing::Consumers;
+    use plugin_api::{ConsumerInfo, Reply};
 
     use super::*;
     use crate::testing::{self, compile, reply_of};
@@ -198,6 +202,33 @@ mod tests {
         assert_eq!(exchange.header("apikey"), None);
         let (exchange, _) = run("{}", "/a?apikey=jack-key", &[]);
         assert_eq!(exchange.uri, "/a?apikey=jack-key", "only when asked for");
+    }
+
+    #[test]
+    fn who_is_let_in_as_anonymous_leaves_all_keys_behind() {
+        let conf = r#"{"hide_credentials": true, "anonymous_consumer": "ann"}"#;
+        let (exchange, _) = run(conf, "/a?apikey=other&b=1", &[("apikey", "wrong")]);
+        assert_eq!(exchange.header("x-consumer-username"), Some("ann"));
+        assert_eq!((exchange.header("apikey"), exchange.uri.to_string().as_str()), (None, "/a?b=1"));
+        let (exchange, _) = run(conf, "/a?apikey=other", &[("apikey", "jack-key")]);
+        assert_eq!(exchange.uri, "/a?apikey=other", "a key that was right is taken from where it was read");
+    }
+
+    #[test]
+    fn a_header_beyond_ascii_is_a_key_too() {
+        let consumers = |key: &str| {
+            let info = ConsumerInfo { username: "zoe".into(), ..ConsumerInfo::default() };
+            Rc::new(Consumers::default().with_credential(&KeyAuth, info, json!({ "key": key })))
+        };
+        let plugin = compile(&KeyAuth, r#"{"hide_credentials": true}"#);
+        let mut exchange = testing::exchange("/?apikey=z", &[]);
+        exchange.headers.insert("apikey", HeaderValue::from_bytes("schl\u{fc}ssel".as_bytes()).expect("a value"));
+        exchange.consumers = consumers("schl\u{fc}ssel");
+        assert!(reply_of(plugin.rewrite(&mut exchange)).is_none());
+        // One that is no text is not passed over for the argument, which would go on unhidden then.
+        exchange.headers.insert("apikey", HeaderValue::from_bytes(b"\xff").expect("a value"));
+        exchange.consumers = consumers("z");
+        assert!(reply_of(plugin.rewrite(&mut exchange)).is_some());
     }
 
     #[test]

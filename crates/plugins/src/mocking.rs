@@ -17,7 +17,7 @@ use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::header_json;
+use crate::header_json::HeaderTemplates;
 
 static MOCK_BY: HeaderName = HeaderName::from_static("x-mock-by");
 /// Clients look for this name; the version is the one whose behaviour this plugin has.
@@ -96,6 +96,7 @@ impl PluginType for Mocking {
         }
         let status = StatusCode::from_u16(conf.response_status);
         let headers = headers(&conf)?;
+        let added = HeaderTemplates::parse(&conf.response_headers, "/response_headers")?;
         Ok(Arc::new(Compiled {
             delay: Duration::from_secs(conf.delay),
             status: status.map_err(|_| Fault::new("/response_status", "must be a status code from 100 to 999"))?,
@@ -106,12 +107,13 @@ impl PluginType for Mocking {
                 None => Content::Json(conf.response_schema),
             },
             headers,
+            added,
         }))
     }
 }
 
 fn headers(conf: &Conf) -> Result<HeaderMap, Fault> {
-    let mut headers = header_json::parse(&conf.response_headers, "/response_headers")?;
+    let mut headers = HeaderMap::new();
     let content_type = HeaderValue::try_from(conf.content_type.as_str());
     headers.insert(CONTENT_TYPE, content_type.map_err(|_| Fault::new("/content_type", "unsupported content type!"))?);
     if conf.with_mock_header {
@@ -132,6 +134,7 @@ struct Compiled {
     status: StatusCode,
     body: Content,
     headers: HeaderMap,
+    added: HeaderTemplates,
 }
 
 impl Plugin for Compiled {
@@ -159,11 +162,25 @@ impl Compiled {
             Content::Json(schema) => with_variables(&made_up(schema).to_string()),
             Content::Xml(schema) => with_variables(&xml("data", &made_up(schema))),
         };
-        Reply { status: self.status, headers: self.headers.clone(), body: body.into() }
+        Reply { status: self.status, headers: self.headers(exchange), body: body.into() }
+    }
+
+    /// A response has one type, so a further one takes the place of that of the content.
+    fn headers(&self, exchange: &Exchange) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        for (name, value) in self.added.render(exchange) {
+            if name == CONTENT_TYPE {
+                headers.insert(name, value);
+            } else {
+                headers.append(name, value);
+            }
+        }
+        headers
     }
 }
 
-/// A value that fits a schema; its `example` where there is one.
+/// A value that fits a schema; its `example` where there is one. Null where there is nothing to say, and what is null
+/// is left out of an object.
 fn made_up(schema: &Value) -> Value {
     let mut random = rand::rng();
     let example = schema.get("example").cloned();
@@ -182,10 +199,12 @@ fn made_up(schema: &Value) -> Value {
             Some(items) => (0..random.random_range(1..=3)).map(|_| made_up(items)).collect(),
             None => Value::Null,
         },
-        _ => {
+        "object" => {
             let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-            Value::Object(properties.map(|(name, schema)| (name.clone(), made_up(schema))).collect())
+            let all = properties.map(|(name, schema)| (name.clone(), made_up(schema)));
+            Value::Object(all.filter(|(_, value)| !value.is_null()).collect())
         }
+        _ => Value::Null,
     }
 }
 
@@ -225,6 +244,23 @@ mod tests {
         assert_eq!((reply.status.as_u16(), &reply.headers["x-a"]), (201, &"1".parse().unwrap()));
         assert_eq!(reply.headers[CONTENT_TYPE], "application/json;charset=utf8");
         assert!(!reply.headers.contains_key("x-mock-by"));
+    }
+
+    #[test]
+    fn headers_have_variables_and_come_last() {
+        let reply = run(json!({ "response_example": "", "response_headers": {
+            "X-Client": "at $remote_addr", "X-Mock-By": "hand", "Content-Type": "text/csv",
+        } }));
+        let all = |name: &str| reply.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>();
+        assert_eq!(all("x-client"), [b"at 192.0.2.7"]);
+        assert_eq!(all("x-mock-by"), [&b"APISIX/3.18.0"[..], b"hand"]);
+        assert_eq!(all("content-type"), [b"text/csv"]);
+    }
+
+    #[test]
+    fn what_has_nothing_to_say_is_left_out() {
+        let schema = json!({ "properties": { "n": { "type": "null" }, "l": { "type": "array" }, "o": {} } });
+        assert_eq!(&run(json!({ "response_schema": schema })).body[..], br#"{"o":{}}"#);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 //! ```json
 //! { "uri": "/apisix/prometheus/metrics" }
 //! ```
-//! There is one such page, that of the metrics; anything else is 404, as in APISIX.
+//! There is one such page, that of the metrics, and it is to GET; anything else is 404, as in APISIX.
 //! Source: <https://apisix.apache.org/docs/apisix/plugins/public-api/>
 
 use std::sync::{Arc, LazyLock};
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType, Reply};
@@ -59,7 +59,8 @@ impl Plugin for Compiled {
 
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let page = self.uri.as_deref().unwrap_or_else(|| exchange.path());
-        let metrics = (page == prometheus::PAGE).then(prometheus::page).flatten();
+        let asks = exchange.method == Method::GET && page == prometheus::PAGE;
+        let metrics = asks.then(prometheus::page).flatten();
         Flow::reply(match metrics {
             Some(metrics) => {
                 let content_type = (CONTENT_TYPE, HeaderValue::from_static(prometheus::PAGE_TYPE));
@@ -90,6 +91,18 @@ mod tests {
             assert_eq!(reply.status, status, "{conf} {path}");
             let has_metrics = String::from_utf8_lossy(&reply.body).contains("apisix_http_requests_total");
             assert_eq!(has_metrics, status == 200, "{conf} {path}");
+        }
+    }
+
+    #[test]
+    fn the_page_is_only_to_get() {
+        prometheus::publish(prometheus::Gauges::default);
+        let plugin = compile(&PublicApi, "{}");
+        for (method, status) in [(Method::GET, 200), (Method::HEAD, 404), (Method::POST, 404), (Method::DELETE, 404)] {
+            let mut exchange = exchange("/apisix/prometheus/metrics", &[]);
+            exchange.method = method.clone();
+            let reply = reply_of(plugin.access(&mut exchange)).expect("a reply");
+            assert_eq!(reply.status, status, "{method}");
         }
     }
 }

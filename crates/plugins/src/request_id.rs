@@ -15,6 +15,7 @@ use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType};
 use rand::RngExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::header_names;
 
@@ -25,6 +26,11 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// When KSUIDs begin to count, in unix seconds.
 const KSUID_EPOCH: u64 = 1_400_000_000;
 const KSUID_LENGTH: usize = 27;
+
+thread_local! {
+    /// Counts the UUIDs of a worker that are of one millisecond.
+    static CONTEXT: ContextV7 = const { ContextV7::new() };
+}
 
 /// The plugin by name.
 pub(crate) struct RequestId;
@@ -74,7 +80,7 @@ impl PluginType for RequestId {
                 "properties": {
                     "header_name": { "type": "string", "default": "X-Request-Id" },
                     "include_in_response": { "type": "boolean", "default": true },
-                    "algorithm": { "type": "string", "enum": ["uuid", "nanoid", "range_id", "ksuid"], "default": "uuid" },
+                    "algorithm": { "type": "string", "enum": ["uuid", "nanoid", "range_id", "ksuid", "uuidv7"], "default": "uuid" },
                     "range_id": {
                         "type": "object",
                         "properties": {
@@ -103,6 +109,7 @@ impl PluginType for RequestId {
                 "nanoid" => Algorithm::Range(NANOID.into(), NANOID_LENGTH),
                 "range_id" => Algorithm::Range(conf.range_id.char_set.into_bytes().into(), conf.range_id.length),
                 "ksuid" => Algorithm::Ksuid,
+                "uuidv7" => Algorithm::UuidV7,
                 _ => Algorithm::Uuid,
             },
         }))
@@ -111,6 +118,7 @@ impl PluginType for RequestId {
 
 enum Algorithm {
     Uuid,
+    UuidV7,
     Range(Box<[u8]>, usize),
     Ksuid,
 }
@@ -167,7 +175,8 @@ fn set(entry: Entry<'_, HeaderValue>, value: HeaderValue) {
 impl Algorithm {
     fn generate(&self) -> HeaderValue {
         let text = match self {
-            Algorithm::Uuid => return uuid(),
+            Algorithm::Uuid => return hyphenated(random_uuid()),
+            Algorithm::UuidV7 => return hyphenated(CONTEXT.with(|context| Uuid::new_v7(Timestamp::now(context)))),
             Algorithm::Range(characters, length) => {
                 let mut random = rand::rng();
                 let pick = |_| characters.get(random.random_range(0..characters.len().max(1))).copied().unwrap_or(b'0');
@@ -182,9 +191,12 @@ impl Algorithm {
     }
 }
 
-/// A random UUID (RFC 9562, section 5.4).
-fn uuid() -> HeaderValue {
-    let id = uuid::Builder::from_random_bytes(rand::rng().random()).into_uuid();
+/// RFC 9562, section 5.4.
+fn random_uuid() -> Uuid {
+    uuid::Builder::from_random_bytes(rand::rng().random()).into_uuid()
+}
+
+fn hyphenated(id: Uuid) -> HeaderValue {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let text = id.hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -242,6 +254,13 @@ mod tests {
         let own = ran(r#"{"algorithm": "range_id", "range_id": {"length": 8, "char_set": "aaaaaa"}}"#, &[], None);
         assert_eq!(own.0, "aaaaaaaa");
         assert_eq!(ran(r#"{"algorithm": "ksuid"}"#, &[], None).0.len(), 27);
+    }
+
+    #[test]
+    fn uuids_with_a_time_sort_by_it_even_within_a_millisecond() {
+        let made: Vec<_> = (0..200).map(|_| ran(r#"{"algorithm": "uuidv7"}"#, &[], None).0).collect();
+        assert!(made.iter().all(|id| id.parse::<Uuid>().expect("a UUID").get_version_num() == 7), "{made:?}");
+        assert!(made.is_sorted_by(|one, next| one < next), "{made:?}");
     }
 
     /// Source: the examples of KSUID's own documentation.

@@ -32,6 +32,7 @@ pub(super) fn all(asked: &Asked) -> Answer {
     let body = asked.json()?.ok_or_else(empty)?;
     let mut errors = Vec::new();
     for kind in Kind::ALL {
+        errors.extend(version_fault(&body, kind));
         let items = body[kind.plural()].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.extend(faults(asked, kind, items));
     }
@@ -40,6 +41,19 @@ pub(super) fn all(asked: &Asked) -> Answer {
     }
     let body = json!({ "error_msg": "Configuration validation failed", "errors": errors });
     Ok(answer_json(StatusCode::BAD_REQUEST, &body))
+}
+
+/// The version that a client keeps beside the items of a kind is a number; what else it is bears the name that Lua has for it.
+fn version_fault(body: &Value, kind: Kind) -> Option<Value> {
+    let field = format!("{}_conf_version", kind.plural());
+    let found = match body.get(&field)? {
+        Value::Number(_) | Value::Bool(false) => return None,
+        Value::Bool(true) => "boolean",
+        Value::String(_) => "string",
+        Value::Array(_) | Value::Object(_) => "table",
+        Value::Null => "userdata",
+    };
+    Some(json!({ "resource_type": kind.plural(), "error": format!("{field} must be a number, got {found}") }))
 }
 
 fn faults(asked: &Asked, kind: Kind, items: &[Value]) -> Vec<Value> {

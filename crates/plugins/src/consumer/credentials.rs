@@ -11,7 +11,8 @@ use plugin_api::Exchange;
 /// Clients write padding or leave it out.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+/// What stands in the last bits is not looked at by nginx: secrets that nobody encoded are stored as base64 there.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT.with_decode_allow_trailing_bits(true));
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// Decodes base64; `None` when it is none.
@@ -56,6 +57,18 @@ pub(crate) fn hide_cookie(exchange: &mut Exchange, name: &str) {
 mod tests {
     use super::*;
     use crate::testing;
+
+    #[test]
+    fn base64_is_read_as_nginx_reads_it() {
+        for (text, bytes) in [("Zm9v", Some("foo")), ("Zm8=", Some("fo")), ("Zm8", Some("fo")), ("Zm9", Some("fo"))] {
+            assert_eq!(base64(text).as_deref(), bytes.map(str::as_bytes), "{text}");
+        }
+        assert_eq!(
+            (base64("Z"), base64("Zm-v"), base64_url("Zm9")),
+            (None, None, None),
+            "tokens are held to the letter"
+        );
+    }
 
     #[test]
     fn only_the_named_argument_goes() {

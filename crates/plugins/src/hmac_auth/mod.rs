@@ -10,7 +10,7 @@
 mod signature;
 
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
@@ -40,7 +40,7 @@ struct Conf {
     allowed_algorithms: Vec<Algorithm>,
     #[serde(default = "five_minutes")]
     clock_skew: u64,
-    #[serde(default)]
+    #[serde(default = "date_alone")]
     signed_headers: Vec<String>,
     #[serde(default)]
     validate_request_body: bool,
@@ -55,6 +55,11 @@ struct Conf {
 
 fn five_minutes() -> u64 {
     300
+}
+
+/// So that a request cannot be sent again with another date. Source: the schema of APISIX since 3.17.
+fn date_alone() -> Vec<String> {
+    vec![DATE.as_str().to_owned()]
 }
 
 fn mebibytes_64() -> usize {
@@ -179,6 +184,7 @@ fn schema() -> Value {
             "signed_headers": {
                 "type": "array",
                 "items": { "type": "string", "minLength": 1, "maxLength": 50 },
+                "default": date_alone(),
             },
             "validate_request_body": { "type": "boolean", "default": false },
             "max_req_body_size": {
@@ -239,7 +245,7 @@ impl Compiled {
         let algorithm = Algorithm::parse(name).filter(|algorithm| self.conf.allowed_algorithms.contains(algorithm));
         let algorithm = algorithm.ok_or("Invalid algorithm")?;
         self.check_clock(exchange)?;
-        if !self.conf.signed_headers.iter().all(|header| signature.covers(header)) {
+        if !self.conf.signed_headers.iter().all(|header| signature.covers(sent_as(header, exchange))) {
             return Err("expected header missing in signing");
         }
         let prepared = entry.prepared.as_ref().and_then(|prepared| prepared.downcast_ref::<Keys>());
@@ -255,10 +261,7 @@ impl Compiled {
         let date = date.ok_or("Date header missing. failed to validate clock skew")?;
         let date = date.to_str().ok().and_then(|text| httpdate::parse_http_date(text).ok());
         let date = date.ok_or("Invalid GMT format time")?;
-        let now = SystemTime::now();
-        let apart = now.duration_since(date).unwrap_or_else(|ahead| ahead.duration());
-        // Dates are whole seconds, so the part of one that has passed does not count.
-        let is_near = apart < Duration::from_secs(self.conf.clock_skew.saturating_add(1));
+        let is_near = in_seconds(SystemTime::now()).abs_diff(in_seconds(date)) <= self.conf.clock_skew;
         if is_near { Ok(()) } else { Err("Clock skew exceeded") }
     }
 
@@ -271,6 +274,19 @@ impl Compiled {
         let given = exchange.headers.get(&DIGEST).ok_or("Invalid digest")?;
         if given.as_bytes() == expected.as_bytes() { Ok(()) } else { Err("Invalid digest") }
     }
+}
+
+/// Where X-Date tells the time, for browsers may not send Date, it is what must be signed.
+fn sent_as<'h>(header: &'h str, exchange: &Exchange) -> &'h str {
+    match header == DATE.as_str() && !exchange.headers.contains_key(DATE) {
+        true => X_DATE.as_str(),
+        false => header,
+    }
+}
+
+/// Since 1970, without parts of a second: dates have none.
+fn in_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(feature = "fuzzing")]

@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::Method;
 use plugin_api::testing::{Consumers, with_header};
@@ -28,7 +29,7 @@ impl Default for Client {
             algorithm: "hmac-sha256",
             key: hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()),
             headers: "@request-target date x-custom",
-            date: Some(in_seconds(0)),
+            date: Some(seconds_from_now(0)),
             date_header: "date",
             digest: None,
             body: b"",
@@ -36,7 +37,7 @@ impl Default for Client {
     }
 }
 
-fn in_seconds(seconds: i64) -> String {
+fn seconds_from_now(seconds: i64) -> String {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let now = SystemTime::now();
     httpdate::fmt_http_date(if seconds < 0 { now - distance } else { now + distance })
@@ -144,7 +145,7 @@ fn headers_that_say_nothing_are_told_so() {
         (Some("Signature keyId=\"my-key\",algorithm=\"hmac-sha256\",signature=\"?\""), REFUSED),
     ];
     for (header, message) in cases {
-        let date = in_seconds(0);
+        let date = seconds_from_now(0);
         let mut headers = vec![("date", date.as_str())];
         headers.extend(header.map(|header| ("authorization", header)));
         assert_eq!(verdict("{}", testing::exchange("/", &headers)).as_deref(), Some(message), "{header:?}");
@@ -154,17 +155,17 @@ fn headers_that_say_nothing_are_told_so() {
 #[test]
 fn clocks_may_differ_so_far() {
     let cases = [
-        ("{}", Some(in_seconds(-290)), true),
-        ("{}", Some(in_seconds(290)), true),
-        ("{}", Some(in_seconds(-310)), false),
-        ("{}", Some(in_seconds(310)), false),
-        (r#"{"clock_skew": 1000}"#, Some(in_seconds(-900)), true),
+        ("{}", Some(seconds_from_now(-290)), true),
+        ("{}", Some(seconds_from_now(290)), true),
+        ("{}", Some(seconds_from_now(-310)), false),
+        ("{}", Some(seconds_from_now(310)), false),
+        (r#"{"clock_skew": 1000}"#, Some(seconds_from_now(-900)), true),
         ("{}", Some("yesterday".to_owned()), false),
         ("{}", None, false),
     ];
     for (conf, date, is_near) in cases {
-        for date_header in ["date", "x-date"] {
-            let client = Client { date: date.clone(), date_header, ..Client::default() };
+        for (date_header, headers) in [("date", "@request-target date"), ("x-date", "@request-target x-date")] {
+            let client = Client { date: date.clone(), date_header, headers, ..Client::default() };
             assert_eq!(verdict(conf, client.request()).is_none(), is_near, "{conf} {date:?}");
         }
     }
@@ -177,6 +178,17 @@ fn the_headers_of_the_configuration_must_be_signed() {
     let fewer = Client { headers: "date", ..Client::default() };
     assert_eq!(verdict(conf, fewer.request()).as_deref(), Some(REFUSED));
     assert_eq!(verdict("{}", fewer.request()), None);
+}
+
+#[test]
+fn the_date_must_be_signed_unless_the_configuration_says_otherwise() {
+    let undated = Client { headers: "@request-target", ..Client::default() };
+    assert_eq!(verdict("{}", undated.request()).as_deref(), Some(REFUSED));
+    assert_eq!(verdict(r#"{"signed_headers": []}"#, undated.request()), None);
+    // Whoever has seen such a request could send it again with another X-Date.
+    let by_x_date = |headers| Client { headers, date_header: "x-date", ..Client::default() };
+    assert_eq!(verdict("{}", by_x_date("date @request-target").request()).as_deref(), Some(REFUSED));
+    assert_eq!(verdict("{}", by_x_date("x-date").request()), None);
 }
 
 #[test]

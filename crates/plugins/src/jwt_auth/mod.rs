@@ -38,6 +38,7 @@ struct Conf {
     store_in_ctx: bool,
     realm: String,
     anonymous_consumer: Option<String>,
+    /// Those that a token must have; without any, `exp` and `nbf` are verified where they are there.
     claims_to_verify: Vec<String>,
 }
 
@@ -52,7 +53,7 @@ impl Default for Conf {
             store_in_ctx: false,
             realm: "jwt".into(),
             anonymous_consumer: None,
-            claims_to_verify: vec!["exp".into(), "nbf".into()],
+            claims_to_verify: Vec::new(),
         }
     }
 }
@@ -93,10 +94,11 @@ impl PluginType for JwtAuth {
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
         let name = |_| Fault::new("/header", format!("{:?} must be a header's name", conf.header));
-        let is_verified = |claim: &str| conf.claims_to_verify.iter().any(|asked| asked == claim);
+        let are_required = !conf.claims_to_verify.is_empty();
+        let is_verified = |claim: &str| !are_required || conf.claims_to_verify.iter().any(|asked| asked == claim);
         Ok(Arc::new(Compiled {
             header: HeaderName::try_from(conf.header.as_str()).map_err(name)?,
-            claims: Claims { exp: is_verified("exp"), nbf: is_verified("nbf") },
+            claims: Claims { exp: is_verified("exp"), nbf: is_verified("nbf"), are_required },
             doorkeeper: Doorkeeper::new("Bearer", &conf.realm, conf.anonymous_consumer.clone())?,
             conf,
         }))
@@ -187,7 +189,7 @@ fn now() -> f64 {
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzzed(token: &str, now: f64) -> Option<(String, bool)> {
     let token = token::Token::parse(token)?;
-    let is_current = token.is_current(token::Claims { exp: true, nbf: true }, now, 0.0);
+    let is_current = token.is_current(token::Claims { exp: true, nbf: true, are_required: false }, now, 0.0);
     Some((token.algorithm, is_current))
 }
 

@@ -23,7 +23,6 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
                 "type": "array",
                 "items": { "type": "string", "enum": ["exp", "nbf"] },
                 "uniqueItems": true,
-                "default": ["exp", "nbf"],
             },
         },
     }))

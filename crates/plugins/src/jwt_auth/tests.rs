@@ -139,6 +139,7 @@ fn times_are_verified_as_asked() {
         claims[name] = value;
         hs256(&claims)
     };
+    let both = |exp: i64, nbf: i64| hs256(&json!({ "key": "user-key", "exp": exp, "nbf": nbf }));
     let only = |claims: &str| format!(r#"{{"claims_to_verify": {claims}}}"#);
     let cases = [
         ("{}".to_owned(), claims("exp", json!(now - 10)), 0, false),
@@ -149,9 +150,13 @@ fn times_are_verified_as_asked() {
         ("{}".to_owned(), claims("nbf", json!(now + 100)), 200, true),
         ("{}".to_owned(), claims("nbf", json!(now - 10)), 0, true),
         ("{}".to_owned(), claims("sub", json!("x")), 0, true),
-        (only(r#"["nbf"]"#), claims("exp", json!(now - 10)), 0, true),
-        (only(r#"["exp"]"#), claims("nbf", json!(now + 100)), 0, true),
-        (only("[]"), claims("exp", json!(now - 10)), 0, true),
+        (only(r#"["nbf"]"#), both(now - 10, now - 10), 0, true),
+        (only(r#"["exp"]"#), both(now + 100, now + 100), 0, true),
+        (only(r#"["exp"]"#), claims("nbf", json!(now - 10)), 0, false),
+        (only(r#"["exp"]"#), claims("exp", json!(null)), 0, false),
+        (only(r#"["exp", "nbf"]"#), claims("exp", json!(now + 100)), 0, false),
+        (only("[]"), claims("exp", json!(now - 10)), 0, false),
+        (only("[]"), claims("sub", json!("x")), 0, true),
     ];
     for (conf, token, grace, is_taken) in cases {
         let expected = if is_taken { None } else { Some("failed to verify jwt") };

@@ -24,11 +24,12 @@ impl<'t> Token<'t> {
         Some(Self { signed, algorithm, claims: object(claims)?, signature: base64_url(signature)? })
     }
 
-    /// Whether `exp` is ahead and `nbf` behind, as far as they are there and asked for. Times in seconds.
+    /// Whether `exp` is ahead and `nbf` behind, as far as they are asked for. Times in seconds.
     pub(super) fn is_current(&self, claims: Claims, now: f64, grace: f64) -> bool {
         let holds = |name: &str, is_asked: bool, holds: &dyn Fn(f64) -> bool| match self.claims.get(name) {
-            Some(value) if is_asked => value.as_f64().is_some_and(holds),
-            _ => true,
+            _ if !is_asked => true,
+            Some(value) => value.as_f64().is_some_and(holds),
+            None => !claims.are_required,
         };
         holds("exp", claims.exp, &|exp| exp > now - grace) && holds("nbf", claims.nbf, &|nbf| nbf < now + grace)
     }
@@ -39,6 +40,8 @@ impl<'t> Token<'t> {
 pub(super) struct Claims {
     pub(super) exp: bool,
     pub(super) nbf: bool,
+    /// Whether a token without one of them is refused.
+    pub(super) are_required: bool,
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {

@@ -32,7 +32,7 @@ pub(crate) trait Sink: Send + Sync {
     /// When a batch is full or old enough, and how often to try.
     fn rules(&self) -> BatchRules;
     /// How many entries may wait, on their way all together; a further one is dropped.
-    fn most_pending(&self) -> Option<usize>;
+    fn most_pending(&self) -> usize;
     /// Sends a batch; whether it arrived.
     fn send(&self, entries: Vec<Bytes>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
 }

@@ -76,7 +76,7 @@ impl Gathered {
     /// As [`Gathered::line`]; also when more wait than the sink has room for. What other workers have gathered since the
     /// courier came by is not among them.
     pub(super) fn entry(&mut self, sink: &Arc<dyn Sink>, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
-        if sink.most_pending().is_some_and(|most| courier::held() + self.entry_count > most) {
+        if courier::held() + self.entry_count > sink.most_pending() {
             return Err(Full);
         }
         self.room()?;

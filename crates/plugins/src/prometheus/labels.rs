@@ -2,17 +2,20 @@
 
 use std::fmt::Write;
 
+use http::StatusCode;
 use plugin_api::Exchange;
 use serde_json::Value;
 
 /// Labels that a group's metadata can switch off (`disabled_labels`), by their place in the masks below.
-const NAMES: [&str; 7] = ["route", "matched_uri", "matched_host", "service", "consumer", "node", "code"];
+const NAMES: [&str; 7] = ["route", "matched_uri", "matched_host", "service", "consumer", "node", "response_source"];
 
 /// The metrics that have labels of requests, by their place in [`Disabled`].
 pub(super) const METRICS: [&str; 3] = ["http_status", "http_latency", "bandwidth"];
 
 /// What every series of traffic that is not an LLM's says. Source: APISIX's exporter since 3.14.
 const TRADITIONAL: &str = "request_type=\"traditional_http\",request_llm_model=\"\",llm_model=\"\"";
+/// The same of connections that became WebSockets, whose times say nothing of requests. Source: APISIX since 3.19.
+const WEBSOCKET: &str = "request_type=\"websocket\",request_llm_model=\"\",llm_model=\"\"";
 
 /// Labels that are left empty, for each of [`METRICS`] a mask over [`NAMES`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,7 +51,18 @@ pub(super) struct Target {
     service: Box<str>,
     consumer: Box<str>,
     node: Box<str>,
+    is_websocket: bool,
     disabled: Disabled,
+}
+
+/// Who made a response. Source: `get_response_source` of APISIX's `core/response.lua`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The gateway or a plugin, without a node.
+    Gateway,
+    /// The gateway, because a node did not answer.
+    Proxy,
+    Upstream,
 }
 
 /// The labels of `apisix_http_status`.
@@ -58,6 +72,27 @@ pub(super) struct Status {
     matched_uri: Box<str>,
     matched_host: Box<str>,
     target: Target,
+    source: Source,
+}
+
+impl Source {
+    pub(super) fn of(exchange: &Exchange) -> Self {
+        let outcome = &exchange.outcome;
+        match exchange.response.local {
+            false => Self::Upstream,
+            true if outcome.fault.is_some() && outcome.upstream_addr.is_some() => Self::Proxy,
+            true => Self::Gateway,
+        }
+    }
+
+    /// As APISIX names them.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "apisix",
+            Self::Proxy => "nginx",
+            Self::Upstream => "upstream",
+        }
+    }
 }
 
 impl Target {
@@ -78,6 +113,7 @@ impl Target {
             service: pick("service", route.and_then(|route| route.service_id.as_deref()), service_name),
             consumer: pick("consumer", consumer, consumer),
             node: pick("node", node, node),
+            is_websocket: exchange.response.status == StatusCode::SWITCHING_PROTOCOLS,
             disabled,
         }
     }
@@ -86,7 +122,6 @@ impl Target {
     pub(super) fn text(&self, metric: usize) -> String {
         let mut text = String::with_capacity(192);
         self.write(&mut text, metric);
-        text.push_str(TRADITIONAL);
         text
     }
 
@@ -96,6 +131,7 @@ impl Target {
         pair("service", &self.service);
         pair("consumer", &self.consumer);
         pair("node", &self.node);
+        text.push_str(if self.is_websocket { WEBSOCKET } else { TRADITIONAL });
     }
 }
 
@@ -108,6 +144,7 @@ impl Status {
             matched_uri: route.map(|route| route.uri.clone()).unwrap_or_default(),
             matched_host: route.and_then(|route| route.host.clone()).unwrap_or_default(),
             target: Target::of(exchange, prefer_name, disabled),
+            source: Source::of(exchange),
         }
     }
 
@@ -120,11 +157,13 @@ impl Status {
         const METRIC: usize = 0;
         let mut text = String::with_capacity(256);
         let disabled = |name: &str| self.target.disabled.has(METRIC, name);
-        write_pair(&mut text, "code", &self.code.to_string(), disabled("code"));
+        write_pair(&mut text, "code", &self.code.to_string(), false);
         write_pair(&mut text, "matched_uri", &self.matched_uri, disabled("matched_uri"));
         write_pair(&mut text, "matched_host", &self.matched_host, disabled("matched_host"));
         self.target.write(&mut text, METRIC);
-        text.push_str(TRADITIONAL);
+        text.push(',');
+        write_pair(&mut text, "response_source", self.source.name(), disabled("response_source"));
+        text.pop();
         text
     }
 }
@@ -154,17 +193,54 @@ mod tests {
 
     #[test]
     fn labels_can_be_disabled_per_metric() {
-        let metadata = json!({ "disabled_labels": { "http_status": ["node", "matched_uri"], "bandwidth": ["route"] } });
+        let metadata =
+            json!({ "disabled_labels": { "http_status": ["node", "matched_uri", "code"], "bandwidth": ["route"] } });
         let disabled = Disabled::of(Some(&metadata));
         let mut exchange = testing::exchange("/", &[]);
         exchange.outcome.upstream_addr = Some("10.0.0.1:80".into());
         let status = Status::of(&exchange, false, disabled);
         assert!(status.text().contains("matched_uri=\"\"") && status.text().contains("node=\"\""));
-        assert!(status.text().contains("route=\"r1\""));
+        assert!(status.text().contains("route=\"r1\"") && status.text().contains("code=\"200\""));
         assert!(status.target().text(1).contains("route=\"r1\",service=\"\",consumer=\"\",node=\"10.0.0.1\""));
         assert!(
             status.target().text(2).contains("route=\"\"") && status.target().text(2).contains("node=\"10.0.0.1\"")
         );
+    }
+
+    #[test]
+    fn who_made_the_response_is_told() {
+        let text = |change: fn(&mut Exchange)| {
+            let mut exchange = testing::exchange("/", &[]);
+            exchange.response.status = StatusCode::BAD_GATEWAY;
+            change(&mut exchange);
+            Status::of(&exchange, false, Disabled::default()).text()
+        };
+        let is_from = |source: &str, text: String| {
+            assert!(
+                text.starts_with("code=\"502\",") && text.ends_with(&format!(",response_source=\"{source}\"")),
+                "{text}"
+            );
+        };
+        is_from("upstream", text(|exchange| exchange.outcome.upstream_addr = Some("10.0.0.1:80".into())));
+        is_from("apisix", text(|exchange| exchange.response.local = true));
+        is_from(
+            "nginx",
+            text(|exchange| {
+                exchange.response.local = true;
+                exchange.outcome.fault = Some("connect");
+                exchange.outcome.upstream_addr = Some("10.0.0.1:80".into());
+            }),
+        );
+    }
+
+    #[test]
+    fn websockets_stand_apart_from_requests() {
+        let mut exchange = testing::exchange("/", &[]);
+        exchange.response.status = StatusCode::SWITCHING_PROTOCOLS;
+        let status = Status::of(&exchange, false, Disabled::default());
+        for text in [status.text(), status.target().text(1), status.target().text(2)] {
+            assert!(text.contains("request_type=\"websocket\",request_llm_model"), "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use plugin_api::{ConsumerInfo, Exchange, RouteInfo};
 
 use super::Settings;
-use super::labels::{Status, Target};
+use super::labels::{Source, Status, Target};
 use super::series::{Counter, Traffic};
 
 /// Sets of labels that one worker counts at most: what clients do must not fill the memory.
@@ -70,6 +70,7 @@ struct Key {
     consumer: usize,
     node: usize,
     code: u16,
+    source: Source,
     settings: Settings,
 }
 
@@ -98,6 +99,7 @@ impl Key {
             consumer: consumer.map_or(0, |consumer| Arc::as_ptr(consumer) as usize),
             node: exchange.outcome.upstream_addr.as_ref().map_or(0, |node| Arc::as_ptr(node).cast::<u8>() as usize),
             code: exchange.response.status.as_u16(),
+            source: Source::of(exchange),
             settings,
         }
     }

@@ -39,7 +39,8 @@ fn requests_of_all_threads_are_summed_under_apisix_names() {
     let has = |line: String| assert!(lines.contains(&line), "{line} in\n{lines:#?}");
     let kind = "request_type=\"traditional_http\",request_llm_model=\"\",llm_model=\"\"";
     let target = format!("route=\"threads\",service=\"\",consumer=\"\",node=\"10.0.0.1\",{kind}");
-    has(format!("apisix_http_status{{code=\"200\",matched_uri=\"/*\",matched_host=\"\",{target}}} 2"));
+    let status = format!("code=\"200\",matched_uri=\"/*\",matched_host=\"\",{target},response_source=\"upstream\"");
+    has(format!("apisix_http_status{{{status}}} 2"));
     has(format!("apisix_http_latency_bucket{{type=\"request\",{target},le=\"2\"}} 0"));
     has(format!("apisix_http_latency_bucket{{type=\"request\",{target},le=\"5\"}} 2"));
     has(format!("apisix_http_latency_bucket{{type=\"request\",{target},le=\"+Inf\"}} 2"));
@@ -71,6 +72,24 @@ fn statuses_consumers_and_nodes_tell_series_apart() {
     assert!(statuses.iter().all(|line| line.ends_with(" 3")));
     let of_upstream = lines.iter().filter(|line| line.contains("type=\"upstream\"") && line.contains("node=\"\""));
     assert_eq!(of_upstream.count(), 0, "no node, no time of an upstream");
+}
+
+#[test]
+fn a_status_is_counted_apart_by_who_made_it() {
+    let plugin = compile(&Prometheus, "{}");
+    let route = route("sources");
+    for fault in [None, Some("connect")] {
+        let mut exchange = finished(&route);
+        exchange.response.status = http::StatusCode::BAD_GATEWAY;
+        exchange.response.local = fault.is_some();
+        exchange.outcome.fault = fault;
+        plugin.log(&mut exchange);
+    }
+    let mut lines = lines_of("sources");
+    lines.retain(|line| line.starts_with("apisix_http_status"));
+    let told: Vec<_> =
+        lines.iter().filter_map(|line| line.split_once("response_source=")).map(|(_, end)| end).collect();
+    assert_eq!(told, ["\"nginx\"} 1", "\"upstream\"} 1"]);
 }
 
 #[test]
