@@ -1,8 +1,10 @@
 //! Bad input: what is refused, with which status, and what the answer says.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::fixture::{APISIX_KEY, BODY_LIMIT, Fixture, admin, read, route, service};
 
@@ -110,6 +112,40 @@ async fn bodies_that_are_no_json_or_too_long() -> Result<()> {
         let answer = send(body).await?;
         assert_eq!(answer.status, status, "{start}: {answer:?}");
         assert!(answer.body["error_msg"].is_string(), "{start}: {answer:?}");
+    }
+    Ok(())
+}
+
+/// Puts a body that comes in chunks, so that nobody knows its length before.
+async fn put_chunked(url: &str, key: &str, body: &str) -> Result<(u16, Value)> {
+    let (address, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).context("a plain URL")?;
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!("PUT /{path} HTTP/1.1\r\nhost: {address}\r\nx-api-key: {key}\r\nconnection: close\r\n");
+    let chunked = format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(chunked.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("a head")?;
+    let status = head.split(' ').nth(1).context("a status")?.parse()?;
+    Ok((status, serde_json::from_str(body).with_context(|| answer.clone())?))
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_bounded_all_the_same() -> Result<()> {
+    let api = Fixture::start().await?;
+    let (ours, apisix) = (format!("{}{}", api.http, admin("services/s1")), format!("{}services/s2", api.apisix_admin));
+    let long = "x".repeat(BODY_LIMIT);
+    for (url, key, made, refused, text) in [
+        (&ours, api.token.as_str(), 200, 413, "body limit"),
+        // As APISIX says it.
+        (&apisix, APISIX_KEY, 201, 400, "is greater than the maximum size"),
+    ] {
+        let (status, answer) = put_chunked(url, key, &json!({"name": "n", "desc": long}).to_string()).await?;
+        let told = answer["error_msg"].as_str().unwrap_or_default();
+        assert!(status == refused && told.contains(text), "{url}: {status} {answer}");
+        let (status, answer) = put_chunked(url, key, &service("n").to_string()).await?;
+        assert_eq!(status, made, "{url}: {answer}");
     }
     Ok(())
 }

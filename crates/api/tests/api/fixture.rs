@@ -1,6 +1,7 @@
 //! A control plane with its API on free ports.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use api::{ApiSettings, Running, serve};
@@ -226,6 +227,11 @@ pub(crate) async fn read(response: Response) -> Result<Answer> {
     let text = response.text().await?;
     let body = if text.is_empty() { json!(null) } else { serde_json::from_str(&text).with_context(|| text.clone())? };
     Ok(Answer { status, revision, body })
+}
+
+/// In unix seconds.
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed()
 }
 
 /// A path of `/apisix/admin` in the group `default`.

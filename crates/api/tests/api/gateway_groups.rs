@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, admin, route, service};
+use crate::fixture::{Fixture, admin, now, route, service};
 
 fn names(list: &Value) -> Vec<&str> {
     list["list"].as_array().into_iter().flatten().filter_map(|group| group["name"].as_str()).collect()
@@ -39,6 +39,40 @@ async fn groups_are_made_found_changed_and_removed() -> Result<()> {
     api.delete(&format!("/api/gateway_groups/{id}")).await?.good()?;
     assert_eq!(api.get(&format!("/api/gateway_groups/{id}")).await?.status, 404);
     assert_eq!(api.delete(&format!("/api/gateway_groups/{id}")).await?.status, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_group_is_shown_with_its_type_version_and_times() -> Result<()> {
+    let api = Fixture::start().await?;
+    let spec = json!({"name": "one", "type": "api7_ingress_controller"});
+    let made = api.post("/api/gateway_groups", spec).await?.good()?.body["value"].clone();
+    let path = format!("/api/gateway_groups/{}", made["id"].as_str().context("id")?);
+    let short = made["short_id"].as_str().context("short_id")?;
+    assert!(short.len() == 12 && short.chars().all(|letter| letter.is_ascii_alphanumeric()), "{short}");
+    assert_eq!((&made["type"], &made["config_version"]), (&json!("api7_ingress_controller"), &json!(0)));
+    let created = made["created_at"].as_i64().context("created_at")?;
+    assert!((0..60).contains(&(now() - created)), "{made}");
+    assert_eq!(made["updated_at"], made["created_at"]);
+    assert_eq!(api.get(&path).await?.good()?.body["value"], made);
+
+    // Times are whole seconds.
+    while now() == created {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let changed = api.put(&path, json!({"name": "two"})).await?.good()?.body["value"].clone();
+    assert!(changed["updated_at"].as_i64() > Some(created), "{changed}");
+    for same in ["id", "short_id", "type", "config_version", "created_at"] {
+        assert_eq!(changed[same], made[same], "{same}");
+    }
+
+    api.put(&admin("services/s1"), service("one")).await?.good()?;
+    api.put(&admin("routes/r1"), route("s1", "/a")).await?.good()?;
+    let default = api.get("/api/gateway_groups/default").await?.good()?.body["value"].clone();
+    assert_eq!((&default["type"], &default["config_version"]), (&json!("api7_gateway"), &json!(2)));
+    let list = api.get("/api/gateway_groups?order_by=created_at&direction=asc").await?.good()?.body["list"].clone();
+    assert_eq!(list, json!([default, changed]));
+    assert_ne!(default["short_id"], made["short_id"]);
     Ok(())
 }
 

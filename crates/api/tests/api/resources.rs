@@ -1,6 +1,7 @@
 //! /apisix/admin/{kind}
 
 use anyhow::{Context, Result};
+use model::ResourceKey;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -190,6 +191,122 @@ async fn a_service_takes_what_is_below_it_along() -> Result<()> {
     Ok(())
 }
 
+/// A place in a resource and what will stand there.
+type Change = (&'static str, Value);
+
+/// Of a kind: where one is made and under which id, its body, what is changed by an object to be merged, and what by an
+/// operation.
+type Tried = (&'static str, &'static str, Value, Change, Change);
+
+/// Every kind, parents before what is below them.
+fn changing() -> Result<Vec<Tried>> {
+    let nodes = json!([{"host": "127.0.0.1", "port": 8080, "weight": 1, "priority": 0}]);
+    let upstream = json!({"nodes": nodes, "labels": {"env": "prod"}});
+    let certified = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()])?;
+    let (cert, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    let counting = json!({"plugins": {"prometheus": {"a": 1}}});
+    let key_auth = json!({"plugins": {"key-auth": {"key": "jacks-key"}}});
+    let labelled = |mut body: Value| {
+        body["labels"] = json!({"env": "prod"});
+        body
+    };
+    let team = || ("/labels/team", json!("pay"));
+    let retries = || ("/upstream/retries", json!(2));
+    let window = || ("/plugins/prometheus/window", json!(5));
+    let described = || ("/desc", json!("d"));
+    let route = labelled(json!({"name": "r", "service_id": "parent", "paths": ["/a"]}));
+    let ssl = labelled(json!({"snis": ["a.example"], "cert": cert, "key": key}));
+    let proto = labelled(json!({"content": "syntax = \"proto3\";"}));
+    let vault = json!({"uri": "http://127.0.0.1:8200", "prefix": "kv/a", "token": "hidden"});
+    Ok(vec![
+        ("services", "parent", json!({"name": "n", "upstream": upstream}), retries(), ("/path_prefix", json!("/v1"))),
+        ("routes", "r1", route, team(), ("/methods", json!(["GET"]))),
+        ("stream_routes", "t1", json!({"server_port": 9100, "upstream": upstream}), retries(), described()),
+        ("upstreams", "u1", upstream.clone(), team(), ("/retries", json!(2))),
+        ("services/parent/upstreams", "u2", upstream, team(), ("/retries", json!(2))),
+        ("consumers", "jack", labelled(json!({"username": "jack"})), team(), described()),
+        ("consumers/jack/credentials", "c1", key_auth, ("/plugins/key-auth/hide", json!(true)), described()),
+        ("ssls", "x1", ssl, team(), ("/ssl_protocols", json!(["TLSv1.3"]))),
+        ("global_rules", "prometheus", counting.clone(), window(), ("/plugins/prometheus/b", json!([2]))),
+        ("plugin_metadata", "prometheus", json!({"format": {"a": 1}}), ("/format/b", json!(2)), described()),
+        ("plugin_configs", "p1", counting.clone(), window(), described()),
+        ("consumer_groups", "g1", counting, window(), described()),
+        ("protos", "d1", proto, team(), described()),
+        ("secrets", "vault.v1", vault, ("/prefix", json!("kv/b")), ("/namespace", json!("n"))),
+    ])
+}
+
+/// The change as an object to be merged.
+fn merging((place, value): &Change) -> Value {
+    let names = place.rsplit('/').filter(|name| !name.is_empty());
+    names.fold(value.clone(), |inner, name| json!({name: inner}))
+}
+
+/// What stands after the change, but for the time of it.
+fn after(mut value: Value, (place, new): &Change) -> Result<Value> {
+    let (parent, name) = place.rsplit_once('/').context("a pointer")?;
+    let fields = value.pointer_mut(parent).and_then(Value::as_object_mut).context("what it is changed in")?;
+    fields.insert(name.to_owned(), new.clone());
+    Ok(timeless(value))
+}
+
+fn timeless(mut value: Value) -> Value {
+    for name in ["updated_at", "update_time"] {
+        value.as_object_mut().map(|fields| fields.remove(name));
+    }
+    value
+}
+
+/// What no answer shows.
+const HIDDEN: [&str; 2] = ["key", "token"];
+
+/// What the group's instances get of it.
+async fn stored(api: &Fixture, collection: &str, id: &str) -> Result<Value> {
+    let whole = api.control.feed_snapshot(&"default".parse()?).await?;
+    let is_it = |key: &ResourceKey| key.id.as_str() == id && collection.ends_with(key.kind.plural());
+    let (_, body) = whole.resources.iter().find(|(key, _)| is_it(key)).context("it is not there")?;
+    Ok(serde_json::from_slice(body)?)
+}
+
+#[tokio::test]
+async fn every_kind_is_made_by_post_and_changed_by_patch() -> Result<()> {
+    let api = Fixture::start().await?;
+    for (collection, id, mut body, merged, added) in changing()? {
+        let path = admin(&format!("{collection}/{id}"));
+        body["id"] = json!(id);
+        let made = api.post(&admin(collection), body.clone()).await?.good().with_context(|| path.clone())?.body;
+        assert_eq!(api.get(&path).await?.good()?.body, made, "{path}");
+        let twice = api.post(&admin(collection), body.clone()).await?;
+        assert_eq!(twice.status, 409, "{path}: {twice:?}");
+        for (name, written) in body.as_object().context("fields")? {
+            let (read, is_hidden) = (&made["value"][name], HIDDEN.contains(&name.as_str()));
+            let is_kept = read == written || name == "upstream" && read["nodes"] == written["nodes"];
+            let is_as_told = if is_hidden { read.is_null() } else { is_kept || name == "id" };
+            assert!(is_as_told, "{path}: {name} {read}");
+        }
+
+        let operations = json!([
+            {"op": "test", "path": merged.0, "value": merged.1},
+            {"op": "add", "path": added.0, "value": added.1},
+        ]);
+        let mut stands = made["value"].clone();
+        for (patch, change) in [(merging(&merged), &merged), (operations, &added)] {
+            let patched = api.patch(&path, patch.clone()).await?.good().with_context(|| format!("{path} {patch}"))?;
+            let expected = after(stands, change).with_context(|| format!("{path} {patch}"))?;
+            stands = api.get(&path).await?.good()?.body["value"].clone();
+            assert_eq!((timeless(stands.clone()), &patched.body["value"]), (expected, &stands), "{path} {patch}");
+        }
+        let taken = api.patch(&path, json!([{"op": "remove", "path": added.0}])).await?.good()?.body["value"].clone();
+        let there = after(taken.clone(), &added).with_context(|| path.clone())?;
+        assert_eq!((there, taken.pointer(added.0) == Some(&added.1)), (timeless(stands), false), "{path}");
+        let stored = stored(&api, collection, id).await?;
+        for name in HIDDEN {
+            assert_eq!(stored[name], body[name], "{path}: {name}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn if_match_guards_against_lost_updates() -> Result<()> {
     let api = Fixture::start().await?;
@@ -204,5 +321,40 @@ async fn if_match_guards_against_lost_updates() -> Result<()> {
     assert_eq!(stale.status, 412, "{stale:?}");
     assert_eq!(put("yesterday".to_owned(), "four").await?.status, 400);
     assert_eq!(api.get(&admin("services/s1")).await?.body["value"]["name"], "two");
+    Ok(())
+}
+
+#[tokio::test]
+async fn if_match_guards_every_way_to_write() -> Result<()> {
+    const BATCH: &str = "/api/gateway_groups/default/batch";
+    let api = Fixture::start().await?;
+    let one = admin("services/s1");
+    let stale = api.put(&one, service("one")).await?.good()?.revision.context("revision")?;
+    let mut head = api.put(&one, service("two")).await?.good()?.revision.context("revision")?;
+    let batched = json!({"changes": [{"op": "put", "kind": "service", "id": "s1", "value": service("five")}]});
+    for (method, path, body) in [
+        (Method::PUT, one.as_str(), service("three")),
+        (Method::PATCH, one.as_str(), json!({"name": "four"})),
+        (Method::PATCH, one.as_str(), json!([{"op": "replace", "path": "/name", "value": "and five"}])),
+        (Method::POST, BATCH, batched),
+        (Method::POST, &admin("services"), service("another")),
+        (Method::DELETE, one.as_str(), Value::Null),
+    ] {
+        let write = |tag: String| {
+            let request = api.request(method.clone(), path).header("X-API-KEY", &api.token).header("if-match", tag);
+            let request = if body.is_null() { request } else { request.json(&body) };
+            async move { read(request.send().await?).await }
+        };
+        let before = api.get(&one).await?.good()?.body;
+        let refused = write(format!("\"{stale}\"")).await?;
+        assert_eq!(refused.status, 412, "{method} {path}: {refused:?}");
+        assert_eq!(write("yesterday".to_owned()).await?.status, 400, "{method} {path}");
+        assert_eq!(api.get(&one).await?.good()?.body, before, "{method} {path}");
+        let written = write(format!("\"{head}\"")).await?.good().with_context(|| format!("{method} {path}"))?;
+        head = written.revision.context("revision")?;
+    }
+    let status = api.get("/api/gateway_groups/default/status").await?.good()?.body["value"].clone();
+    assert_eq!((&status["revision"], api.get(&one).await?.status), (&json!(head), 404));
+    assert_eq!(head, stale + 1 + 6, "what was refused made no revision");
     Ok(())
 }

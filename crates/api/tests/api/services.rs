@@ -2,52 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use model::{Kind, ResourceId, ResourceKey};
 use serde_json::{Value, json};
-use store::AuditEntry;
-use store::instances::{Heartbeat, Joining, NodeState, NodeStatus, NodesTold};
+use store::instances::{Heartbeat, NodeState, NodeStatus, NodesTold};
 
-use crate::fixture::{Fixture, admin, route, service};
+use crate::fixture::{Fixture, admin, now, route, service};
+use crate::instances::{heard, joined};
 
 const OF_S: &str = "/api/gateway_groups/default/services/s";
 
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed()
-}
-
 /// An instance of the group `default`, which told `seconds` ago of these nodes and was not heard of since.
 async fn told(api: &Fixture, id: &str, seconds: i64, nodes: &[(&ResourceKey, NodeState)], left_out: u32) -> Result<()> {
-    let store = api.store().await?;
-    let joining = Joining {
-        id: id.parse()?,
-        group: "default".parse()?,
-        hostname: format!("host-{id}"),
-        version: "1".into(),
-        address: "10.0.0.1".into(),
-        certificate_expires_at: now() + 3600,
-        at: now() - seconds,
-    };
-    store.instances().join(&joining, &AuditEntry { actor: "test".into(), ..AuditEntry::default() }).await?;
+    let joined = joined(api, id, "default", seconds).await?;
     let mut by_owner: BTreeMap<ResourceKey, Vec<NodeState>> = BTreeMap::new();
     for (owner, state) in nodes {
         by_owner.entry((*owner).clone()).or_default().push(state.clone());
     }
-    let heartbeat = Heartbeat {
-        id: joining.id,
-        group: joining.group,
-        at: joining.at,
-        hostname: joining.hostname,
-        version: joining.version,
-        applied: None,
-        nack: None,
-        counters: json!({}),
-        nodes: Some(Arc::new(NodesTold { nodes: by_owner, left_out })),
-    };
-    assert!(store.instances().heartbeat(&[heartbeat]).await?.is_empty());
-    Ok(())
+    heard(api, Heartbeat { nodes: Some(Arc::new(NodesTold { nodes: by_owner, left_out })), ..joined }).await
 }
 
 fn state(host: &str, status: NodeStatus) -> NodeState {

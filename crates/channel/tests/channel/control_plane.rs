@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use wire::{InstanceIdentity, Signed, v1};
 
 pub(crate) const TRUST_DOMAIN: &str = "flotilla.test";
-const HEARTBEAT: Duration = Duration::from_millis(300);
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(300);
 
 pub(crate) struct FakePlane {
     pub(crate) ca: CertificateDer<'static>,
@@ -43,7 +43,7 @@ struct State {
     reports: HashMap<InstanceId, Report>,
     nodes_told: Vec<(InstanceIdentity, Arc<v1::NodeHealth>)>,
     certificate_life: Option<Duration>,
-    issued: usize,
+    issued: Vec<Issued>,
     snapshots_read: usize,
 }
 
@@ -51,6 +51,24 @@ struct State {
 struct Log {
     state: GroupState,
     revisions: Vec<LoggedRevision>,
+}
+
+/// A certificate as it was given out.
+#[derive(Clone, Copy)]
+pub(crate) struct Issued {
+    pub(crate) at: SystemTime,
+    pub(crate) not_before: SystemTime,
+    pub(crate) not_after: SystemTime,
+}
+
+impl Issued {
+    /// Certificates count in whole seconds.
+    fn now(life: Duration) -> Self {
+        let at = SystemTime::now();
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let not_before = SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs());
+        Self { at, not_before, not_after: not_before + life }
+    }
 }
 
 struct Token {
@@ -156,7 +174,12 @@ impl FakePlane {
 
     /// How many certificates were issued.
     pub(crate) fn issued(&self) -> usize {
-        self.state().issued
+        self.state().issued.len()
+    }
+
+    /// Every certificate that was issued, in order.
+    pub(crate) fn certificates(&self) -> Vec<Issued> {
+        self.state().issued.clone()
     }
 
     /// How often a whole configuration was read.
@@ -190,14 +213,14 @@ impl FakePlane {
     fn issue(&self, who: &InstanceIdentity, csr: &[u8]) -> Result<Certificate, FleetError> {
         let bad = |error: rcgen::Error| FleetError::BadRequest(error.to_string());
         let mut request = CertificateSigningRequestParams::from_der(&csr.into()).map_err(bad)?;
-        let life = self.state().certificate_life.unwrap_or(Duration::from_secs(3600));
+        let issued = Issued::now(self.state().certificate_life.unwrap_or(Duration::from_secs(3600)));
         request.params = CertificateParams::default();
         request.params.subject_alt_names = vec![SanType::URI(who.to_string().try_into().unwrap())];
         request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        request.params.not_before = SystemTime::now().into();
-        request.params.not_after = (SystemTime::now() + life).into();
+        request.params.not_before = issued.not_before.into();
+        request.params.not_after = issued.not_after.into();
         let leaf = request.signed_by(&self.issuer).map_err(bad)?;
-        self.state().issued += 1;
+        self.state().issued.push(issued);
         Ok(Certificate { chain: vec![leaf.der().to_vec(), self.ca.to_vec()], signing_keys: vec![self.signing_key()] })
     }
 
@@ -310,15 +333,23 @@ pub(crate) struct Replica {
 
 impl Replica {
     pub(crate) fn start(plane: &Arc<FakePlane>) -> Self {
-        Self::start_at(plane, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::start_beating(plane, HEARTBEAT)
+    }
+
+    /// Its instances report as often as this.
+    pub(crate) fn start_beating(plane: &Arc<FakePlane>, heartbeat: Duration) -> Self {
+        Self::begin(plane, SocketAddr::from(([127, 0, 0, 1], 0)), heartbeat)
     }
 
     pub(crate) fn start_at(plane: &Arc<FakePlane>, address: SocketAddr) -> Self {
+        Self::begin(plane, address, HEARTBEAT)
+    }
+
+    fn begin(plane: &Arc<FakePlane>, address: SocketAddr, heartbeat: Duration) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let tcp = runtime.block_on(TcpListener::bind(address)).unwrap();
         let address = tcp.local_addr().unwrap();
-        let settings =
-            ChannelSettings { heartbeat: HEARTBEAT, ..ChannelSettings::new(plane.server_certificate(), TRUST_DOMAIN) };
+        let settings = ChannelSettings { heartbeat, ..ChannelSettings::new(plane.server_certificate(), TRUST_DOMAIN) };
         let stop = CancellationToken::new();
         let serving = runtime.spawn({
             let (plane, stop) = (plane.clone(), stop.clone());

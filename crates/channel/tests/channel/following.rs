@@ -3,12 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use model::Change;
+use model::{Change, ResourceKey};
 use tempfile::tempdir;
+use wire::limits::CHUNK_BYTES;
+use wire::v1::to_instance::Frame;
+use wire::{decode_changes, frame};
 
 use crate::control_plane::{FakePlane, Replica, put, route};
 use crate::instance::Instance;
-use crate::{proxy, wait};
+use crate::{proxy, raw, wait};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -48,6 +51,38 @@ fn a_large_configuration_comes_in_chunks() {
     let instance = Instance::start(&replica.url(), Some(&plane.token("a", 1, HOUR)), dir.path());
     instance.wait_for(2);
     assert_eq!(instance.state(), plane.group_state("a"));
+    instance.stop();
+
+    let frames = raw::run(async {
+        let own = raw::stolen_from(dir.path());
+        let mut client = raw::connect(replica.address, &plane.ca, Some(own)).await.unwrap();
+        raw::sync(&mut client, vec![frame::hello(Default::default(), None)]).await.unwrap()
+    });
+    let start = frames.iter().find_map(|frame| match frame {
+        Frame::SnapshotStart(start) => Some(start),
+        _ => None,
+    });
+    let chunks: Vec<(usize, Vec<ResourceKey>)> = frames
+        .iter()
+        .filter_map(|frame| match frame {
+            Frame::SnapshotChunk(chunk) => Some(&chunk.changes),
+            _ => None,
+        })
+        .map(|changes| {
+            let read = decode_changes(changes.clone()).unwrap();
+            (changes.len(), read.iter().map(|change| change.key().clone()).collect())
+        })
+        .collect();
+    let (bytes, resources) = chunks.iter().fold((0, 0), |(bytes, of), (len, keys)| (bytes + len, of + keys.len()));
+    assert_eq!(start.map(|start| (start.bytes, start.resources)), Some((bytes as u64, resources as u64)));
+    // It comes first, and nothing is put to what is full.
+    let ((large, alone), small) = chunks.split_first().unwrap();
+    assert_eq!((*large > 300_000, alone.as_slice()), (true, [route("large")].as_slice()));
+    let (last, full) = small.split_last().unwrap();
+    assert!(full.len() > 20 && last.0 <= CHUNK_BYTES + 600, "{} chunks, the last of {} bytes", full.len() + 1, last.0);
+    for (len, _) in full {
+        assert!((CHUNK_BYTES..CHUNK_BYTES + 600).contains(len), "a chunk of {len} bytes");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A gateway's config thread with a plan compiler that the test can make refuse.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -42,12 +43,15 @@ impl PlanSink for Sink {
 
 /// What the instance tells of itself, as the test sets it.
 #[derive(Clone, Default)]
-pub(crate) struct Told(Arc<Mutex<(NodeHealth, NodeChanges)>>);
+pub(crate) struct Told {
+    nodes: Arc<Mutex<(NodeHealth, NodeChanges)>>,
+    times_asked: Arc<AtomicUsize>,
+}
 
 impl Told {
     /// One node of the upstream `u`; `is_turn`: a change that is told soon.
     pub(crate) fn set(&self, host: &str, is_turn: bool) {
-        let mut told = self.0.lock().unwrap();
+        let mut told = self.nodes.lock().unwrap();
         let owner = v1::Key { kind: v1::Kind::Upstream as i32, parent: String::new(), id: "u".into() };
         let status = v1::NodeStatus::Unhealthy as i32;
         let node = v1::WatchedNode { host: host.into(), port: 1, status, ..Default::default() };
@@ -56,19 +60,38 @@ impl Told {
         told.1.reports += 1;
         told.1.turns += u64::from(is_turn);
     }
+
+    /// How often it was asked how its nodes are.
+    pub(crate) fn times_asked(&self) -> usize {
+        self.times_asked.load(Ordering::SeqCst)
+    }
 }
+
+/// What an instance has counted; all different.
+pub(crate) const COUNTED: Counters = Counters {
+    requests: 7,
+    responses_5xx: 2,
+    connections_now: 3,
+    requests_now: 1,
+    bytes_received: 700,
+    bytes_sent: 7_000,
+    cpu_milliseconds: 70,
+    rss_bytes_now: 70_000,
+    uptime_seconds: 77,
+};
 
 impl Observed for Told {
     fn counters(&self) -> Counters {
-        Counters { requests: 7, ..Counters::default() }
+        COUNTED
     }
 
     fn node_health(&self) -> NodeHealth {
-        self.0.lock().unwrap().0.clone()
+        self.times_asked.fetch_add(1, Ordering::SeqCst);
+        self.nodes.lock().unwrap().0.clone()
     }
 
     fn node_changes(&self) -> NodeChanges {
-        self.0.lock().unwrap().1
+        self.nodes.lock().unwrap().1
     }
 }
 

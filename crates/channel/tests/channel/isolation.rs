@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use model::Change;
 use tempfile::tempdir;
-use tokio_stream::StreamExt;
 use tonic::Code;
 use wire::v1::{self, from_instance, to_instance::Frame};
 use wire::{Signed, VerifyingKeys, decode_changes, frame};
 
 use crate::control_plane::{FakePlane, Replica, group, put};
 use crate::instance::Instance;
-use crate::raw::{self, Client, certified};
+use crate::raw::{self, certified, run, sync, sync_until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -33,32 +32,6 @@ fn scene() -> Scene {
     instance.wait_for(1);
     instance.stop();
     Scene { plane, replica, dir }
-}
-
-/// Says `frames` and reads until a frame that is `last`, or the stream's end.
-async fn sync_until(
-    client: &mut Client,
-    frames: Vec<v1::FromInstance>,
-    last: impl Fn(&Frame) -> bool,
-) -> Result<Vec<Frame>, tonic::Status> {
-    let outgoing = tokio_stream::iter(frames).chain(tokio_stream::pending());
-    let mut stream = client.sync(outgoing).await?.into_inner();
-    let mut received = Vec::new();
-    while let Ok(Some(message)) = stream.message().await {
-        received.extend(message.frame);
-        if received.last().is_some_and(&last) {
-            break;
-        }
-    }
-    Ok(received)
-}
-
-async fn sync(client: &mut Client, frames: Vec<v1::FromInstance>) -> Result<Vec<Frame>, tonic::Status> {
-    sync_until(client, frames, |frame| matches!(frame, Frame::SnapshotEnd(_) | Frame::Goodbye(_))).await
-}
-
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 #[test]

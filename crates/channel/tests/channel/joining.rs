@@ -1,13 +1,13 @@
 //! Who may join, and how an identity lives.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use gateway::config::ConfigError;
 use tempfile::tempdir;
 
 use crate::control_plane::{FakePlane, Replica, put};
-use crate::instance::Instance;
+use crate::instance::{COUNTED, Instance};
 use crate::wait;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -32,7 +32,7 @@ fn an_instance_joins_its_tokens_group_and_is_seen() {
     let report =
         wait::until("the heartbeat's counters", || plane.report_of(&id).filter(|report| report.counters.is_some()));
     assert_eq!((report.identity.group.as_str(), report.facts.hostname.as_str()), ("a", "gateway-1"));
-    assert_eq!(report.counters.map(|counters| counters.requests), Some(7));
+    assert_eq!(report.counters, Some(COUNTED));
     instance.stop();
     wait::until_true("the report that it left", || plane.report_of(&id).is_some_and(|report| !report.connected));
 }
@@ -121,24 +121,44 @@ fn an_instance_without_identity_needs_a_token_and_a_directory_of_its_own() {
 
 #[test]
 fn a_certificate_is_renewed_before_it_ends_and_the_stream_goes_on() {
+    const LIFE: Duration = Duration::from_secs(3);
     let (plane, dir) = (FakePlane::new(), tempdir().unwrap());
-    plane.set_certificate_life(Duration::from_secs(3));
+    plane.set_certificate_life(LIFE);
     let replica = Replica::start(&plane);
     let instance = Instance::start(&replica.url(), Some(&plane.token("a", 1, HOUR)), dir.path());
     instance.wait_for(0);
     wait::until_true("two renewals", || plane.issued() >= 3);
     plane.commit("a", vec![put("r1", "{}")]);
     instance.wait_for(1);
+    let issued = plane.certificates();
+    for (former, renewed) in issued.iter().zip(issued.iter().skip(1)) {
+        let age = renewed.at.duration_since(former.not_before).unwrap();
+        assert!((LIFE * 2 / 3..LIFE * 5 / 6).contains(&age), "renewed at the age of {age:?}");
+    }
+
+    // What was renewed is what it comes back with.
+    let id = instance.id();
+    wait::until_true("the first certificate's end", || issued[0].not_after <= SystemTime::now());
+    instance.stop();
+    let back = Instance::start(&replica.url(), None, dir.path());
+    wait::until_true("the stream", || back.status().is_connected());
+    assert_eq!(back.id(), id);
+    plane.commit("a", vec![put("r2", "{}")]);
+    back.wait_for(2);
 }
 
 #[test]
 fn a_revoked_instance_is_closed_at_once_and_cannot_return() {
     let (plane, dir) = (FakePlane::new(), tempdir().unwrap());
-    let replica = Replica::start(&plane);
+    let replica = Replica::start_beating(&plane, HOUR);
     let instance = Instance::start(&replica.url(), Some(&plane.token("a", 1, HOUR)), dir.path());
     instance.wait_for(0);
+    // The last it says for an hour: no report can find the revocation.
+    wait::until_true("the first word of its nodes", || plane.nodes_told().len() == 1);
+    let revoked = Instant::now();
     plane.revoke(&instance.id());
     assert!(matches!(instance.end(), Err(ConfigError::Revoked(_))));
+    assert!(revoked.elapsed() < Duration::from_secs(1), "closed after {:?}", revoked.elapsed());
     plane.commit("a", vec![put("secret", "{}")]);
     let back = Instance::start(&replica.url(), None, dir.path());
     let serving = back.serving.clone();

@@ -12,8 +12,10 @@ use rustls::{ClientConfig, RootCertStore, version};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint};
 use wire::v1::config_channel_client::ConfigChannelClient;
+use wire::v1::{self, to_instance::Frame};
 
 pub(crate) type Client = ConfigChannelClient<Channel>;
 pub(crate) type Certified = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -61,4 +63,31 @@ pub(crate) async fn connect(
         async move { stream.map(TokioIo::new).map_err(std::io::Error::from) }
     });
     Ok(ConfigChannelClient::new(Endpoint::from_static("http://raw").connect_with_connector(connector).await?))
+}
+
+/// Says `frames` and reads until a frame that is `last`, or the stream's end.
+pub(crate) async fn sync_until(
+    client: &mut Client,
+    frames: Vec<v1::FromInstance>,
+    last: impl Fn(&Frame) -> bool,
+) -> Result<Vec<Frame>, tonic::Status> {
+    let outgoing = tokio_stream::iter(frames).chain(tokio_stream::pending());
+    let mut stream = client.sync(outgoing).await?.into_inner();
+    let mut received = Vec::new();
+    while let Ok(Some(message)) = stream.message().await {
+        received.extend(message.frame);
+        if received.last().is_some_and(&last) {
+            break;
+        }
+    }
+    Ok(received)
+}
+
+/// The same until a whole configuration has come, or a goodbye.
+pub(crate) async fn sync(client: &mut Client, frames: Vec<v1::FromInstance>) -> Result<Vec<Frame>, tonic::Status> {
+    sync_until(client, frames, |frame| matches!(frame, Frame::SnapshotEnd(_) | Frame::Goodbye(_))).await
+}
+
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
