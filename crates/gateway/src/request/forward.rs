@@ -30,6 +30,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
+    live.read_timeout = timeouts.read;
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
     let started = Instant::now();
