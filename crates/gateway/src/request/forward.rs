@@ -33,6 +33,9 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     live.read_timeout = timeouts.read;
     let uri = target_uri(live);
     let is_idempotent = live.exchange.method.is_idempotent();
+    if is_idempotent {
+        body.keep_short(&mut live.exchange).await?;
+    }
     let started = Instant::now();
     let mut tried = Tried::default();
     let mut before = None;
