@@ -64,7 +64,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
         }
         // No further node is no better an answer than what the node before did.
         let fault = match (fault, before.take()) {
-            (Fault::NoNode(_), Some(before)) => return Err(Stop::from(before)),
+            (Fault::NoNode(_), Some(before)) => return Err(give_up(&upstream, &tried, before)),
             (fault, _) => fault,
         };
         let in_time = compiled.retry_timeout.is_none_or(|limit| started.elapsed() < limit);
@@ -73,10 +73,18 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
         let again = tried.tries <= compiled.retries as usize && is_another;
         if !(fault.allows_retry(is_idempotent) && in_time && again && body.is_left()) {
             live.exchange.outcome.upstream_latency = Some(started.elapsed());
-            return Err(fault.into());
+            return Err(give_up(&upstream, &tried, fault));
         }
         before = Some(fault);
     }
+}
+
+/// As in APISIX the status that the client gets is judged, too: `http_statuses` may name 502 or 504.
+fn give_up(upstream: &LocalUpstream, tried: &Tried, fault: Fault) -> Stop {
+    if let (Some(at), Some(_)) = (tried.last, seen(&fault)) {
+        upstream.report(at, Seen::Status(fault.reply().status.as_u16()));
+    }
+    Stop::from(fault)
 }
 
 /// The upstream that a plugin chose, else the route's.
