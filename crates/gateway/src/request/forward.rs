@@ -32,7 +32,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
     live.read_timeout = timeouts.read;
     let uri = target_uri(live);
-    let is_idempotent = live.exchange.method.is_idempotent();
+    let is_idempotent = wire::method(live).is_idempotent();
     if is_idempotent {
         body.keep_short(&mut live.exchange).await?;
     }
@@ -169,7 +169,7 @@ async fn attempt(
                 return Ok(response);
             }
             // A kept connection that the node closed meanwhile is no fault of the node: try it afresh.
-            Err(fault) if lease.reused && is_stale(&fault, live.exchange.method.is_idempotent()) && body.is_left() => {}
+            Err(fault) if lease.reused && is_stale(&fault, wire::method(live).is_idempotent()) && body.is_left() => {}
             Err(fault) => return Err(fault),
         }
     }
