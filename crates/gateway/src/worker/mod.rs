@@ -1,5 +1,6 @@
 //! A worker: one thread, one runtime, its own listeners, connections and pools.
 
+mod client_certificate;
 pub(crate) mod connection;
 pub(crate) mod counters;
 mod drain;

@@ -155,6 +155,37 @@ async fn within_a_depth_of_one(extra: serde_json::Value) {
     gateway.stop().await;
 }
 
+/// As APISIX's page on mutual TLS does it.
+#[tokio::test]
+async fn nodes_may_be_told_who_the_client_is() {
+    let echo = Echo::start().await;
+    let authority = Authority::new();
+    let (trusted, ssl) = asking("asks.test", &authority, json!({ "skip_mtls_uri_regex": ["^/open"] }));
+    let told = [("x-verify", "verify"), ("x-serial", "serial"), ("x-subject", "s_dn"), ("x-issuer", "i_dn")];
+    let headers = told.map(|(name, part)| (name.to_owned(), json!(format!("$ssl_client_{part}"))));
+    let rewrite = json!({ "proxy-rewrite": { "headers": { "set": serde_json::Map::from_iter(headers) } } });
+    let route = put("route/r", json!({ "uri": "/*", "plugins": rewrite, "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start_with(settings(), ::plugins::registry(), vec![route, ssl]);
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, "client");
+    parameters.distinguished_name.push(rcgen::DnType::OrganizationName, "Shop");
+    parameters.serial_number = Some(rcgen::SerialNumber::from_slice(&[0xab, 0xcd]));
+    let key = KeyPair::generate().expect("a key");
+    let leaf = parameters.signed_by(&key, &authority.own).expect("a certificate");
+    let own = (vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"));
+    for (own, path, expected) in [
+        (Some(own), "/closed", ["SUCCESS", "ABCD", "O=Shop,CN=client", "CN=root"]),
+        (None, "/open", ["NONE", "", "", ""]),
+    ] {
+        let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await.expect("a handshake");
+        let got = ask(stream, "asks.test", path).await.expect("an answer");
+        let got: serde_json::Value = serde_json::from_str(&got).expect("what the node got");
+        let got = told.map(|(name, _)| got["headers"][name].as_str().unwrap_or_default());
+        assert_eq!(got, expected);
+    }
+    gateway.stop().await;
+}
+
 /// What `openssl x509 -req` makes, unless it is told of extensions.
 #[tokio::test]
 async fn clients_may_show_certificates_of_version_1() {
