@@ -112,7 +112,6 @@ mod tests {
     use model::{Change, Kind, ResourceId, ResourceKey};
     use serde_json::json;
 
-    use super::*;
     use crate::plan_slot::PlanSlot;
 
     #[test]
