@@ -39,7 +39,7 @@ pub trait Turn {
 }
 
 /// The state of one upstream's algorithm.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 #[allow(missing_docs)]
 pub enum Balancer {
     RoundRobin(SmoothWeighted),
@@ -58,6 +58,15 @@ impl Balancer {
             Algorithm::Hash => Self::Hash(Ring::new(nodes)),
             Algorithm::LeastConn => Self::LeastConn(LeastConn::new(nodes)),
             Algorithm::Ewma => Self::Ewma(Ewma::new(nodes)),
+        }
+    }
+
+    /// Takes over what the state before a change of the nodes had learnt; `same` tells which place a node had there.
+    pub fn follow(&mut self, before: &Self, same: impl Fn(usize) -> Option<usize>) {
+        match (self, before) {
+            (Self::LeastConn(state), Self::LeastConn(before)) => state.follow(before, same),
+            (Self::Ewma(state), Self::Ewma(before)) => state.follow(before, same),
+            _ => {}
         }
     }
 

@@ -36,6 +36,15 @@ impl Ewma {
         Self { averages: vec![Average::default(); tiers.len()].into(), tiers }
     }
 
+    /// Takes over what `before` has learnt of the nodes that stay.
+    pub(crate) fn follow(&mut self, before: &Self, same: impl Fn(usize) -> Option<usize>) {
+        for (at, average) in self.averages.iter_mut().enumerate() {
+            if let Some(known) = same(at).and_then(|at| before.averages.get(at)) {
+                *average = *known;
+            }
+        }
+    }
+
     /// The faster of two random nodes among those that `may_serve`.
     pub fn next(&self, now: Duration, random: u64, may_serve: impl Fn(usize) -> bool) -> Option<usize> {
         let tier = top_tier(&self.tiers, &may_serve)?;
@@ -99,6 +108,13 @@ mod tests {
         assert!(ewma.score(0, seconds(160)) < 0.01, "forgotten");
         ewma.learn(1, seconds(130), seconds(3), true);
         assert_eq!(ewma.next(seconds(130), 0, |_| true), Some(0));
+    }
+
+    #[test]
+    fn what_was_learnt_of_a_node_outlives_a_change_of_the_others() {
+        let mut ewma = Ewma::new(&[Share { address: "", weight: 1, priority: 0 }; 2]);
+        ewma.follow(&learnt(), |at| (at == 1).then_some(0));
+        assert_eq!(ewma.next(seconds(101), 0, |_| true), Some(0), "the slow one stands second");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Fewest requests under way.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::Share;
 use crate::balancer::top_tier;
 
 /// The node with the fewest requests under way for its weight; equals take turns.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LeastConn {
     tiers: Box<[(u32, i32)]>,
-    active: Box<[u32]>,
+    /// Shared with the state that comes after this one.
+    active: Box<[Rc<Cell<u32>>]>,
     last: usize,
 }
 
@@ -15,7 +19,16 @@ impl LeastConn {
     /// No request under way.
     pub fn new(nodes: &[Share<'_>]) -> Self {
         let tiers: Box<[_]> = nodes.iter().map(|node| (node.weight, node.priority)).collect();
-        Self { active: vec![0; tiers.len()].into(), tiers, last: 0 }
+        Self { active: tiers.iter().map(|_| Rc::default()).collect(), tiers, last: 0 }
+    }
+
+    /// Counts on where `before` counts, node by node: its requests go on, and end there.
+    pub(crate) fn follow(&mut self, before: &Self, same: impl Fn(usize) -> Option<usize>) {
+        for (at, active) in self.active.iter_mut().enumerate() {
+            if let Some(known) = same(at).and_then(|at| before.active.get(at)) {
+                *active = known.clone();
+            }
+        }
     }
 
     /// The least busy among the nodes that `may_serve`.
@@ -28,7 +41,7 @@ impl LeastConn {
             if *priority != tier || *weight == 0 || !may_serve(at) {
                 continue;
             }
-            let (load, weight) = (u64::from(*active) + 1, u64::from(*weight));
+            let (load, weight) = (u64::from(active.get()) + 1, u64::from(*weight));
             // load / weight compared without a division
             if best.is_none_or(|(_, best_load, best_weight)| load * best_weight < best_load * weight) {
                 best = Some((at, load, weight));
@@ -41,15 +54,15 @@ impl LeastConn {
 
     /// A request goes to the node.
     pub fn begin(&mut self, node: usize) {
-        if let Some(active) = self.active.get_mut(node) {
-            *active = active.saturating_add(1);
+        if let Some(active) = self.active.get(node) {
+            active.set(active.get().saturating_add(1));
         }
     }
 
     /// It has ended.
     pub fn end(&mut self, node: usize) {
-        if let Some(active) = self.active.get_mut(node) {
-            *active = active.saturating_sub(1);
+        if let Some(active) = self.active.get(node) {
+            active.set(active.get().saturating_sub(1));
         }
     }
 }
@@ -79,6 +92,24 @@ mod tests {
             assert_eq!(at, 0, "the idle node");
             balancer.begin(at);
         }
+    }
+
+    #[test]
+    fn a_new_state_counts_on_where_the_one_before_does() {
+        let mut before = nodes(&[1, 1]);
+        for node in [0, 0, 1, 1, 1] {
+            before.begin(node);
+        }
+        // The second stays, now as the first; the other two are new.
+        let mut after = nodes(&[1, 1, 1]);
+        after.follow(&before, |at| (at == 0).then_some(1));
+        for _ in 0..6 {
+            let at = after.next(|_| true).expect("a node");
+            assert_ne!(at, 0, "it has three");
+            after.begin(at);
+        }
+        (0..3).for_each(|_| before.end(1));
+        assert_eq!(after.next(|_| true), Some(0), "they have ended");
     }
 
     #[test]

@@ -11,13 +11,15 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, Ticketer};
 use rustls::server::{ClientHello, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::{InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 mod client_auth;
+mod version1;
 
 pub use client_auth::ClientAuth;
+pub use version1::{verify_tls12_signature, verify_tls13_signature};
 
 /// What an ssl resource became: how to shake hands for its names.
 pub(crate) struct CompiledSsl {
@@ -73,8 +75,18 @@ fn certified_key(
     let chain = certificates(cert, cert_pointer)?;
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
         .map_err(|_| Fault::new(key_pointer, "must be a private key in PEM form"))?;
-    CertifiedKey::from_der(chain, key, provider)
-        .map_err(|error| Fault::new(key_pointer, format!("must be the key of the certificate: {error}")))
+    let wrong = |error| Fault::new(key_pointer, format!("must be the key of the certificate: {error}"));
+    let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key).map_err(wrong)?);
+    let old = certified.cert.first().and_then(|own| version1::is_key_of(&*certified.key, own));
+    let fits = match old {
+        Some(true) => Ok(()),
+        Some(false) => Err(InconsistentKeys::KeyMismatch.into()),
+        None => certified.keys_match(),
+    };
+    match fits {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(error) => Err(wrong(error)),
+    }
 }
 
 /// How to shake hands, by the server name that the client asks for.

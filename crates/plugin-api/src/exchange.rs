@@ -86,8 +86,23 @@ pub struct TlsInfo {
     pub cipher: String,
     /// Whether the handshake agreed on HTTP/2 (ALPN).
     pub is_http2: bool,
-    /// Whether the client has shown a certificate that the server name's authority vouches for.
-    pub is_client_verified: bool,
+    /// The certificate that the client has shown, for which the server name's authority vouches.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// What a client's certificate says, as nginx writes it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClientCertificate {
+    /// Serial number, in hexadecimal digits.
+    pub serial: String,
+    /// SHA-1 of the whole, in hexadecimal digits.
+    pub fingerprint: String,
+    /// Whose it is, as in RFC 2253: `CN=client,O=Shop`.
+    pub subject: String,
+    /// Who vouches for it.
+    pub issuer: String,
+    /// The whole, PEM.
+    pub pem: String,
 }
 
 /// What is known of a route without running it; shared by all requests that match.

@@ -7,10 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderName, USER_AGENT};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::Exchange;
 use crate::graphql::Part;
+
+/// What is escaped in `ssl_client_escaped_cert`: all but what RFC 3986 reserves for nothing.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A variable, resolved when a configuration is compiled.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +98,13 @@ known! {
     SslServerName = "ssl_server_name";
     SslProtocol = "ssl_protocol";
     SslCipher = "ssl_cipher";
+    SslClientVerify = "ssl_client_verify";
+    SslClientSerial = "ssl_client_serial";
+    SslClientFingerprint = "ssl_client_fingerprint";
+    SslClientSubject = "ssl_client_s_dn";
+    SslClientIssuer = "ssl_client_i_dn";
+    SslClientRawCert = "ssl_client_raw_cert";
+    SslClientEscapedCert = "ssl_client_escaped_cert";
     Https = "https";
     ConsumerName = "consumer_name";
     ConsumerGroupId = "consumer_group_id";
@@ -164,6 +174,7 @@ impl Known {
     fn get(self, exchange: &Exchange) -> Option<Cow<'_, str>> {
         let outcome = &exchange.outcome;
         let tls = exchange.client.tls.as_deref();
+        let certificate = tls.and_then(|tls| tls.client_certificate.as_ref());
         let route = exchange.route.as_deref();
         let consumer = exchange.consumer.as_ref();
         Some(match self {
@@ -203,6 +214,13 @@ impl Known {
             Known::SslServerName => tls?.sni.as_deref()?.into(),
             Known::SslProtocol => tls?.protocol.into(),
             Known::SslCipher => tls?.cipher.as_str().into(),
+            Known::SslClientVerify => if tls?.client_certificate.is_some() { "SUCCESS" } else { "NONE" }.into(),
+            Known::SslClientSerial => certificate?.serial.as_str().into(),
+            Known::SslClientFingerprint => certificate?.fingerprint.as_str().into(),
+            Known::SslClientSubject => certificate?.subject.as_str().into(),
+            Known::SslClientIssuer => certificate?.issuer.as_str().into(),
+            Known::SslClientRawCert => certificate?.pem.as_str().into(),
+            Known::SslClientEscapedCert => utf8_percent_encode(&certificate?.pem, COMPONENT).to_string().into(),
             Known::Https => if tls.is_some() { "on" } else { "" }.into(),
             Known::ConsumerName => (*consumer?.consumer.username).into(),
             Known::ConsumerGroupId => consumer?.consumer.group_id.as_deref()?.into(),

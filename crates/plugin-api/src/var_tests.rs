@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,8 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::exchange::{ClientCertificate, TlsInfo};
 use crate::testing::{exchange, with_header};
-use crate::{ConsumerEntry, ConsumerInfo, RouteInfo};
+use crate::{Client, ConsumerEntry, ConsumerInfo, RouteInfo};
 
 fn value(exchange: &Exchange, name: &str) -> Option<String> {
     Var::parse(name).get(exchange).map(Cow::into_owned)
@@ -110,6 +112,28 @@ fn what_the_gateway_found_out_is_told_too() {
     for (name, expected) in cases {
         assert_eq!(value(&request, name).as_deref(), Some(expected), "{name}");
     }
+}
+
+#[test]
+fn a_client_s_certificate_is_told_in_nginx_s_words() {
+    let mut request = exchange("/");
+    assert_eq!(value(&request, "ssl_client_verify"), None, "without TLS there is none");
+    let mut over_tls = |client_certificate| {
+        let tls = Some(Arc::new(TlsInfo { client_certificate, ..TlsInfo::default() }));
+        request.client = Rc::new(Client { tls, ..(*request.client).clone() });
+        let names = ["verify", "serial", "fingerprint", "s_dn", "i_dn", "raw_cert", "escaped_cert"];
+        names.map(|name| value(&request, &format!("ssl_client_{name}")))
+    };
+    assert_eq!(over_tls(None)[..2], [Some("NONE".to_owned()), None]);
+    let certificate = ClientCertificate {
+        serial: "0F".into(),
+        fingerprint: "ab".into(),
+        subject: "CN=a".into(),
+        issuer: "CN=b".into(),
+        pem: "-----BEGIN A-----\n+/=".into(),
+    };
+    let told = ["SUCCESS", "0F", "ab", "CN=a", "CN=b", "-----BEGIN A-----\n+/=", "-----BEGIN%20A-----%0A%2B%2F%3D"];
+    assert_eq!(over_tls(Some(certificate)), told.map(|text| Some(text.to_owned())));
 }
 
 #[test]

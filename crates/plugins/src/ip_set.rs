@@ -54,16 +54,17 @@ impl IpSet {
     }
 }
 
-/// A network, or an address as a network of one. In IPv6 clothes it is what it is too, as the addresses asked for are.
+/// A network, or an address as a network of one. One of IPv4 that is written in IPv6 (RFC 4291, section 2.5.5.2) is what it is, as
+/// the addresses asked for are.
 fn network(text: &str) -> Option<IpNet> {
-    const CLOTHES: u8 = 96;
+    const MAPPED: u8 = 96;
     let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let net = text.parse().ok().or_else(address)?;
-    let undressed = match net {
-        IpNet::V6(net) => net.addr().to_ipv4_mapped().zip(net.prefix_len().checked_sub(CLOTHES)),
+    let mapped = match net {
+        IpNet::V6(net) => net.addr().to_ipv4_mapped().zip(net.prefix_len().checked_sub(MAPPED)),
         IpNet::V4(_) => None,
     };
-    match undressed {
+    match mapped {
         Some((address, length)) => Ipv4Net::new(address, length).ok().map(IpNet::V4),
         None => Some(net),
     }
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv4_network_in_ipv6_clothes_is_what_it_is() {
+    fn an_ipv4_network_written_in_ipv6_is_what_it_is() {
         let set = set(&["::ffff:198.51.100.0/120", "::ffff:203.0.113.9"]);
         for text in ["198.51.100.77", "::ffff:198.51.100.77", "203.0.113.9"] {
             assert!(set.contains(text.parse().expect("address")), "{text}");

@@ -1,12 +1,13 @@
 //! Where workers and prober find the state of nodes.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use model::resource::HealthChecks;
-use plan::{CompiledNode, CompiledUpstream};
+use plan::{CompiledNode, CompiledUpstream, HostHeader};
 use tokio::sync::Notify;
 
 use super::watched::{Changes, NodeHealth, Watched, WatchedNode};
@@ -74,6 +75,19 @@ impl HealthBook {
     }
 }
 
+/// As in APISIX what requests to the node get by `pass_host` stands above the check's own `host`.
+fn asked_for(upstream: &CompiledUpstream, checks: &HealthChecks, node: &CompiledNode) -> Box<str> {
+    let own = match node.socket {
+        Some(SocketAddr::V6(_)) => format!("[{}]", node.host).into(),
+        _ => node.host.clone(),
+    };
+    match &upstream.host_header {
+        HostHeader::Fixed(host) => host.to_str().map_or(own, Into::into),
+        HostHeader::Node if node.socket.is_none() => own,
+        HostHeader::Node | HostHeader::Client => checks.active.host.as_deref().map_or(own, Into::into),
+    }
+}
+
 impl Inner {
     fn nodes_of(&mut self, upstream: &CompiledUpstream, checks: &HealthChecks) -> Box<[WatchedNode]> {
         let now = Instant::now();
@@ -86,8 +100,47 @@ impl Inner {
             let port = checks.active.port.unwrap_or(node.port);
             let socket = node.socket.map(|socket| (socket.ip(), port).into());
             let (host, own_port, priority) = (node.host.clone(), node.port, node.priority);
-            WatchedNode { host, own_port, priority, port, socket, health: health.clone() }
+            let asked_for = asked_for(upstream, checks, node);
+            WatchedNode { host, asked_for, own_port, priority, port, socket, health: health.clone() }
         };
         upstream.nodes.iter().map(&mut watch).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Change, Kind, ResourceId, ResourceKey};
+    use serde_json::json;
+
+    use crate::plan_slot::PlanSlot;
+
+    #[test]
+    fn probes_ask_for_what_requests_ask_for() {
+        let (none, own) = (json!({}), json!({ "host": "check.test" }));
+        let (pass, node) = (json!({ "pass_host": "pass" }), json!({ "pass_host": "node" }));
+        let rewrite = json!({ "pass_host": "rewrite", "upstream_host": "up.test:8080" });
+        for (address, upstream, active, host) in [
+            ("a.test:81", &pass, &none, "a.test"),
+            ("a.test:81", &pass, &own, "check.test"),
+            ("a.test:81", &node, &own, "a.test"),
+            ("a.test:81", &rewrite, &own, "up.test:8080"),
+            ("10.0.0.1:81", &pass, &none, "10.0.0.1"),
+            ("10.0.0.1:81", &node, &none, "10.0.0.1"),
+            ("10.0.0.1:81", &node, &own, "check.test"),
+            ("10.0.0.1:81", &rewrite, &none, "up.test:8080"),
+            ("[::1]:81", &pass, &none, "[::1]"),
+        ] {
+            let mut body = upstream.clone();
+            body["nodes"] = json!({ address: 1 });
+            body["checks"] = json!({ "active": active });
+            let mut slot = PlanSlot::new(plugins::registry());
+            let key = ResourceKey::new(Kind::Upstream, ResourceId::new("u").expect("an id"));
+            slot.apply(&[Change::Put(key, model::json::canonical(&body).into())]).expect("a plan");
+            let plan = slot.plans().current.load_full().expect("a plan");
+            let upstream = plan.upstream_by_id(None, "u").expect("the upstream");
+            let watched = slot.plans().health.watch(upstream).expect("it has checks");
+            let asked_for: Vec<_> = watched.nodes.iter().map(|node| &*node.asked_for).collect();
+            assert_eq!(asked_for, [host], "{body}");
+        }
     }
 }

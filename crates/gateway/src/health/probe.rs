@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::book::HealthBook;
 use super::watched::{Seen, Watched, WatchedNode};
 use crate::settings::Dns;
-use crate::upstream::{Names, trust};
+use crate::upstream::{Names, server_name, trust};
 
 /// How exactly intervals, which are whole seconds, are kept.
 const TICK: Duration = Duration::from_millis(100);
@@ -50,7 +50,7 @@ async fn run(book: &HealthBook, names: Rc<Names>) {
             book.changed.notified().await;
             continue;
         }
-        let now = started.elapsed().as_millis() as u64;
+        let now = 1 + started.elapsed().as_millis() as u64;
         watched.iter().for_each(|upstream| probe_due(upstream, &names, now));
         tokio::time::sleep(TICK).await;
     }
@@ -59,14 +59,14 @@ async fn run(book: &HealthBook, names: Rc<Names>) {
 /// Starts the probes that are due, as many as may run at once; the others' turn comes with the next tick.
 fn probe_due(upstream: &Arc<Watched>, names: &Rc<Names>, now: u64) {
     for (at, node) in upstream.nodes.iter().enumerate() {
-        if node.health.due.load(Relaxed) > now || node.health.is_probing.load(Relaxed) {
+        if !is_due(upstream, node, now) || node.health.is_probing.load(Relaxed) {
             continue;
         }
         let Ok(permit) = upstream.probes.clone().try_acquire_owned() else {
             return;
         };
         node.health.is_probing.store(true, Relaxed);
-        node.health.due.store(now + interval_ms(upstream, node), Relaxed);
+        node.health.probed.store(now, Relaxed);
         let (upstream, names) = (upstream.clone(), names.clone());
         tokio::task::spawn_local(async move {
             if let Some(node) = upstream.nodes.get(at) {
@@ -77,6 +77,12 @@ fn probe_due(upstream: &Arc<Watched>, names: &Rc<Names>, now: u64) {
             drop(permit);
         });
     }
+}
+
+/// Whether the interval of what the node is now has passed: traffic may have turned it since its last probe.
+fn is_due(upstream: &Watched, node: &WatchedNode, now: u64) -> bool {
+    let probed = node.health.probed.load(Relaxed);
+    probed == 0 || probed + interval_ms(upstream, node) <= now
 }
 
 fn interval_ms(upstream: &Watched, node: &WatchedNode) -> u64 {
@@ -100,17 +106,18 @@ async fn look(check: &ActiveCheck, node: &WatchedNode, names: &Names) -> Seen {
 
 async fn exchange(check: &ActiveCheck, node: &WatchedNode, names: &Names) -> io::Result<Seen> {
     let stream = TcpStream::connect(address(node, names).await?).await?;
-    let name = check.host.as_deref().unwrap_or(&node.host);
+    let host = &*node.asked_for;
     match check.check_type {
         CheckType::Tcp => Ok(Seen::Connected),
-        CheckType::Http => ask(stream, check, name).await,
+        CheckType::Http => ask(stream, check, host).await,
         CheckType::Https => {
             let config = match check.https_verify_certificate {
                 true => trust::verifying().await?,
                 false => trust::trusting()?,
             };
-            let server = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-            ask(TlsConnector::from(config).connect(server, stream).await?, check, name).await
+            let name = server_name(host.as_bytes()).unwrap_or_else(|| host.into());
+            let server = ServerName::try_from(name.into_string()).map_err(io::Error::other)?;
+            ask(TlsConnector::from(config).connect(server, stream).await?, check, host).await
         }
     }
 }
@@ -130,8 +137,7 @@ async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, check: &ActiveChec
     let mut start = [0; 12];
     stream.read_exact(&mut start).await?;
     let status = start.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(rest.get(2..)?).ok());
-    let status = status.and_then(|digits| digits.parse().ok());
-    status.map(Seen::Status).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    Ok(status.and_then(|digits| digits.parse().ok()).map_or(Seen::Garbage, Seen::Status))
 }
 
 fn request(check: &ActiveCheck, host: &str) -> String {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use balance::{Health, Report, Thresholds};
-use model::resource::{CheckType, HealthChecks};
+use model::resource::HealthChecks;
 use plan::CompiledUpstream;
 use tokio::sync::Semaphore;
 
@@ -14,6 +14,8 @@ use tokio::sync::Semaphore;
 pub(crate) enum Seen {
     /// It answered with this status.
     Status(u16),
+    /// It answered with what is no HTTP.
+    Garbage,
     /// It took a connection; more was not asked.
     Connected,
     /// It took no connection or broke one off.
@@ -26,8 +28,8 @@ pub(crate) enum Seen {
 #[derive(Debug, Default)]
 pub(crate) struct NodeHealth {
     word: AtomicU64,
-    /// When the next probe is due, in milliseconds of the prober's clock.
-    pub(super) due: AtomicU64,
+    /// When the last probe began, in milliseconds of the prober's clock; 0 when there was none.
+    pub(super) probed: AtomicU64,
     pub(super) is_probing: AtomicBool,
 }
 
@@ -51,6 +53,8 @@ impl NodeHealth {
 /// A node and where its probes go.
 pub(super) struct WatchedNode {
     pub(super) host: Box<str>,
+    /// The Host header of its probes, which name it in handshakes as well.
+    pub(super) asked_for: Box<str>,
     /// In the configuration; a check may have another for its probes.
     pub(super) own_port: u16,
     pub(super) priority: i32,
@@ -86,8 +90,6 @@ struct Judgement {
     good: Box<[u16]>,
     bad: Box<[u16]>,
     thresholds: Thresholds,
-    /// Passive checks of type `tcp` do not look at statuses.
-    reads_statuses: bool,
 }
 
 impl Judgement {
@@ -103,10 +105,10 @@ impl Judgement {
                 tcp_failures: count(unhealthy.tcp_failures),
                 timeouts: count(unhealthy.timeouts),
             },
-            reads_statuses: checks.active.check_type != CheckType::Tcp,
         }
     }
 
+    /// As in APISIX, whatever `type` says: what is judged are requests, which have statuses.
     fn passive(checks: &HealthChecks) -> Option<Self> {
         let passive = checks.passive.as_ref()?;
         let healthy = passive.healthy.clone().unwrap_or_default();
@@ -120,7 +122,6 @@ impl Judgement {
                 tcp_failures: count(unhealthy.tcp_failures),
                 timeouts: count(unhealthy.timeouts),
             },
-            reads_statuses: passive.check_type != CheckType::Tcp,
         })
     }
 
@@ -129,8 +130,8 @@ impl Judgement {
         match seen {
             Seen::Failure => Some(Report::TcpFailure),
             Seen::Timeout => Some(Report::Timeout),
+            Seen::Garbage => Some(Report::HttpFailure),
             Seen::Connected => Some(Report::Success),
-            Seen::Status(_) if !self.reads_statuses => Some(Report::Success),
             Seen::Status(status) if self.good.contains(&status) => Some(Report::Success),
             Seen::Status(status) if self.bad.contains(&status) => Some(Report::HttpFailure),
             Seen::Status(_) => None,

@@ -107,7 +107,7 @@ async fn read_whole(live: &mut Live, mut incoming: AnswerBody, limit: usize) -> 
     if incoming.size_hint().lower() > limit as u64 {
         return Err(Fault::ResponseTooLarge(limit));
     }
-    let pause = live.read_timeout();
+    let pause = live.read_timeout;
     let node = live.exchange.outcome.upstream_addr.clone().unwrap_or_else(|| "".into());
     let mut whole = BytesMut::new();
     loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, TRAILER};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -20,6 +20,9 @@ use crate::worker::connection::Connection;
 const FIELDS: [&str; 3] = ["application/x-www-form-urlencoded", "application/json", "application/graphql"];
 /// The longest that is read for its fields.
 const FIELDS_LIMIT: usize = 8 * 1024 * 1024;
+
+/// The longest that is read before it is sent, for the case that it has to be sent again.
+const KEPT_LIMIT: u64 = 64 * 1024;
 
 /// The request's body on its way to the upstream.
 pub(crate) struct RequestBody {
@@ -51,12 +54,7 @@ impl RequestBody {
         let BodyNeed::Whole { limit } = need else {
             return Ok(());
         };
-        let limit = exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
-        if let Source::Streaming(incoming) = &mut self.source {
-            let body = Box::pin(read_whole(incoming, limit, &self.connection, self.pause)).await?;
-            exchange.outcome.bytes_received += body.len() as u64;
-            self.source = Source::Whole(body);
-        }
+        let limit = self.read(exchange, limit).await?;
         if let Source::Whole(body) = &self.source {
             // Another plugin, with a higher limit, may have read it.
             if body.len() > limit {
@@ -65,6 +63,27 @@ impl RequestBody {
             exchange.request_body = Some(body.clone());
         }
         Ok(())
+    }
+
+    /// Reads a short body whole, so that another try can send it again. What has trailers streams, for they come after it.
+    pub(crate) async fn keep_short(&mut self, exchange: &mut Exchange) -> Result<(), Fault> {
+        let Source::Streaming(incoming) = &self.source else { return Ok(()) };
+        let is_short = incoming.size_hint().exact().is_some_and(|length| length <= KEPT_LIMIT);
+        if is_short && !exchange.headers.contains_key(TRAILER) {
+            self.read(exchange, KEPT_LIMIT as usize).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what has not been read; gives the bound that held.
+    async fn read(&mut self, exchange: &mut Exchange, limit: usize) -> Result<usize, Fault> {
+        let limit = exchange.request_body_limit.map_or(limit, |most| limit.min(most as usize));
+        if let Source::Streaming(incoming) = &mut self.source {
+            let body = Box::pin(read_whole(incoming, limit, &self.connection, self.pause)).await?;
+            exchange.outcome.bytes_received += body.len() as u64;
+            self.source = Source::Whole(body);
+        }
+        Ok(limit)
     }
 
     /// Takes over what a plugin that saw the body whole has made of it.

@@ -15,7 +15,7 @@ pub(super) fn check(exchange: &Exchange, names: &TlsMap) -> Result<(), Fault> {
     if demanded.is_none_or(|auth| auth.skips(exchange.path())) {
         return Ok(());
     }
-    if !tls.is_client_verified {
+    if tls.client_certificate.is_none() {
         return Err(Fault::BadRequest("a client certificate is required"));
     }
     let is_for_host = tls.sni.as_deref().is_some_and(|sni| sni.eq_ignore_ascii_case(exchange.host()));

@@ -30,8 +30,12 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
+    live.read_timeout = timeouts.read;
     let uri = target_uri(live);
-    let is_idempotent = live.exchange.method.is_idempotent();
+    let is_idempotent = wire::method(live).is_idempotent();
+    if is_idempotent {
+        body.keep_short(&mut live.exchange).await?;
+    }
     let started = Instant::now();
     let mut tried = Tried::default();
     let mut before = None;
@@ -60,7 +64,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
         }
         // No further node is no better an answer than what the node before did.
         let fault = match (fault, before.take()) {
-            (Fault::NoNode(_), Some(before)) => return Err(Stop::from(before)),
+            (Fault::NoNode(_), Some(before)) => return Err(give_up(&upstream, &tried, before)),
             (fault, _) => fault,
         };
         let in_time = compiled.retry_timeout.is_none_or(|limit| started.elapsed() < limit);
@@ -69,10 +73,18 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
         let again = tried.tries <= compiled.retries as usize && is_another;
         if !(fault.allows_retry(is_idempotent) && in_time && again && body.is_left()) {
             live.exchange.outcome.upstream_latency = Some(started.elapsed());
-            return Err(fault.into());
+            return Err(give_up(&upstream, &tried, fault));
         }
         before = Some(fault);
     }
+}
+
+/// As in APISIX the status that the client gets is judged, too: `http_statuses` may name 502 or 504.
+fn give_up(upstream: &LocalUpstream, tried: &Tried, fault: Fault) -> Stop {
+    if let (Some(at), Some(_)) = (tried.last, seen(&fault)) {
+        upstream.report(at, Seen::Status(fault.reply().status.as_u16()));
+    }
+    Stop::from(fault)
 }
 
 /// The upstream that a plugin chose, else the route's.
@@ -157,7 +169,7 @@ async fn attempt(
                 return Ok(response);
             }
             // A kept connection that the node closed meanwhile is no fault of the node: try it afresh.
-            Err(fault) if lease.reused && is_stale(&fault, live.exchange.method.is_idempotent()) && body.is_left() => {}
+            Err(fault) if lease.reused && is_stale(&fault, wire::method(live).is_idempotent()) && body.is_left() => {}
             Err(fault) => return Err(fault),
         }
     }

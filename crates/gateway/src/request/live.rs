@@ -35,6 +35,8 @@ pub(crate) struct Live {
     pub(crate) extended: Option<Box<Extended>>,
     /// The request as its upstream's algorithm counts it.
     pub(crate) in_flight: Option<InFlight>,
+    /// How long the upstream that was chosen may be silent.
+    pub(crate) read_timeout: Duration,
     /// Whether a response's head has been made.
     pub(crate) answered: bool,
 }
@@ -86,6 +88,7 @@ impl Live {
                 upgrade: None,
                 extended,
                 in_flight: None,
+                read_timeout: Duration::ZERO,
                 answered: false,
             }),
             body,
@@ -134,13 +137,6 @@ impl Live {
     /// Whether any plugin of the request takes part in this phase.
     pub(crate) fn has_phase(&self, phase: Phases) -> bool {
         self.plan.global_chain().has(phase) || self.chain().is_some_and(|chain| chain.has(phase))
-    }
-
-    /// How long the upstream may be silent.
-    pub(crate) fn read_timeout(&self) -> Duration {
-        let own = self.route.as_ref().and_then(|route| route.timeouts());
-        let upstream = || self.route.as_ref().and_then(|route| self.plan.upstream(&route.upstream));
-        own.or_else(|| Some(upstream()?.timeouts)).map_or(Duration::from_secs(60), |timeouts| timeouts.read)
     }
 
     /// The response has been read to its end: its connection may carry another.

@@ -63,7 +63,7 @@ impl ResponseBody {
     }
 
     pub(super) fn streaming(live: Box<Live>, incoming: AnswerBody, filters: bool) -> Self {
-        let pause = live.read_timeout();
+        let pause = live.read_timeout;
         Self { source: Source::Upstream { incoming, filters, pause, waiting: false }, live: Some(live) }
     }
 

@@ -96,7 +96,7 @@ pub(super) fn switch(mut live: Box<Live>, upstream: Response<AnswerBody>) -> Res
     if let Some(protocol) = protocol.or_else(|| live.upgrade.as_deref().cloned()) {
         tell(response.headers_mut(), &protocol);
     }
-    let idle = live.read_timeout();
+    let idle = live.read_timeout;
     let connection = live.connection.clone();
     *connection.tunnel.borrow_mut() = Some(Tunnel { live, node, idle });
     response.map(|()| ResponseBody::empty())
@@ -111,7 +111,7 @@ fn switch_stream(
 ) -> Response<ResponseBody> {
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
-    let idle = live.read_timeout();
+    let idle = live.read_timeout;
     tokio::task::spawn_local(async move {
         let Ok(client) = client.await else { return };
         let tally = Rc::new(Tally::default());

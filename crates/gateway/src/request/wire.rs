@@ -21,7 +21,8 @@ pub(super) struct Errand<'e> {
     pub(super) uri: &'e Uri,
 }
 
-fn method(live: &Live) -> &Method {
+/// The method that the node gets: a plugin's, else the client's.
+pub(super) fn method(live: &Live) -> &Method {
     live.exchange.target.method.as_ref().unwrap_or(&live.exchange.method)
 }
 

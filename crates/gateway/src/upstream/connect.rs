@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::uri::Authority;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
@@ -49,7 +48,7 @@ impl Target {
     /// The target of a node of an upstream.
     pub(crate) fn of(upstream: &CompiledUpstream, node: &CompiledNode) -> Self {
         let server_name = match &upstream.host_header {
-            HostHeader::Fixed(host) => name_in(host).unwrap_or_else(|| node.host.clone()),
+            HostHeader::Fixed(host) => server_name(host.as_bytes()).unwrap_or_else(|| node.host.clone()),
             HostHeader::Client | HostHeader::Node => node.host.clone(),
         };
         let tls =
@@ -65,8 +64,8 @@ impl Target {
 }
 
 /// The server name of a Host header, whose port is no part of it.
-fn name_in(host: &HeaderValue) -> Option<Box<str>> {
-    let authority = Authority::try_from(host.as_bytes()).ok()?;
+pub(crate) fn server_name(host: &[u8]) -> Option<Box<str>> {
+    let authority = Authority::try_from(host).ok()?;
     Some(authority.host().trim_matches(['[', ']']).into())
 }
 

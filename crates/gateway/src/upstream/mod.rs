@@ -11,7 +11,7 @@ mod stream;
 pub(crate) mod trust;
 
 pub(crate) use answer::{AnswerBody, Broken, NotAnswered, Sent, over_http2};
-pub(crate) use connect::{Sender, Target, connect};
+pub(crate) use connect::{Sender, Target, connect, server_name};
 pub(crate) use http1::Outline;
 #[cfg(feature = "fuzzing")]
 pub(crate) use http1::fuzzed::answer as fuzzed_answer;

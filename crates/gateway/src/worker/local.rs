@@ -117,18 +117,23 @@ impl Local {
             local.used.set(true);
             return local.clone();
         }
-        let local = Rc::new(self.new_upstream(compiled));
+        let before = upstreams.get(&compiled.slot).map(Rc::as_ref);
+        let local = Rc::new(self.new_upstream(compiled, before));
         upstreams.insert(compiled.slot, local.clone());
         local
     }
 
-    fn new_upstream(&self, compiled: &Arc<CompiledUpstream>) -> LocalUpstream {
+    fn new_upstream(&self, compiled: &Arc<CompiledUpstream>, before: Option<&LocalUpstream>) -> LocalUpstream {
+        let mut balancer = balancer(compiled);
+        if let Some(before) = before {
+            balancer.follow(&before.balancer.borrow(), |at| before.place_of(&compiled.nodes.get(at)?.address));
+        }
         let reach = compiled.nodes.iter().map(|node| self.reach(Target::of(compiled, node), compiled.keepalive));
         LocalUpstream {
             compiled: compiled.clone(),
-            balancer: RefCell::new(balancer(compiled)),
+            balancer: RefCell::new(balancer),
             health: self.health.watch(compiled),
-            since: Instant::now(),
+            since: before.map_or_else(Instant::now, |before| before.since),
             reach: reach.collect(),
             used: Cell::new(true),
         }
@@ -192,16 +197,21 @@ impl Local {
 }
 
 impl Local {
-    /// An upstream that no request used between two turns is forgotten, and with it the pools that no other uses.
+    /// An upstream that no request used between two turns is forgotten, and with it the pools that no other uses. One that
+    /// a request is still under way to counts it.
     fn forget_unused_upstreams(&self, now: Instant) {
         if now.duration_since(self.forgot.get()) >= FORGET {
             self.forgot.set(now);
-            self.upstreams.borrow_mut().retain(|_, local| local.used.take());
+            self.upstreams.borrow_mut().retain(|_, local| local.used.take() || Rc::strong_count(local) > 1);
         }
     }
 }
 
 impl LocalUpstream {
+    fn place_of(&self, address: &str) -> Option<usize> {
+        self.compiled.nodes.iter().position(|node| *node.address == *address)
+    }
+
     /// The next node among the healthy that were not yet tried. As in APISIX, an only node serves whatever is
     /// known of it, and so do all nodes when none is healthy.
     pub(crate) fn choose(&self, tried: &[usize], exchange: &Exchange) -> Option<usize> {

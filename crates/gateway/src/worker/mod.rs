@@ -1,6 +1,7 @@
 //! A worker: one thread, one runtime, its own listeners, connections and pools.
 
 mod breaches;
+mod client_certificate;
 pub(crate) mod connection;
 pub(crate) mod counters;
 mod drain;

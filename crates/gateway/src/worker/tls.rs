@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::worker::client_certificate;
 use crate::worker::local::Local;
 use crate::worker::wheel::Timer;
 
@@ -77,6 +78,9 @@ fn info(stream: &TlsStream<TcpStream>) -> TlsInfo {
         cipher: cipher.unwrap_or_default(),
         is_http2: connection.alpn_protocol() == Some(b"h2"),
         // One that does not hold has ended the handshake.
-        is_client_verified: connection.peer_certificates().is_some(),
+        client_certificate: connection
+            .peer_certificates()
+            .and_then(<[_]>::first)
+            .map(|own| client_certificate::read(own)),
     }
 }

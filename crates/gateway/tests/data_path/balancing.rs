@@ -95,6 +95,45 @@ async fn least_conn_avoids_the_busy_node_until_the_client_of_its_request_goes_aw
     gateway.stop().await;
 }
 
+/// A node that is added gets what the others, which have requests under way, need not take.
+#[tokio::test]
+async fn least_conn_knows_what_is_under_way_when_its_nodes_change() {
+    let hang = || Script::start(|_, mut exchange| async move { exchange.closed().await });
+    let (a, b, added) = (hang().await, hang().await, Echo::start().await);
+    let route = |nodes: Value| {
+        let upstream = json!({ "type": "least_conn", "retries": 0, "nodes": nodes });
+        put("route/r", json!({ "uri": "/*", "upstream": upstream }))
+    };
+    let nodes = json!({ a.address.to_string(): 1, b.address.to_string(): 1 });
+    let mut gateway = Gateway::start(vec![route(nodes.clone())]);
+    let mut open = Vec::new();
+    for count in 1..=4 {
+        let mut stream = tokio::net::TcpStream::connect(gateway.http).await.expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+        open.push(stream);
+        until("it is under way", || a.connections() + b.connections() == count).await;
+    }
+    let mut more = nodes;
+    more[added.address.to_string()] = 1.into();
+    gateway.apply(vec![route(more)]);
+    let mut client = Client::connect(gateway.http).await;
+    for _ in 0..6 {
+        assert_eq!(node_of(&mut client, &[]).await, added.address.to_string());
+    }
+    drop(open);
+    // They ended, though they had begun before the change.
+    let mut later = Vec::new();
+    until("the others count as free again", || {
+        let stream = std::net::TcpStream::connect(gateway.http).expect("connected");
+        std::io::Write::write_all(&mut &stream, b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").expect("sent");
+        later.push(stream);
+        a.connections() + b.connections() > 4
+    })
+    .await;
+    drop(later);
+    gateway.stop().await;
+}
+
 #[tokio::test]
 async fn ewma_leaves_the_slow_node() {
     let slow = Script::start(|_, mut exchange| async move {

@@ -14,7 +14,7 @@ use crate::tls_nodes::{authority, server_config, trust};
 struct Ways {
     /// Status of answers to requests; 0 breaks off, 1 is silent.
     requests: Arc<AtomicU16>,
-    /// Status of answers to probes; 0 breaks off, 1 is silent.
+    /// Status of answers to probes; 0 breaks off, 1 is silent, 2 speaks no HTTP.
     probes: Arc<AtomicU16>,
     /// How long a probe waits for its answer.
     probe_takes: Duration,
@@ -57,6 +57,7 @@ impl Ways {
                     match status {
                         0 => return,
                         1 => return exchange.closed().await,
+                        2 => exchange.write("SSH-2.0-OpenSSH_9.9\r\n").await,
                         _ => exchange.write(&format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\n\r\n")).await,
                     }
                 }
@@ -159,6 +160,18 @@ async fn active_fields() {
             "http_failures more than one",
             json!({ "unhealthy": { "http_failures": 200 } }),
             Ways::new(200, 500, Duration::ZERO),
+            true,
+        ),
+        (
+            "no HTTP is a bad status",
+            json!({ "unhealthy": { "tcp_failures": 200 } }),
+            Ways::new(200, 2, Duration::ZERO),
+            false,
+        ),
+        (
+            "no HTTP is no failed connection",
+            json!({ "unhealthy": { "http_failures": 200 } }),
+            Ways::new(200, 2, Duration::ZERO),
             true,
         ),
         (
@@ -285,19 +298,26 @@ async fn probes_of_https_look_at_certificates_when_they_are_told_to() {
 
 #[tokio::test]
 async fn passive_failures_of_each_kind_leave_a_node_out() {
-    // How a node fares with requests, the field that counts it, and how often it is asked.
-    for (status, field, most) in [
-        (0, "tcp_failures", 3),
-        (0, "tcp_failures", 5),
-        (1, "timeouts", 2),
-        (1, "timeouts", 4),
-        (500, "http_failures", 3),
+    // How a node fares with requests, the field that counts it, how often it is asked, and other fields.
+    for (status, field, most, passive) in [
+        (0, "tcp_failures", 3, json!({})),
+        (0, "tcp_failures", 5, json!({})),
+        (1, "timeouts", 2, json!({})),
+        (1, "timeouts", 4, json!({})),
+        (500, "http_failures", 3, json!({})),
+        (500, "http_failures", 3, json!({ "type": "tcp" })),
+        // What the client gets for it is a status, too.
+        (0, "http_failures", 2, json!({ "unhealthy": { "http_statuses": [502] } })),
+        (1, "http_failures", 2, json!({ "unhealthy": { "http_statuses": [504] } })),
     ] {
         let (ways, other) = (Ways::new(status, 200, Duration::ZERO), Ways::well());
         let (node, beside) = (ways.node().await, other.node().await);
-        let mut unhealthy = json!({ "http_failures": 0, "tcp_failures": 0, "timeouts": 0 });
-        unhealthy[field] = json!(most);
-        let checks = json!({ "active": hardly_active(), "passive": { "unhealthy": unhealthy } });
+        let mut passive = passive;
+        for none in ["http_failures", "tcp_failures", "timeouts"] {
+            passive["unhealthy"][none] = 0.into();
+        }
+        passive["unhealthy"][field] = json!(most);
+        let checks = json!({ "active": hardly_active(), "passive": passive });
         let timeout = json!({ "connect": 5, "send": 5, "read": 1 });
         let gateway = gateway(&[&node, &beside], json!({ "checks": checks, "timeout": timeout, "retries": 0 }));
         let mut client = Client::connect(gateway.http).await;
@@ -318,6 +338,51 @@ async fn passive_failures_of_each_kind_leave_a_node_out() {
         client.get("/").await.expect("an answer");
     }
     assert_eq!(ways.requests(), 10);
+    gateway.stop().await;
+}
+
+/// Probes of a healthy node come hourly: the one that traffic has turned need not wait for the next of those.
+#[tokio::test]
+async fn a_node_that_turns_is_probed_as_often_as_what_it_is_now() {
+    let (ways, other) = (Ways::well(), Ways::well());
+    let (node, beside) = (ways.node().await, other.node().await);
+    let active = active(json!({ "healthy": { "interval": 3600 } }));
+    let checks = json!({ "active": active, "passive": { "unhealthy": { "http_failures": 1 } } });
+    let gateway = gateway(&[&node, &beside], json!({ "checks": checks }));
+    let mut client = Client::connect(gateway.http).await;
+    client.get("/").await.expect("an answer");
+    until("both are probed", || ways.probes() == 1 && other.probes() == 1).await;
+    ways.requests.store(500, SeqCst);
+    while client.get("/").await.expect("an answer").status != 500 {}
+    ways.requests.store(200, SeqCst);
+    until("it is probed again", || ways.probes() == 2).await;
+    let started = Instant::now();
+    while !is_served(&mut client, &ways).await {
+        assert!(started.elapsed() < DEADLINE, "it comes back");
+    }
+    assert_eq!(other.probes(), 1);
+    gateway.stop().await;
+}
+
+/// Over TLS a node is asked for what requests ask it for, and must have a certificate for that.
+#[tokio::test]
+async fn probes_of_https_ask_for_the_host_that_requests_get() {
+    let (known, stranger) = (authority(), authority());
+    let _authorities = trust(&known);
+    let good = tls_node(server_config(&known, "localhost", 4000), b"good").await;
+    let bad = tls_node(server_config(&stranger, "localhost", 4000), b"bad").await;
+    let upstream = json!({
+        "scheme": "https", "pass_host": "rewrite", "upstream_host": "localhost:8443",
+        "nodes": { good.to_string(): 1, bad.to_string(): 1 }, "checks": { "active": active(json!({ "type": "https" })) },
+    });
+    let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))]);
+    let mut client = Client::connect(gateway.http).await;
+    let (started, mut row) = (Instant::now(), 0);
+    while row < 20 {
+        assert!(started.elapsed() < DEADLINE, "the stranger is never left out alone");
+        row = if client.get("/").await.expect("an answer").body == "good" { row + 1 } else { 0 };
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     gateway.stop().await;
 }
 

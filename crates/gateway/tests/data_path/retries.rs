@@ -1,8 +1,11 @@
 //! Another node when one fails, unless that could do something twice.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, refused_port};
+use crate::support::{Client, Echo, Gateway, Script, get, put, refused_port, settings};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -95,6 +98,56 @@ async fn a_get_that_breaks_off_goes_to_the_next_node_and_a_post_does_not() {
     let mut client = Client::connect(gateway.http).await;
     assert_eq!(client.post("/", "x").await.expect("an answer").status, 502);
     assert_eq!(echo.requests(), 1);
+    gateway.stop().await;
+}
+
+/// What counts is the method that the node gets.
+#[tokio::test]
+async fn a_get_that_is_made_a_post_is_never_sent_twice() {
+    let breaks = Script::start(|_, mut exchange| async move {
+        assert!(exchange.head().await.starts_with("POST "));
+        exchange.reset();
+    })
+    .await;
+    let echo = Echo::start().await;
+    let nodes = json!([
+        { "host": "127.0.0.1", "port": breaks.address.port(), "weight": 1, "priority": 1 },
+        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1 },
+    ]);
+    let plugins = json!({ "proxy-rewrite": { "method": "POST" } });
+    let route = put("route/r", json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": nodes } }));
+    let gateway = Gateway::start_with(settings(), plugins::registry(), vec![route]);
+    assert_eq!(get(gateway.http, "/").await.status, 502);
+    assert_eq!((breaks.connections(), echo.requests()), (1, 0));
+    gateway.stop().await;
+}
+
+/// A PUT may be sent twice, and a short one is kept for that.
+#[tokio::test]
+async fn a_put_goes_to_the_next_node_with_its_body() {
+    let breaks = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        let _ = tokio::io::AsyncReadExt::read_u8(&mut exchange.stream).await;
+    })
+    .await;
+    let echo = Echo::start().await;
+    let nodes = json!([
+        { "host": "127.0.0.1", "port": breaks.address.port(), "weight": 1, "priority": 1 },
+        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1 },
+    ]);
+    let gateway = to(json!({ "nodes": nodes }));
+    let mut client = Client::connect(gateway.http).await;
+    let put =
+        |body: String| Request::put("/").header("host", "a").body(Full::new(Bytes::from(body))).expect("a request");
+    for length in [1, 5000, 64 * 1024] {
+        let answer = client.send(put("x".repeat(length))).await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.json()["length"].as_u64()), (200, Some(length as u64)));
+        assert_eq!(answer.header("x-apisix-upstream-status"), None);
+    }
+    assert_eq!((breaks.connections(), echo.requests()), (3, 3));
+    // A long one streams, and what was sent of it is gone.
+    assert_eq!(client.send(put("x".repeat(64 * 1024 + 1))).await.expect("an answer").status, 502);
+    assert_eq!(echo.requests(), 3);
     gateway.stop().await;
 }
 

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::json;
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::support::{Echo, Gateway, put, settings, soon, tls_node};
+use crate::support::{Echo, Gateway, put, settings, soon, tls_node, version_1};
 
 /// A self-signed certificate and the resource that serves it.
 pub(crate) fn certificate(id: &str, names: &[&str]) -> (CertificateDer<'static>, model::Change) {
@@ -52,7 +53,11 @@ async fn connect(
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
     let config = config.with_root_certificates(roots);
     let mut config = match own {
-        Some((chain, key)) => config.with_client_auth_cert(chain, key).expect("a client's certificate"),
+        Some((chain, key)) => {
+            // Whether the two belong together is not asked: of version 1 it cannot be.
+            let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).expect("a key");
+            config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))))
+        }
         None => config.with_no_client_auth(),
     };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
@@ -148,6 +153,132 @@ async fn within_a_depth_of_one(extra: serde_json::Value) {
         assert!(soon("an end", get(own)).await.is_err(), "{what}");
     }
     gateway.stop().await;
+}
+
+/// As APISIX's page on mutual TLS does it.
+#[tokio::test]
+async fn nodes_may_be_told_who_the_client_is() {
+    let echo = Echo::start().await;
+    let authority = Authority::new();
+    let (trusted, ssl) = asking("asks.test", &authority, json!({ "skip_mtls_uri_regex": ["^/open"] }));
+    let told = [("x-verify", "verify"), ("x-serial", "serial"), ("x-subject", "s_dn"), ("x-issuer", "i_dn")];
+    let headers = told.map(|(name, part)| (name.to_owned(), json!(format!("$ssl_client_{part}"))));
+    let rewrite = json!({ "proxy-rewrite": { "headers": { "set": serde_json::Map::from_iter(headers) } } });
+    let route = put("route/r", json!({ "uri": "/*", "plugins": rewrite, "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start_with(settings(), ::plugins::registry(), vec![route, ssl]);
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, "client");
+    parameters.distinguished_name.push(rcgen::DnType::OrganizationName, "Shop");
+    parameters.serial_number = Some(rcgen::SerialNumber::from_slice(&[0xab, 0xcd]));
+    let key = KeyPair::generate().expect("a key");
+    let leaf = parameters.signed_by(&key, &authority.own).expect("a certificate");
+    let own = (vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"));
+    for (own, path, expected) in [
+        (Some(own), "/closed", ["SUCCESS", "ABCD", "O=Shop,CN=client", "CN=root"]),
+        (None, "/open", ["NONE", "", "", ""]),
+    ] {
+        let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await.expect("a handshake");
+        let got = ask(stream, "asks.test", path).await.expect("an answer");
+        let got: serde_json::Value = serde_json::from_str(&got).expect("what the node got");
+        let got = told.map(|(name, _)| got["headers"][name].as_str().unwrap_or_default());
+        assert_eq!(got, expected);
+    }
+    gateway.stop().await;
+}
+
+/// What `openssl x509 -req` makes, unless it is told of extensions.
+#[tokio::test]
+async fn clients_may_show_certificates_of_version_1() {
+    let echo = Echo::start().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (trusted, ssl) = asking("asks.test", &authority, json!({}));
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start(vec![route, ssl]);
+    let get = async |own| {
+        let stream = connect(gateway.https, "asks.test", &trusted, &[], Some(own)).await?;
+        ask(stream, "asks.test", "/").await
+    };
+    let old = |authority: &Authority, until: i32| {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(rcgen::DnType::CommonName, "client");
+        parameters.not_before = rcgen::date_time_ymd(2001, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let key = KeyPair::generate().expect("a key");
+        let new = parameters.signed_by(&key, &authority.own).expect("a certificate");
+        let old = version_1(new.der(), authority.own.key());
+        (vec![old], PrivateKeyDer::try_from(key.serialize_der()).expect("a key"))
+    };
+    let good = old(&authority, 4000);
+    let thief = (good.0.clone(), authority.client(0).1);
+    let mut forged = old(&other, 4000);
+    forged.0.push(authority.own.der().clone());
+    assert!(soon("an answer", get(good)).await.is_ok());
+    for (what, own) in [
+        ("out of time", old(&authority, 2002)),
+        ("another's", old(&other, 4000)),
+        ("another's of the same name", forged),
+        ("without its key", thief),
+    ] {
+        assert!(soon("an end", get(own)).await.is_err(), "{what}");
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_s_certificate_may_be_its_own_authority() {
+    let echo = Echo::start().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (trusted, ssl) = asking("asks.test", &authority, json!({}));
+    let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
+    let gateway = Gateway::start(vec![route, ssl]);
+    for (own, is_known) in [(&authority, true), (&other, false)] {
+        let key = PrivateKeyDer::try_from(own.own.key().serialize_der()).expect("a key");
+        let own = Some((vec![own.own.der().clone()], key));
+        let get = async {
+            let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await?;
+            ask(stream, "asks.test", "/").await
+        };
+        assert_eq!(soon("an end", get).await.is_ok(), is_known);
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn certificates_of_version_1_are_served_with_their_own_key_only() {
+    let made = rcgen::generate_simple_self_signed(vec!["old.test".to_owned()]).expect("a certificate");
+    let old = version_1(made.cert.der(), &made.signing_key);
+    let ssl = |key: String| {
+        put("ssl/old", json!({ "snis": ["old.test"], "cert": armoured("CERTIFICATE", &old), "key": key }))
+    };
+    let mut gateway = Gateway::start(vec![ssl(made.signing_key.serialize_pem())]);
+    // The client reads none of version 1, and says so.
+    let met = soon("an end", tls_stream(gateway.https, "old.test", made.cert.der(), &[])).await;
+    let why = met.expect_err("not read").to_string();
+    assert!(why.contains("UnsupportedCertVersion"), "{why}");
+    let another = KeyPair::generate().expect("a key").serialize_pem();
+    let refused = gateway.slot.apply(&[ssl(another)]).expect_err("another's key").to_string();
+    assert!(refused.contains("must be the key of the certificate"), "{refused}");
+    gateway.stop().await;
+}
+
+/// As in APISIX whoever answers is believed, with whatever certificate.
+#[tokio::test]
+async fn nodes_may_show_certificates_of_version_1() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let old = version_1(made.cert.der(), &made.signing_key);
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).expect("a key");
+    let own = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![old], key)));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(&[version]);
+        let node =
+            tls_node(config.expect("a version").with_no_client_auth().with_cert_resolver(own.clone()), b"old").await;
+        let upstream = json!({ "scheme": "https", "nodes": { node.to_string(): 1 } });
+        let gateway = Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))]);
+        assert_eq!(crate::support::get(gateway.http, "/").await.text(), "old", "{version:?}");
+        gateway.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, raw, refused_port, until};
+use crate::support::{Client, Echo, Gateway, Script, get, put, raw, refused_port, settings, until};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -100,6 +100,25 @@ async fn an_answer_that_stalls_half_way_is_cut_off() {
     })
     .await;
     let gateway = to(json!({ "nodes": upstream.nodes(), "timeout": { "connect": 5, "send": 5, "read": 0.2 } }));
+    let answer = raw(gateway.http, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(answer.contains("half") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+    gateway.stop().await;
+}
+
+/// The upstream that a plugin chose has its own patience.
+#[tokio::test]
+async fn an_answer_that_stalls_is_cut_off_as_the_chosen_upstream_wants_it() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        exchange.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").await;
+        exchange.closed().await;
+    })
+    .await;
+    let chosen = json!({ "nodes": upstream.nodes(), "timeout": { "connect": 5, "send": 5, "read": 0.2 } });
+    let split = json!({ "rules": [{ "weighted_upstreams": [{ "upstream": chosen }] }] });
+    let own = json!({ "nodes": upstream.nodes(), "timeout": { "connect": 5, "send": 5, "read": 600 } });
+    let route = put("route/r", json!({ "uri": "/*", "plugins": { "traffic-split": split }, "upstream": own }));
+    let gateway = Gateway::start_with(settings(), plugins::registry(), vec![route]);
     let answer = raw(gateway.http, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(answer.contains("half") && !answer.ends_with("0\r\n\r\n"), "{answer}");
     gateway.stop().await;

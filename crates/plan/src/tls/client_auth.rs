@@ -6,13 +6,13 @@ use model::Fault;
 use model::resource::SslClient;
 use regex::RegexSet;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::certificates;
+use super::{certificates, version1};
 
 /// What clients of a server name must show, and for which paths they need not.
 #[derive(Debug)]
@@ -44,10 +44,11 @@ impl ClientAuth {
         for certificate in &authorities {
             roots.add(certificate.clone()).map_err(|error| Fault::new("/client/ca", error.to_string()))?;
         }
+        let algorithms = provider.signature_verification_algorithms;
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let builder = if self.skip.is_empty() { builder } else { builder.allow_unauthenticated() };
         let inner = builder.build().map_err(|error| Fault::new("/client/ca", error.to_string()))?;
-        Ok(Arc::new(WithDepth { inner, authorities, depth: client.longest_chain() as usize }))
+        Ok(Arc::new(WithDepth { inner, authorities, depth: client.longest_chain() as usize, algorithms }))
     }
 }
 
@@ -57,6 +58,7 @@ struct WithDepth {
     inner: Arc<dyn ClientCertVerifier>,
     authorities: Vec<CertificateDer<'static>>,
     depth: usize,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ClientCertVerifier for WithDepth {
@@ -66,6 +68,10 @@ impl ClientCertVerifier for WithDepth {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
+        if version1::is_version_1(certificate) || self.authorities.contains(certificate) {
+            version1::verify_client(certificate, &self.authorities, now, &self.algorithms)?;
+            return Ok(ClientCertVerified::assertion());
+        }
         let between = intermediates.iter().filter(|shown| !self.authorities.contains(*shown)).count();
         if between > self.depth {
             return Err(CertificateError::UnknownIssuer.into());
@@ -87,7 +93,7 @@ impl ClientCertVerifier for WithDepth {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
+        version1::verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -96,7 +102,7 @@ impl ClientCertVerifier for WithDepth {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
+        version1::verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -5,6 +5,7 @@ mod gateway;
 mod probe;
 mod tls_node;
 mod upstream;
+mod version_1;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ pub(crate) use gateway::{Gateway, delete, put, settings};
 pub(crate) use probe::{Tape, registry};
 pub(crate) use tls_node::tls_node;
 pub(crate) use upstream::{Echo, Exchange, Script, refused_port};
+pub(crate) use version_1::version_1;
 
 /// Longer than anything here takes, shorter than a test run that hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
