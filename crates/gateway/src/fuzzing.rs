@@ -14,6 +14,12 @@ pub fn frames(pieces: &[&[u8]]) -> Option<&'static str> {
     pieces.iter().find_map(|piece| guard.feed(piece, 0, now).err()).map(|violation| violation.rule)
 }
 
+/// Reads a client's certificate, and whether it is believed when these bytes are its only authority.
+pub fn client_certificate(der: &[u8], authority: &[u8]) -> bool {
+    let _ = crate::worker::read_client_certificate(der);
+    plan::fuzzed_client(der, authority)
+}
+
 /// A path as routes match it; `None` when it is refused.
 pub fn normalise(path: &str) -> Option<String> {
     crate::request::normalised(path)

@@ -24,5 +24,7 @@ pub use consumers::CompiledConsumer;
 pub use plan::Plan;
 pub use references::References;
 pub use router::{Closed, CompiledRoute, Match, Router, UpstreamChoice};
+#[cfg(feature = "fuzzing")]
+pub use tls::fuzzed_client;
 pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap, verify_tls12_signature, verify_tls13_signature};
 pub use upstream::{CompiledNode, CompiledUpstream, HashKey, HostHeader, Timeouts};

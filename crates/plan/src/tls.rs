@@ -19,6 +19,8 @@ mod client_auth;
 mod version1;
 
 pub use client_auth::ClientAuth;
+#[cfg(feature = "fuzzing")]
+pub use version1::fuzzed_client;
 pub use version1::{verify_tls12_signature, verify_tls13_signature};
 
 /// What an ssl resource became: how to shake hands for its names.

@@ -32,7 +32,7 @@ const PARTS: [(&str, &str); 18] = [
 ];
 
 /// Reads it; what cannot be read is empty.
-pub(super) fn read(der: &[u8]) -> ClientCertificate {
+pub(crate) fn read(der: &[u8]) -> ClientCertificate {
     let fingerprint = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, der));
     let told = ClientCertificate { fingerprint, pem: pem(der), ..ClientCertificate::default() };
     let Ok((_, certificate)) = X509Certificate::from_der(der) else {

@@ -29,6 +29,8 @@ use crate::access_log::AccessLogWriter;
 use crate::plan_slot::Plans;
 use crate::settings::Settings;
 use crate::upstream::Names;
+#[cfg(feature = "fuzzing")]
+pub(crate) use client_certificate::read as read_client_certificate;
 use connection::ClientFacts;
 use counters::WorkerCounters;
 pub(crate) use executor::OnWorker;

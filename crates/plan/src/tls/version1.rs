@@ -95,6 +95,14 @@ pub(super) fn verify_client(
     }
 }
 
+/// For the fuzz targets: whether a client is believed that shows `certificate`, by this authority alone.
+#[cfg(feature = "fuzzing")]
+pub fn fuzzed_client(certificate: &[u8], authority: &[u8]) -> bool {
+    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+    verify_client(&certificate.into(), &[authority.into()], now, &algorithms).is_ok()
+}
+
 fn parse<'d>(certificate: &'d CertificateDer<'_>) -> Option<X509Certificate<'d>> {
     let (rest, certificate) = X509Certificate::from_der(certificate).ok()?;
     rest.is_empty().then_some(certificate)
