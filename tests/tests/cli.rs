@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use support::second_factor::set_up;
 use support::verbs::{Verbs, refusal, success};
-use support::{ControlPlane, client, control_plane, directory, gateway, gateway_command};
+use support::{ControlPlane, client, control_plane, directory, gateway};
 
 const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
 const DAY: i64 = 86_400;
@@ -392,8 +392,6 @@ async fn instances_join_by_a_groups_token_are_shown_and_revoked_and_groups_go() 
         assert!(begun.elapsed() < Duration::from_secs(30), "it is still there");
     }
     instance.kill();
-    let back = gateway_command(&dir.path().join("g"), &control.channel, None).output().expect("ran");
-    assert!(String::from_utf8_lossy(&back.stderr).contains("revoked"), "{back:?}");
 
     let said = admin.text(&["group", "delete", "shop"]);
     assert!(said.contains("shop"), "{said}");
@@ -413,9 +411,10 @@ async fn policies_are_saved_attached_taken_away_and_deleted() {
     admin.told(&["role", "attach", "reader", "read"]);
     assert_eq!(names(&admin.json(&["role", "policies", "reader"]), "name"), ["read"]);
     let refused = admin.refused(&["policy", "delete", "read"]);
-    assert!(refused.contains("read") && refused.contains("role"), "{refused}");
+    assert!(refused.contains("cannot be removed: roles have it"), "{refused}");
     admin.told(&["user", "invite", "ann", "--role", "reader"]);
-    assert!(admin.refused(&["role", "delete", "reader"]).contains("ann"), "somebody has it");
+    let refused = admin.refused(&["role", "delete", "reader"]);
+    assert!(refused.contains("cannot be removed: users have it"), "{refused}");
 
     admin.told(&["user", "delete", "ann"]);
     assert!(!names(&admin.json(&["user", "list"]), "username").contains(&"ann".to_owned()));
