@@ -111,13 +111,15 @@ async fn what_it_prints_is_true_and_the_first_admin_gets_in_with_a_password_that
     assert!(addresses[1].contains(&format!("http://{}", process.http())), "{addresses:?}");
     assert!(addresses[2].starts_with("https://127.0.0.1:"), "{addresses:?}");
     let instances = url.replace("/gateway_groups", "/instances");
-    let (_, known) = list(&instances, &user, &password).await;
-    assert_eq!(known["total"], 1, "{known}");
-    assert_eq!(
-        (&known["list"][0]["gateway_group_id"], &known["list"][0]["status"]),
-        (&json!("default"), &json!("healthy")),
-        "{known}"
-    );
+    let begun = std::time::Instant::now();
+    loop {
+        let (_, known) = list(&instances, &user, &password).await;
+        assert_eq!((&known["total"], &known["list"][0]["gateway_group_id"]), (&json!(1), &json!("default")), "{known}");
+        if known["list"][0]["status"] == "healthy" {
+            break;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{known}");
+    }
 
     // As Ctrl-C does it.
     let gateway = process.http();
@@ -153,11 +155,15 @@ async fn ctrl_c_lets_requests_under_way_end() {
     let http = support::client();
     let nodes = json!({ slow.local_addr().expect("an address").to_string(): 1 });
     let body = json!({ "name": "s", "paths": ["/slow"], "upstream": { "nodes": nodes } });
-    let url = format!("{server}/apisix/admin/routes/slow?gateway_group_id=default");
-    let written = http.put(url).header("X-API-KEY", token).json(&body).send().await.expect("an answer");
-    assert!(written.status().is_success(), "{written:?}");
+    // What came after it is there, so it is, too.
+    let there = json!({ "name": "t", "paths": ["/there"], "plugins": { "mocking": { "response_example": "yes" } } });
+    for (id, body) in [("slow", body), ("there", there)] {
+        let url = format!("{server}/apisix/admin/routes/{id}?gateway_group_id=default");
+        let written = http.put(url).header("X-API-KEY", &token).json(&body).send().await.expect("an answer");
+        assert!(written.status().is_success(), "{written:?}");
+    }
     let gateway = process.http();
-    support::soon_status(&http, gateway, "/no", 404).await;
+    support::soon_status(&http, gateway, "/there", 200).await;
     let asked = tokio::spawn({
         let http = http.clone();
         async move { get(&http, gateway, "/slow").await }
