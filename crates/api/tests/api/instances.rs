@@ -86,7 +86,8 @@ async fn where_there_are_no_instances_nothing_is_listed_or_counted() -> Result<(
 }
 
 /// Six that joined one after the other, and the group that one of them is of: in sync, behind, refusing, lost and offline
-/// ones of `default`, and one in sync of the other.
+/// ones of `default`, and one in sync of the other. They were heard of seconds apart, so that none overtakes another when the clock
+/// goes on meanwhile.
 async fn fleet(api: &Fixture) -> Result<String> {
     api.put(&admin("services/s1"), service("one")).await?.good()?;
     let behind = api.control.feed_head(&"default".parse()?).await?;
@@ -102,11 +103,11 @@ async fn fleet(api: &Fixture) -> Result<String> {
     let counters = json!({"requests": 7, "responses_5xx": 2, "connections_now": 3});
     let well = joined(api, "well", "default", 1).await?;
     heard(api, Heartbeat { applied: newest, counters, ..well }).await?;
-    heard(api, Heartbeat { applied: former, ..joined(api, "behind", "default", 2).await? }).await?;
-    heard(api, Heartbeat { applied: former, nack: Some(nack), ..joined(api, "refusing", "default", 3).await? }).await?;
+    heard(api, Heartbeat { applied: former, ..joined(api, "behind", "default", 5).await? }).await?;
+    heard(api, Heartbeat { applied: former, nack: Some(nack), ..joined(api, "refusing", "default", 9).await? }).await?;
     heard(api, Heartbeat { applied: newest, ..joined(api, "lost", "default", 60).await? }).await?;
     heard(api, Heartbeat { applied: newest, ..joined(api, "off_line", "default", 3 * 3600).await? }).await?;
-    let apart = joined(api, "apart", &other, 5).await?;
+    let apart = joined(api, "apart", &other, 13).await?;
     heard(api, Heartbeat { applied: Some((empty.revision, empty.digest)), hostname: "Edge-7".into(), ..apart }).await?;
     Ok(other)
 }
