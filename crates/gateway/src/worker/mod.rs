@@ -125,11 +125,13 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 }
 
 fn open(worker: &Rc<Local>, stream: TcpStream, client: SocketAddr, tls: bool) {
-    let is_full = worker.counters.connections_now() >= worker.limits.connections as u64;
-    if is_full || worker.breaches.are_too_many(client.ip(), Instant::now()) {
-        worker.counters.connection_refused();
+    let breaks_rules = worker.breaches.are_too_many(client.ip(), Instant::now());
+    if breaks_rules {
         // Reset, so that the kernel keeps nothing of it.
         let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    }
+    if breaks_rules || worker.counters.connections_now() >= worker.limits.connections as u64 {
+        worker.counters.connection_refused();
         return;
     }
     worker.counters.connection_opens();
