@@ -63,16 +63,14 @@ async fn an_instance_outlives_its_control_plane() {
     let http = client();
     soon(&http, instance.http(), "/x", (200, "one")).await;
     control.api.until_acknowledged("default").await;
-    let api = control.process.http().to_string();
     let channel = control.channel.clone();
-    control.process.kill();
+    let (api, listen) = control.kill();
 
     assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())));
     instance.kill();
     let instance = gateway(&place, &channel, None);
     assert_eq!(get(&http, instance.http(), "/x").await, Some((200, "one".into())), "from disk, once it is ready");
 
-    let listen = channel.trim_start_matches("https://").to_owned();
     let control = control_plane(&dir.path().join("control"), (&api, &listen));
     control.api.route("default", "/x", two).await;
     soon(&http, instance.http(), "/x", (200, "two")).await;
@@ -130,11 +128,10 @@ async fn survive_kills(start: impl Fn((&str, &str)) -> ControlPlane) {
         });
         singles.until(3).await;
         both.until(3).await;
-        let listen = (control.process.http().to_string(), control.channel.trim_start_matches("https://").to_owned());
-        control.process.kill();
+        let (api, channel) = control.kill();
         acknowledged.extend(singles.end().await);
         pairs.extend(both.end().await);
-        control = start((&listen.0, &listen.1));
+        control = start((&api, &channel));
     }
     let answered = traffic.stop().await;
     assert!(answered > 20, "hardly anything was asked: {answered}");

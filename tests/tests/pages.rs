@@ -4,19 +4,14 @@
 
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Process, client, command, control_plane, directory, get, soon, soon_status, upstream};
+use support::{Process, client, command, control_plane, directory, free, get, soon, soon_status, upstream};
 
 const ANY: (&str, &str) = ("127.0.0.1:0", "127.0.0.1:0");
 const DEADLINE: Duration = Duration::from_secs(40);
-
-/// One that nobody listens on, now.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
-}
 
 /// Where an instance listens.
 struct Ports {
@@ -49,9 +44,8 @@ async fn an_instance_is_ready_when_it_serves_and_tells_what_and_how_much() {
     control.api.put("default", "routes/down", down).await;
     control.api.put("default", "global_rules/metrics", json!({ "plugins": { "prometheus": {} } })).await;
     let token = control.api.join_token("default").await;
-    let api = control.process.http().to_string();
-    let (channel, listen) = (control.channel.clone(), control.channel.trim_start_matches("https://").to_owned());
-    control.process.kill();
+    let channel = control.channel.clone();
+    let (api, listen) = control.kill();
 
     // Without a control plane and without a configuration it is there, and serves nobody.
     let ports = Ports { http: free(), status: free(), metrics: free() };
@@ -131,9 +125,8 @@ async fn an_instance_whose_configuration_is_damaged_serves_nobody_until_it_has_a
     soon(&http, ports.http, "/x", (200, "up")).await;
     control.api.until_acknowledged("default").await;
     assert!(serving.stop().success());
-    let api = control.process.http().to_string();
-    let (channel, listen) = (control.channel.clone(), control.channel.trim_start_matches("https://").to_owned());
-    control.process.kill();
+    let channel = control.channel.clone();
+    let (api, listen) = control.kill();
 
     let mut damaged = 0;
     for file in std::fs::read_dir(&place).expect("a directory").flatten().map(|entry| entry.path()) {

@@ -281,21 +281,35 @@ fn unix_time() -> std::time::Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// A moment of the calendar, in UTC.
+struct Moment {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: u64,
+    minute: u64,
+    second: u64,
+}
+
+impl Moment {
+    fn of(since_epoch: std::time::Duration) -> Self {
+        let seconds = since_epoch.as_secs();
+        let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
+        Self { year, month, day, hour: seconds / 3_600 % 24, minute: seconds / 60 % 60, second: seconds % 60 }
+    }
+}
+
 /// `2026-11-23T11:39:35+00:00`
-pub fn iso8601(since_epoch: std::time::Duration) -> String {
-    let seconds = since_epoch.as_secs();
-    let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+fn iso8601(since_epoch: std::time::Duration) -> String {
+    let Moment { year, month, day, hour, minute, second } = Moment::of(since_epoch);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
 }
 
 /// `23/Nov/2026:11:39:35 +0000`, as in the Common Log Format.
 fn common_log_time(since_epoch: std::time::Duration) -> String {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = since_epoch.as_secs();
-    let (year, month, day) = civil_from_days((seconds / 86_400) as i64);
+    let Moment { year, month, day, hour, minute, second } = Moment::of(since_epoch);
     let month = MONTHS.get(month as usize - 1).copied().unwrap_or_default();
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
 }
 

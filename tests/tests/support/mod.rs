@@ -142,6 +142,18 @@ impl ControlPlane {
         let channel = process.channel();
         Self { process, api, channel }
     }
+
+    /// Kills it; where its API and its channel were, for the next one.
+    pub fn kill(self) -> (String, String) {
+        let listened = (self.process.http().to_string(), self.channel.trim_start_matches("https://").to_owned());
+        self.process.kill();
+        listened
+    }
+}
+
+/// An address that nobody listens on, now.
+pub fn free() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
 }
 
 /// Starts a control plane; `listen` are the API's and the channel's addresses (port 0 takes free ones).

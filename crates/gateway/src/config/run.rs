@@ -148,9 +148,9 @@ impl<O: Observed> Runner<O> {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "joining anew"),
         }
-        let joined = self.join(&token, status).await?;
-        joined.as_ref().map_or(Ok(()), |identity| self.store(identity))?;
-        Ok(joined)
+        let Some(joined) = self.join(&token, status).await? else { return Ok(None) };
+        self.store(&joined)?;
+        Ok(Some(joined))
     }
 
     /// A new identity in the place of one that has expired; none when stopped before.

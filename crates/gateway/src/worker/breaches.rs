@@ -88,12 +88,12 @@ fn owner(address: IpAddr) -> IpAddr {
 
 /// Whether an engine has ended because its client broke the rules, by what it ended with.
 pub(crate) fn is_breach(error: &hyper::Error) -> bool {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
     let is_breach = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<h2::Error>().is_some_and(|cause| cause.is_go_away() && cause.is_library())
             || cause.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
     };
-    { causes }.any(is_breach)
+    causes.any(is_breach)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use gateway::{AccessLog, Settings};
 use serde_json::json;
 
-use crate::support::{Client, Echo, Gateway, get, put, raw, refused_port, registry, settings};
+use crate::support::{Client, Echo, Gateway, get, one_then, put, raw, refused_port, registry, settings};
 
 #[tokio::test]
 async fn every_request_leaves_a_line() {
@@ -41,10 +41,7 @@ async fn a_line_has_what_the_format_asks_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("access.log");
     let (echo, gone) = (Echo::start().await, refused_port().await);
-    let nodes = json!([
-        { "host": "127.0.0.1", "port": gone.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()), "weight": 1, "priority": 1 },
-        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1, "priority": 0 },
-    ]);
+    let nodes = one_then(gone.parse().expect("an address"), echo.address);
     let logging = Settings {
         access_log: AccessLog::File(path.clone()),
         access_log_format:

@@ -5,7 +5,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, refused_port, settings};
+use crate::support::{Client, Echo, Gateway, Script, get, one_then, put, refused_port, settings};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -89,10 +89,7 @@ async fn a_get_that_breaks_off_goes_to_the_next_node_and_a_post_does_not() {
     })
     .await;
     let echo = Echo::start().await;
-    let nodes = json!([
-        { "host": "127.0.0.1", "port": breaks.address.port(), "weight": 1, "priority": 1 },
-        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1 },
-    ]);
+    let nodes = one_then(breaks.address, echo.address);
     let gateway = to(json!({ "nodes": nodes }));
     assert_eq!(get(gateway.http, "/").await.status, 200);
     let mut client = Client::connect(gateway.http).await;
@@ -110,10 +107,7 @@ async fn a_get_that_is_made_a_post_is_never_sent_twice() {
     })
     .await;
     let echo = Echo::start().await;
-    let nodes = json!([
-        { "host": "127.0.0.1", "port": breaks.address.port(), "weight": 1, "priority": 1 },
-        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1 },
-    ]);
+    let nodes = one_then(breaks.address, echo.address);
     let plugins = json!({ "proxy-rewrite": { "method": "POST" } });
     let route = put("route/r", json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": nodes } }));
     let gateway = Gateway::start_with(settings(), plugins::registry(), vec![route]);
@@ -131,10 +125,7 @@ async fn a_put_goes_to_the_next_node_with_its_body() {
     })
     .await;
     let echo = Echo::start().await;
-    let nodes = json!([
-        { "host": "127.0.0.1", "port": breaks.address.port(), "weight": 1, "priority": 1 },
-        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1 },
-    ]);
+    let nodes = one_then(breaks.address, echo.address);
     let gateway = to(json!({ "nodes": nodes }));
     let mut client = Client::connect(gateway.http).await;
     let put =

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Echo, Gateway, Script, get, put};
+use crate::support::{Echo, Gateway, Script, get, one_then, put};
 
 /// A node whose kernel answers no further connection: its queue is full.
 struct Crowded {
@@ -29,8 +29,8 @@ impl Crowded {
         Self { _waiting: waiting.take(100).collect(), socket }
     }
 
-    fn address(&self) -> String {
-        self.socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address").to_string()
+    fn address(&self) -> SocketAddr {
+        self.socket.local_addr().ok().and_then(|address| address.as_socket()).expect("an address")
     }
 }
 
@@ -43,12 +43,9 @@ async fn a_node_that_does_not_connect_is_504_after_the_connect_timeout_or_the_ne
     let crowded = tokio::task::spawn_blocking(Crowded::start).await.expect("a node");
     let echo = Echo::start().await;
     let upstream = |nodes: Value| json!({ "nodes": nodes, "timeout": times(0.3, 60.0) });
-    let both = json!([
-        { "host": "127.0.0.1", "port": crowded.socket.local_addr().unwrap().as_socket().unwrap().port(), "weight": 1, "priority": 1 },
-        { "host": "127.0.0.1", "port": echo.address.port(), "weight": 1, "priority": 0 },
-    ]);
+    let both = one_then(crowded.address(), echo.address);
     let gateway = Gateway::start(vec![
-        put("route/one", json!({ "uri": "/one", "upstream": upstream(json!({ crowded.address(): 1 })) })),
+        put("route/one", json!({ "uri": "/one", "upstream": upstream(json!({ crowded.address().to_string(): 1 })) })),
         put("route/two", json!({ "uri": "/two", "upstream": upstream(both) })),
     ]);
     for (path, status) in [("/one", 504), ("/two", 200)] {

@@ -80,6 +80,12 @@ async fn ask(stream: TlsStream<TcpStream>, host: &str, path: &str) -> std::io::R
     Ok(String::from_utf8_lossy(&body.to_bytes()).into_owned())
 }
 
+/// What a client of `asks.test` gets that shows this certificate.
+async fn shown(gateway: &Gateway, trusted: &CertificateDer<'static>, own: Option<Own>) -> std::io::Result<String> {
+    let stream = connect(gateway.https, "asks.test", trusted, &[], own).await?;
+    ask(stream, "asks.test", "/").await
+}
+
 /// An authority, and certificates below it with `between` more in their chain.
 struct Authority {
     own: CertifiedIssuer<'static, KeyPair>,
@@ -141,10 +147,7 @@ async fn within_a_depth_of_one(extra: serde_json::Value) {
     let (trusted, ssl) = asking("asks.test", &authority, extra);
     let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
     let gateway = Gateway::start(vec![route, ssl]);
-    let get = async |own| {
-        let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await?;
-        ask(stream, "asks.test", "/").await
-    };
+    let get = |own| shown(&gateway, &trusted, own);
     assert!(soon("an answer", get(Some(authority.client(0)))).await.is_ok(), "right below the authority");
     assert!(soon("an answer", get(Some(authority.client(1)))).await.is_ok(), "one between");
     for (what, own) in
@@ -194,10 +197,7 @@ async fn clients_may_show_certificates_of_version_1() {
     let (trusted, ssl) = asking("asks.test", &authority, json!({}));
     let route = put("route/r", json!({ "uri": "/*", "upstream": { "nodes": echo.nodes() } }));
     let gateway = Gateway::start(vec![route, ssl]);
-    let get = async |own| {
-        let stream = connect(gateway.https, "asks.test", &trusted, &[], Some(own)).await?;
-        ask(stream, "asks.test", "/").await
-    };
+    let get = |own| shown(&gateway, &trusted, Some(own));
     let old = |authority: &Authority, until: i32| {
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(rcgen::DnType::CommonName, "client");
@@ -234,11 +234,7 @@ async fn a_client_s_certificate_may_be_its_own_authority() {
     for (own, is_known) in [(&authority, true), (&other, false)] {
         let key = PrivateKeyDer::try_from(own.own.key().serialize_der()).expect("a key");
         let own = Some((vec![own.own.der().clone()], key));
-        let get = async {
-            let stream = connect(gateway.https, "asks.test", &trusted, &[], own).await?;
-            ask(stream, "asks.test", "/").await
-        };
-        assert_eq!(soon("an end", get).await.is_ok(), is_known);
+        assert_eq!(soon("an end", shown(&gateway, &trusted, own)).await.is_ok(), is_known);
     }
     gateway.stop().await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Echo, Gateway, Script, get, put, raw, refused_port, settings, until};
+use crate::support::{Client, Echo, Gateway, Script, get, one_then, put, raw, refused_port, settings, until};
 
 fn to(upstream: Value) -> Gateway {
     Gateway::start(vec![put("route/r", json!({ "uri": "/*", "upstream": upstream }))])
@@ -217,12 +217,8 @@ async fn a_reset_in_the_middle_of_an_answer_is_visible_and_no_retry() {
             exchange.reset();
         })
         .await;
-        let (other, nodes) = (Echo::start().await, upstream.address.port());
-        let nodes = json!([
-            { "host": "127.0.0.1", "port": nodes, "weight": 1, "priority": 1 },
-            { "host": "127.0.0.1", "port": other.address.port(), "weight": 1 },
-        ]);
-        let gateway = to(json!({ "nodes": nodes }));
+        let other = Echo::start().await;
+        let gateway = to(json!({ "nodes": one_then(upstream.address, other.address) }));
         let mut client = Client::connect(gateway.http).await;
         match client.get("/").await {
             // The reset may overtake the head.

@@ -13,7 +13,7 @@ pub(crate) use client::{Answer, Client, get, raw};
 pub(crate) use gateway::{Gateway, delete, put, settings};
 pub(crate) use probe::{Tape, registry};
 pub(crate) use tls_node::tls_node;
-pub(crate) use upstream::{Echo, Exchange, Script, refused_port};
+pub(crate) use upstream::{Echo, Exchange, Script, one_then, refused_port};
 pub(crate) use version_1::version_1;
 
 /// Longer than anything here takes, shorter than a test run that hangs.

@@ -189,6 +189,13 @@ impl Exchange {
     }
 }
 
+/// Nodes of which the second is asked when the first does not serve.
+pub(crate) fn one_then(first: SocketAddr, second: SocketAddr) -> Value {
+    let node =
+        |at: SocketAddr, priority: u8| json!({ "host": at.ip(), "port": at.port(), "weight": 1, "priority": priority });
+    json!([node(first, 1), node(second, 0)])
+}
+
 /// An address where nobody listens.
 pub(crate) async fn refused_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
