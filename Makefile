@@ -31,7 +31,7 @@ build: ready ## Build the release binary
 test: ready ## Install what the tests need, run all of them
 	@scripts/install-test-tools
 	@cargo build --bin flotilla
-	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace; else cargo test --workspace --no-fail-fast; fi
+	@if command -v cargo-nextest >/dev/null; then cargo nextest run --workspace --no-fail-fast; else cargo test --workspace --no-fail-fast; fi
 
 check: ready ## Format, lints, licences and advisories
 	@cargo fmt --all --check

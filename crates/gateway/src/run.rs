@@ -47,7 +47,9 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 const NICE: libc::c_int = 10;
 
 /// How long log entries may take to their sinks after the last request.
-const FLUSH_LOGS: std::time::Duration = std::time::Duration::from_secs(5);
+const FLUSH_LOGS: Duration = Duration::from_secs(5);
+/// How long the configuration's thread may take to leave the data directory; it may be compiling, or the disk hang.
+const LEAVE_DATA_DIR: Duration = Duration::from_secs(5);
 
 /// Runs an instance until `stop`. `on_serving` is called once traffic can flow.
 ///
@@ -75,15 +77,14 @@ pub async fn run(
     if let Some(address) = metrics_address {
         admin::serve(address, metrics_page).await?;
     }
-    let config_stop = CancellationToken::new();
-    let mut config = ConfigThread::start(config, slot, &view, config_stop.clone(), give_back)?;
+    let mut config = ConfigThread::start(config, slot, &view, give_back)?;
     tokio::select! {
         biased;
         // What lay on disk is served whatever became of the way to the control plane meanwhile.
         () = view.plans.ready() => {}
         ended = config.ended() => return ended,
         () = stop.cancelled() => {
-            config_stop.cancel();
+            config.stop.cancel();
             return config.ended().await;
         }
     }
@@ -103,23 +104,20 @@ pub async fn run(
     view.serving.store(false, Ordering::Release);
     running.stop().await?;
     plugins::flush_logs(FLUSH_LOGS).await;
-    config_stop.cancel();
+    config.leave().await;
     Ok(())
 }
 
 /// The thread on which configurations are received and compiled.
 struct ConfigThread {
+    stop: CancellationToken,
     outcome: oneshot::Receiver<Result<(), ConfigError>>,
 }
 
 impl ConfigThread {
-    fn start(
-        settings: ConfigSettings,
-        slot: PlanSlot,
-        view: &View,
-        stop: CancellationToken,
-        give_back: fn(),
-    ) -> io::Result<Self> {
+    fn start(settings: ConfigSettings, slot: PlanSlot, view: &View, give_back: fn()) -> io::Result<Self> {
+        let stop = CancellationToken::new();
+        let until = stop.clone();
         let (done, outcome) = oneshot::channel();
         let status = view.status.clone();
         let observed = view.clone();
@@ -127,15 +125,26 @@ impl ConfigThread {
         std::thread::Builder::new().name("config".into()).spawn(move || {
             stand_behind_workers();
             runtime.spawn(give_back_often(give_back));
-            let _ = done.send(runtime.block_on(config::run(settings, slot, observed, status, stop)));
+            let _ = done.send(runtime.block_on(config::run(settings, slot, observed, status, until)));
         })?;
-        Ok(Self { outcome })
+        Ok(Self { stop, outcome })
     }
 
     async fn ended(&mut self) -> Result<(), RunError> {
         match (&mut self.outcome).await {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(RunError::ConfigThread),
+        }
+    }
+
+    /// Stops the thread and waits until what it received is on disk and the next instance may have the data directory.
+    async fn leave(&mut self) {
+        self.stop.cancel();
+        if self.outcome.is_terminated() {
+            return;
+        }
+        if tokio::time::timeout(LEAVE_DATA_DIR, self.ended()).await.is_err() {
+            tracing::warn!(waited = ?LEAVE_DATA_DIR, "the configuration's thread is left behind");
         }
     }
 }
