@@ -46,6 +46,8 @@ pub struct Exchange {
     pub request_body: Option<Bytes>,
     /// Most bytes the request's body may have (`client-control`); `None` leaves it to the instance's settings.
     pub request_body_limit: Option<u64>,
+    /// Whether a short body, too, goes on as it comes (`proxy-control`), instead of being kept for another try.
+    pub streams_request_body: bool,
     /// What phases want the upstream to see instead of the client's request.
     pub target: Target,
     /// Headers that phases before the response want on it, whoever makes it; see [`Exchange::set_response_header`].

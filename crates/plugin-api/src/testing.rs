@@ -42,6 +42,7 @@ pub fn exchange(target: &str) -> Exchange {
         consumers: Rc::new(Consumers::default()),
         request_body: None,
         request_body_limit: None,
+        streams_request_body: false,
         target: Target::default(),
         early_headers: Vec::new(),
         response: ResponseHead::default(),

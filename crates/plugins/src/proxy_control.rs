@@ -1,4 +1,4 @@
-//! `proxy-control`: whether a request's body is gathered before it is sent on.
+//! `proxy-control`: whether a request's short body is gathered before it is sent on.
 //!
 //! ```json
 //! { "request_buffering": false }
@@ -9,11 +9,12 @@ use std::sync::{Arc, LazyLock};
 
 use model::Fault;
 use plugin_api::schema::with_meta;
-use plugin_api::{CompileInput, Phases, Plugin, PluginType};
+use plugin_api::{CompileInput, Exchange, Flow, Phases, Plugin, PluginType};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The plugin by name. Every body streams here, and a retry never needs one that was gathered, so both settings do the
-/// same; configurations that have one work as they are.
+/// The plugin by name. Long bodies stream here whatever it says, short ones are gathered where they may have to be sent
+/// again; with `request_buffering` off they stream, too.
 pub(crate) struct ProxyControl;
 
 impl PluginType for ProxyControl {
@@ -35,15 +36,24 @@ impl PluginType for ProxyControl {
         &SCHEMA
     }
 
-    fn compile(&self, _: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
-        Ok(Arc::new(Streams))
+    fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
+        let conf: Conf = crate::read(input.conf)?;
+        Ok(Arc::new(conf))
     }
 }
 
-struct Streams;
+#[derive(Deserialize)]
+struct Conf {
+    request_buffering: bool,
+}
 
-impl Plugin for Streams {
+impl Plugin for Conf {
     fn phases(&self) -> Phases {
-        Phases::default()
+        Phases::REWRITE
+    }
+
+    fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        exchange.streams_request_body = !self.request_buffering;
+        Flow::CONTINUE
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     live.read_timeout = timeouts.read;
     let uri = target_uri(live);
     let is_idempotent = wire::method(live).is_idempotent();
-    if is_idempotent {
+    if is_idempotent && !live.exchange.streams_request_body {
         body.keep_short(&mut live.exchange).await?;
     }
     let started = Instant::now();

@@ -68,6 +68,7 @@ impl Live {
             consumers: plan.clone(),
             request_body: None,
             request_body_limit: None,
+            streams_request_body: false,
             target: Target::default(),
             early_headers: Vec::new(),
             response: ResponseHead::default(),

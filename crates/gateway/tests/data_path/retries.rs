@@ -143,6 +143,30 @@ async fn a_put_goes_to_the_next_node_with_its_body() {
 }
 
 #[tokio::test]
+async fn what_is_not_gathered_is_not_sent_again() {
+    let breaks = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        let _ = tokio::io::AsyncReadExt::read_u8(&mut exchange.stream).await;
+    })
+    .await;
+    let echo = Echo::start().await;
+    let upstream = json!({ "nodes": one_then(breaks.address, echo.address) });
+    let on = |buffering: bool, id: &str| {
+        let plugins = json!({ "proxy-control": { "request_buffering": buffering } });
+        put(&format!("route/{id}"), json!({ "uri": format!("/{id}"), "plugins": plugins, "upstream": upstream }))
+    };
+    let routes = vec![on(true, "gathers"), on(false, "streams")];
+    let gateway = Gateway::start_with(settings(), plugins::registry(), routes);
+    let mut client = Client::connect(gateway.http).await;
+    let put =
+        |path: &str| Request::put(path).header("host", "a").body(Full::new(Bytes::from("body"))).expect("a request");
+    assert_eq!(client.send(put("/gathers")).await.expect("an answer").status, 200);
+    assert_eq!(client.send(put("/streams")).await.expect("an answer").status, 502);
+    assert_eq!((breaks.connections(), echo.requests()), (2, 1));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn retrying_ends_with_its_timeout() {
     let silent = || Script::start(|_, mut exchange| async move { exchange.closed().await });
     let silent = [silent().await, silent().await, silent().await, silent().await, silent().await];
