@@ -50,14 +50,32 @@ pub(crate) struct Background(u32);
 
 impl Background {
     pub(crate) fn of(pid: u32) -> Self {
-        schedule(pid, libc::SCHED_IDLE);
+        schedule(pid, |_| true, libc::SCHED_IDLE);
         Self(pid)
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        schedule(self.0, libc::SCHED_OTHER);
+        schedule(self.0, |_| true, libc::SCHED_OTHER);
+    }
+}
+
+/// Threads of this process that have the processor as soon as they want it, until this is dropped. Who merely stands back still
+/// keeps the others waiting for milliseconds (seen on Linux 6.18), which must not count as the gateway's.
+pub(crate) struct Ahead(&'static [&'static str]);
+
+impl Ahead {
+    /// By the names of the threads.
+    pub(crate) fn of(threads: &'static [&'static str]) -> Self {
+        schedule(std::process::id(), |name| threads.contains(&name), libc::SCHED_FIFO);
+        Self(threads)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        schedule(std::process::id(), |name| self.0.contains(&name), libc::SCHED_OTHER);
     }
 }
 
@@ -68,10 +86,13 @@ pub(crate) fn stand_back() {
     }
 }
 
-/// For every thread there is; later ones inherit it. Where that is not allowed the run is merely noisier.
-fn schedule(pid: u32, policy: libc::c_int) {
+/// For the threads there are whose names are wanted; later ones inherit it. Where that is not allowed the run is merely noisier.
+fn schedule(pid: u32, wanted: impl Fn(&str) -> bool, policy: libc::c_int) {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let ids = threads.filter_map(|thread| thread.file_name().to_str()?.parse::<libc::pid_t>().ok());
+    let ids = threads.filter_map(|thread| {
+        let name = fs::read_to_string(thread.path().join("comm")).ok()?;
+        wanted(name.trim_end()).then(|| thread.file_name().to_str()?.parse::<libc::pid_t>().ok())?
+    });
     if ids.filter(|id| !schedule_thread(*id, policy)).count() > 0 {
         eprintln!("warning: cannot change how process {pid} is scheduled");
     }
@@ -79,9 +100,9 @@ fn schedule(pid: u32, policy: libc::c_int) {
 
 /// Of a thread by its id, 0 for the calling one; whether it was allowed.
 fn schedule_thread(id: libc::pid_t, policy: libc::c_int) -> bool {
-    let plain = libc::sched_param { sched_priority: 0 };
+    let priority = libc::sched_param { sched_priority: libc::c_int::from(policy == libc::SCHED_FIFO) };
     // SAFETY: the call reads a plain struct that lives through it.
-    unsafe { libc::sched_setscheduler(id, policy, &raw const plain) == 0 }
+    unsafe { libc::sched_setscheduler(id, policy, &raw const priority) == 0 }
 }
 
 /// Lets this process and its children hold as many files open as they need, or as the system permits; returns how many.
@@ -231,6 +252,32 @@ mod tests {
         drop(background);
         assert_eq!(policy(sleeper.id()), libc::SCHED_OTHER);
         sleeper.kill().and_then(|()| sleeper.wait()).unwrap();
+    }
+
+    #[test]
+    fn threads_of_a_name_go_ahead_and_come_back() {
+        // SAFETY: the call takes a number only.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let (answer, answers) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("ahead".to_owned()).spawn(move || {
+            while told.recv().is_ok() {
+                answer.send(policy()).unwrap();
+            }
+        });
+        let ask = || {
+            tell.send(()).unwrap();
+            answers.recv().unwrap()
+        };
+        assert_eq!(ask(), libc::SCHED_OTHER);
+        let ahead = Ahead::of(&["ahead"]);
+        // Where it is not allowed, nothing changes.
+        assert!([libc::SCHED_FIFO, libc::SCHED_OTHER].contains(&ask()));
+        assert_eq!(policy(), libc::SCHED_OTHER, "another thread's is its own");
+        drop(ahead);
+        assert_eq!(ask(), libc::SCHED_OTHER);
+        drop(tell);
+        thread.unwrap().join().unwrap();
     }
 
     #[test]
