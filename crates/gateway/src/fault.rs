@@ -35,6 +35,9 @@ pub(crate) enum Fault {
     /// The route leads to no upstream.
     #[error("the route has no upstream")]
     NoUpstream,
+    /// The upstream that the route, its service or a plugin names is not there, or cannot be served.
+    #[error("the upstream that is named is not there")]
+    UpstreamGone,
     /// The upstream has no node that may serve.
     #[error("upstream {0} has no node that may serve")]
     NoNode(Box<str>),
@@ -99,6 +102,7 @@ impl Fault {
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::Closed | Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
             Fault::Scheme(_)
+            | Fault::UpstreamGone
             | Fault::UnwantedUpgrade
             | Fault::NotSwitched
             | Fault::Connect { .. }
@@ -120,6 +124,7 @@ impl Fault {
             Fault::ClientGone => "client_gone",
             Fault::ClientStalled => "client_stalled",
             Fault::NoUpstream => "no_upstream",
+            Fault::UpstreamGone => "upstream_gone",
             Fault::NoNode(_) => "no_node",
             Fault::Scheme(_) => "scheme_not_served",
             Fault::Connect { .. } => "upstream_connect",

@@ -22,6 +22,9 @@ use crate::tls::{CompiledSsl, TlsMap};
 use crate::upstream::CompiledUpstream;
 use staging::{Blamed, Stage};
 
+/// How a fault is worded that is a reference which leads nowhere.
+pub(crate) const DANGLING: &str = "must name an existing";
+
 /// Why a configuration cannot be served: which object, where in it, what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: Error at \"{pointer}\": {message}")]
@@ -32,18 +35,24 @@ pub struct Rejection {
     pub pointer: String,
     /// What is wrong and what would be right.
     pub message: String,
-    /// Whether all that is wrong is a reference that leads nowhere.
+    /// Whether all that is wrong is a reference of its own that leads nowhere. Of references in plugins nobody is told
+    /// who takes away what they name, so they count as any fault.
     dangling: bool,
 }
 
 impl Rejection {
     fn new(key: &ResourceKey, fault: Fault) -> Self {
-        Self { key: key.clone(), pointer: fault.pointer, message: fault.message, dangling: false }
+        let dangling = fault.message.starts_with(DANGLING);
+        Self { key: key.clone(), pointer: fault.pointer, message: fault.message, dangling }
+    }
+
+    /// Whether it is about a reference that leads nowhere, its own or a plugin's.
+    pub fn is_of_reference(&self) -> bool {
+        self.message.contains(DANGLING)
     }
 
     fn dangling(key: &ResourceKey, pointer: &str, id: &ResourceId) -> Self {
-        let message = format!("must name an existing object, {id:?} is none");
-        Self { dangling: true, ..Self::new(key, Fault::new(pointer, message)) }
+        Self::new(key, Fault::new(pointer, format!("{DANGLING} object, {id:?} is none")))
     }
 }
 

@@ -75,8 +75,8 @@ fn certified_key(
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, Fault> {
     let chain = certificates(cert, cert_pointer)?;
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .map_err(|_| Fault::new(key_pointer, "must be a private key in PEM form"))?;
+    let what = if key.contains("-----BEGIN ") { "must be a private key in PEM form" } else { "must be in PEM form" };
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| Fault::new(key_pointer, what))?;
     let wrong = |error| Fault::new(key_pointer, format!("must be the key of the certificate: {error}"));
     let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key).map_err(wrong)?);
     let old = certified.cert.first().and_then(|own| version1::is_key_of(&*certified.key, own));

@@ -14,6 +14,7 @@ use model::resource::{
 use model::{Fault, ResourceId};
 use plugin_api::{Exchange, InlineUpstream, Template, UpstreamCompiler, Var};
 
+use crate::compiler::DANGLING;
 use crate::tls::ClientIdentity;
 
 /// Nodes and how to reach them.
@@ -210,7 +211,7 @@ fn client_identity(tls: &UpstreamTls, find_ssl: FindSsl<'_>) -> Result<Option<Cl
     }
     let Some(id) = &tls.client_cert_id else { return Ok(None) };
     let pointer = "/tls/client_cert_id";
-    let missing = || Fault::new(pointer, format!("must name an existing ssl of type client, {id:?} is none"));
+    let missing = || Fault::new(pointer, format!("{DANGLING} ssl of type client, {id:?} is none"));
     let ssl = find_ssl(id).ok_or_else(missing)?;
     let (cert, key) = ssl.pairs().next().ok_or_else(missing)?;
     if is_reference(cert) || is_reference(key) {

@@ -16,7 +16,7 @@ const TIMES: [&str; 2] = ["create_time", "update_time"];
 /// What a service of API7 has beyond APISIX's.
 const BEYOND_SERVICE: [&str; 4] = ["type", "path_prefix", "strip_path_prefix", "status"];
 /// References, which APISIX also takes as numbers.
-const REFERENCES: [&str; 5] = ["service_id", "upstream_id", "plugin_config_id", "group_id", "script_id"];
+pub(super) const REFERENCES: [&str; 5] = ["service_id", "upstream_id", "plugin_config_id", "group_id", "script_id"];
 
 /// Where a configuration comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]

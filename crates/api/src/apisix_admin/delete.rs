@@ -102,7 +102,7 @@ fn sentence(kind: Kind, by: &By, user: &ResourceKey) -> String {
     let (what, id) = (word(kind), &user.id);
     let directly = if kind == Kind::Service { " directly" } else { "" };
     let within = if matches!(by, By::Split) { "plugin in " } else { "" };
-    let user = user.kind.name();
+    let user = if user.kind == Kind::GlobalRule { user.kind.plural() } else { user.kind.name() };
     format!("can not delete this {what}{directly}, {within}{user} [{id}] is still using it now")
 }
 

@@ -110,6 +110,10 @@ fn sentence(fault: &Fault) -> String {
     if let Some(text) = unreadable(fault) {
         return text;
     }
+    // What a consumer proves itself with; a credential's fault is told of its consumer, with more around it.
+    if let Some((_, other)) = fault.message.rsplit_once("is already used by consumer ") {
+        return format!("duplicate key found with consumer: {}", other.trim_matches('"'));
+    }
     // Plugins say it all themselves.
     if fault.pointer.starts_with("/plugins/") {
         return fault.message.clone();
@@ -124,20 +128,24 @@ fn sentence(fault: &Fault) -> String {
 
 /// A certificate or key that cannot be read, as OpenSSL tells APISIX.
 fn unreadable(fault: &Fault) -> Option<String> {
-    const REASONS: [&str; 3] = ["must be in PEM form", "must be a certificate chain", "must be a private key"];
+    const NO_PEM: &str = "must be in PEM form";
+    const REASONS: [&str; 3] = [NO_PEM, "must be a certificate chain", "must be a private key"];
     const CERTIFICATE: &str = "failed to parse cert: PEM_read_bio_X509_AUX() failed";
     const KEY: &str = "failed to parse key: PEM_read_bio_PrivateKey() failed";
+    // APISIX takes a key that is no PEM for one that it has encrypted itself.
+    const ENCRYPTED: &str = "failed to decrypt previous encrypted key";
     REASONS.iter().find(|reason| fault.message.starts_with(**reason))?;
     let pair = |place: &str, what: &str| {
         let place: usize = place.parse().unwrap_or_default();
         format!("failed to handle cert-key pair[{}]: {what}", place + 1)
     };
+    let key = if fault.message == NO_PEM { ENCRYPTED } else { KEY };
     let parts: Vec<&str> = fault.pointer.split('/').skip(1).collect();
     match parts.as_slice() {
         ["cert"] | [.., "client_cert"] => Some(CERTIFICATE.to_owned()),
-        ["key"] | [.., "client_key"] => Some(KEY.to_owned()),
+        ["key"] | [.., "client_key"] => Some(key.to_owned()),
         ["certs", place] => Some(pair(place, CERTIFICATE)),
-        ["keys", place] => Some(pair(place, KEY)),
+        ["keys", place] => Some(pair(place, key)),
         ["client", "ca"] => Some(format!("failed to validate client_cert: {CERTIFICATE}")),
         _ => None,
     }
@@ -167,6 +175,13 @@ mod tests {
                 "must be in PEM form",
                 "failed to validate client_cert: failed to parse cert: PEM_read_bio_X509_AUX() failed",
             ),
+            ("/key", "must be in PEM form", "failed to decrypt previous encrypted key"),
+            (
+                "/keys/0",
+                "must be in PEM form",
+                "failed to handle cert-key pair[1]: failed to decrypt previous encrypted key",
+            ),
+            ("/plugins/key-auth", "is already used by consumer \"ann\"", "duplicate key found with consumer: ann"),
             ("/uris/0", "must begin with a slash", "invalid configuration: must begin with a slash"),
         ];
         for (pointer, message, expected) in cases {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::response::IntoResponse;
 use http::StatusCode;
-use model::{Kind, ResourceId, ResourceKey};
+use model::{Faults, Kind, ResourceId, ResourceKey};
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
@@ -107,6 +107,14 @@ fn check_item(asked: &Asked, kind: Kind, mut item: Value) -> Result<(), String> 
     check::check(asked.control.plugins(), &key, &mut item)?;
     let mut body = shape::body_of(&key, item).map_err(ApiError::into_message)?;
     unknown::leave_out(kind, &mut body);
-    let read = model::validate::validate(kind, &body);
-    read.map(drop).map_err(|faults| refusal::first(faults).unwrap_or_default())
+    let read = model::validate::validate(kind, &body).map(drop);
+    read.and_then(|()| alone(asked, &key, body)).map_err(|faults| refusal::first(faults).unwrap_or_default())
+}
+
+/// What plugins and certificates say, without what the item refers to: it may stand anywhere, or nowhere.
+fn alone(asked: &Asked, key: &ResourceKey, mut body: Value) -> Result<(), Faults> {
+    if let Some(fields) = body.as_object_mut() {
+        check::REFERENCES.iter().for_each(|name| drop(fields.remove(*name)));
+    }
+    asked.control.fault_alone(key, &body).map_or(Ok(()), |fault| Err(Faults(vec![fault])))
 }

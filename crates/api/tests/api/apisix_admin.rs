@@ -516,7 +516,7 @@ async fn an_upstream_that_a_traffic_split_names_is_not_deleted() -> Result<()> {
         (used, "plugin_configs/1", with(json!({})), refusal("plugin_config [1]")),
         (used, "consumers/jack", with(json!({ "username": "jack" })), refusal("consumer [jack]")),
         (used, "consumer_groups/1", with(json!({})), refusal("consumer_group [1]")),
-        (used, "global_rules/1", with(json!({})), refusal("global_rule [1]")),
+        (used, "global_rules/1", with(json!({})), refusal("global_rules [1]")),
     ];
     stays_while_used(&fixture, cases).await?;
     fixture.stop().await;

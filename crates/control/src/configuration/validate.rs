@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::{Change, GroupId};
+use model::{Change, Fault, GroupId, ResourceKey};
+use plan::Compiler;
+use serde_json::Value;
 
 use super::Operation;
 use super::draft::{Draft, item_faults};
@@ -40,6 +42,14 @@ impl Control {
         held.put_back();
         trial.faults.sort_by_key(|fault| fault.index);
         Ok(trial.faults)
+    }
+
+    /// What keeps a resource from being served, whatever else there is; a reference in it that leads nowhere does not.
+    pub fn fault_alone(&self, key: &ResourceKey, body: &Value) -> Option<Fault> {
+        let mut compiler = Compiler::new(self.inner.registry);
+        compiler.load(&[Change::Put(key.clone(), body.to_string().into_bytes().into())]);
+        let rejection = compiler.faulty().find(|rejection| !rejection.is_of_reference())?;
+        Some(Fault::new(rejection.pointer.clone(), rejection.message.clone()))
     }
 }
 

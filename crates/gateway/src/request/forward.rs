@@ -8,7 +8,7 @@ use futures_util::future::Either;
 use http::uri::PathAndQuery;
 use http::{Response, Uri};
 use model::resource::Scheme;
-use plan::{CompiledUpstream, Timeouts};
+use plan::{CompiledUpstream, Timeouts, UpstreamChoice};
 use plugin_api::ChosenUpstream;
 
 use super::Stop;
@@ -95,10 +95,12 @@ fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
             let service = route.as_ref().and_then(|route| route.info.service_id.as_deref());
             live.plan.upstream_by_id(service, id).cloned()
         }
-        (None, Some(route)) => live.plan.upstream(&route.upstream).cloned(),
-        (None, None) => None,
+        (None, Some(route)) if !matches!(route.upstream, UpstreamChoice::None) => {
+            live.plan.upstream(&route.upstream).cloned()
+        }
+        (None, _) => return Err(Fault::NoUpstream),
     };
-    let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::NoUpstream)?;
+    let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::UpstreamGone)?;
     match upstream.scheme {
         Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => Ok(upstream),
         other => Err(Fault::Scheme(other)),

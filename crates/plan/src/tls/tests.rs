@@ -185,3 +185,28 @@ fn what_nodes_are_shown_may_be_a_reference() {
         compiled(&changes);
     }
 }
+
+#[test]
+fn an_upstream_is_not_served_without_the_certificate_that_it_shows() {
+    let (cert, key) = (environment("CERT"), environment("KEY"));
+    let ssl = put("ssl/c", json!({ "type": "client", "cert": cert, "key": key }));
+    let upstream = put("upstream/u", json!({ "nodes": { "n:1": 1 }, "tls": { "client_cert_id": "c" } }));
+    let mut compiler = compiled(&[ssl.clone(), upstream]);
+    let serves = |compiler: &Compiler| compiler.plan().upstream_by_id(None, "u").is_some();
+    assert!(serves(&compiler));
+    compiler.apply(&[delete("ssl/c")]).expect("whoever takes it away has been told");
+    assert!(!serves(&compiler) && compiler.faulty().count() == 1);
+    compiler.apply(&[ssl]).expect("applied");
+    assert!(serves(&compiler) && compiler.faulty().count() == 0);
+}
+
+#[test]
+fn a_key_that_is_no_pem_is_told_from_one_that_cannot_be_read() {
+    let begins = "-----BEGIN PRIVATE KEY-----\n*\n-----END PRIVATE KEY-----\n";
+    for (key, message) in [("A", "must be in PEM form"), (begins, "must be a private key in PEM form")] {
+        let tls = json!({ "client_cert": environment("CERT"), "client_key": key });
+        let upstream = put("upstream/u", json!({ "nodes": { "n:1": 1 }, "tls": tls }));
+        let rejection = Compiler::new(registry()).apply(&[upstream]).expect_err("refused");
+        assert_eq!((rejection.pointer.as_str(), rejection.message.as_str()), ("/tls/client_key", message));
+    }
+}
