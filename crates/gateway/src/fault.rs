@@ -35,6 +35,9 @@ pub(crate) enum Fault {
     /// The route leads to no upstream.
     #[error("the route has no upstream")]
     NoUpstream,
+    /// The upstream that the route or a plugin names is not there.
+    #[error("the upstream is not known")]
+    UnknownUpstream,
     /// The upstream has no node that may serve.
     #[error("upstream {0} has no node that may serve")]
     NoNode(Box<str>),
@@ -98,7 +101,8 @@ impl Fault {
             Fault::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::Closed | Fault::NoUpstream | Fault::NoNode(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::Scheme(_)
+            Fault::UnknownUpstream
+            | Fault::Scheme(_)
             | Fault::UnwantedUpgrade
             | Fault::NotSwitched
             | Fault::Connect { .. }
@@ -120,6 +124,7 @@ impl Fault {
             Fault::ClientGone => "client_gone",
             Fault::ClientStalled => "client_stalled",
             Fault::NoUpstream => "no_upstream",
+            Fault::UnknownUpstream => "unknown_upstream",
             Fault::NoNode(_) => "no_node",
             Fault::Scheme(_) => "scheme_not_served",
             Fault::Connect { .. } => "upstream_connect",

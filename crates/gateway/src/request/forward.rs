@@ -8,7 +8,7 @@ use futures_util::future::Either;
 use http::uri::PathAndQuery;
 use http::{Response, Uri};
 use model::resource::Scheme;
-use plan::{CompiledUpstream, Timeouts};
+use plan::{CompiledUpstream, Timeouts, UpstreamChoice};
 use plugin_api::ChosenUpstream;
 
 use super::Stop;
@@ -98,10 +98,20 @@ fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
         (None, Some(route)) => live.plan.upstream(&route.upstream).cloned(),
         (None, None) => None,
     };
-    let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::NoUpstream)?;
+    let upstream: Arc<CompiledUpstream> = chosen.ok_or_else(|| no_upstream(live))?;
     match upstream.scheme {
         Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => Ok(upstream),
         other => Err(Fault::Scheme(other)),
+    }
+}
+
+/// As in APISIX it is another thing to name an upstream that is not there than to name none.
+fn no_upstream(live: &Live) -> Fault {
+    let of_route = live.route.as_ref().is_some_and(|route| matches!(route.upstream, UpstreamChoice::Shared(_)));
+    match &live.exchange.target.upstream {
+        Some(_) => Fault::UnknownUpstream,
+        None if of_route => Fault::UnknownUpstream,
+        None => Fault::NoUpstream,
     }
 }
 
@@ -152,6 +162,8 @@ async fn attempt(
     let no_node = || Fault::NoNode(compiled.owner.clone());
     let chosen = choose::next(live, upstream, tried).await;
     let Chosen { at, node, address, pool } = chosen.ok_or_else(no_node)?;
+    let is_named = !Arc::ptr_eq(&node.address, &address);
+    live.exchange.outcome.upstream_name = is_named.then(|| node.address.clone());
     live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);
     loop {
