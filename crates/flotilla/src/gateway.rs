@@ -59,7 +59,8 @@ pub(crate) struct GatewayArguments {
     #[arg(long, env = "FLOTILLA_DRAIN", default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain: Duration,
     /// Addresses and networks of proxies before this one, parted by commas, whose X-Forwarded-Proto, -Host, -Port and Forwarded
-    /// are believed, and which --http2-max-breaches does not bound; what others say there is replaced by what is so of the connection.
+    /// are believed, and which --http2-max-breaches does not bound; what others say there is replaced by what is so of the connection,
+    /// and, where any are named, their X-Forwarded-For is dropped.
     #[arg(long, env = "FLOTILLA_TRUSTED_ADDRESSES", value_name = "CIDR,...")]
     trusted_addresses: Option<Networks>,
     #[command(flatten)]

@@ -29,7 +29,8 @@ pub struct Settings {
     pub access_log_format: String,
     /// Limits on what a client can take.
     pub limits: Limits,
-    /// Clients whose `X-Forwarded-Proto`, `-Host`, `-Port` and `Forwarded` are believed.
+    /// Clients whose `X-Forwarded-Proto`, `-Host`, `-Port` and `Forwarded` are believed. Where there are any, another client's
+    /// `X-Forwarded-For` goes, too.
     pub trusted: Networks,
     /// How long open requests may take after a stop was asked for.
     pub drain: Duration,
@@ -45,6 +46,11 @@ pub struct Settings {
 pub struct Networks(Arc<[IpNet]>);
 
 impl Networks {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the address is in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))

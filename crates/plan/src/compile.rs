@@ -91,7 +91,11 @@ fn place(route: &Route, slot: u32, id: &ResourceId, service: Option<&Service>, s
     let enabled = route.status == Status::Enabled && service.is_none_or(|service| service.status == Status::Enabled);
     let hosts = hosts(route, service);
     let places = patterns.into_iter().zip(infos).flat_map(|((_, path), info)| {
-        hosts.iter().map(move |host| Place { host: host.clone(), path: path.clone(), info: info.clone() })
+        hosts.iter().map(move |host| Place {
+            host: host.clone(),
+            path: path.clone(),
+            info: of_host(&info, host.as_ref()),
+        })
     });
     PlacedRoute {
         places: if enabled { places.collect() } else { Vec::new() },
@@ -99,6 +103,15 @@ fn place(route: &Route, slot: u32, id: &ResourceId, service: Option<&Service>, s
         service_id: route.service_id.clone(),
         plugin_config_id: route.plugin_config_id.clone(),
     }
+}
+
+/// What is known of the route where it is found by this host.
+fn of_host(info: &Arc<RouteInfo>, host: Option<&HostPattern>) -> Arc<RouteInfo> {
+    let host = host.map(HostPattern::as_str);
+    if info.host.as_deref() == host {
+        return info.clone();
+    }
+    Arc::new(RouteInfo { host: host.map(Into::into), ..RouteInfo::clone(info) })
 }
 
 /// What of a route's body says which requests it matches, as far as it can be read. What cannot be is left out: the

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Exchange {
     pub client: Rc<Client>,
     /// When the request's head was read.
     pub started: Instant,
+    /// `$request_id`, once somebody asked for it.
+    pub request_id: OnceCell<Box<str>>,
     /// The route that matched; `None` before routing and when none did.
     pub route: Option<Arc<RouteInfo>>,
     /// Values of `:name` segments: byte ranges of the path, in the order of [`RouteInfo::param_names`].
@@ -118,9 +121,9 @@ pub struct RouteInfo {
     pub name: Option<Box<str>>,
     /// Labels of the route.
     pub labels: Labels,
-    /// The path pattern that matched, for `$matched_uri`; the first one where several differ.
+    /// The path pattern that matched, for `$matched_uri`.
     pub uri: Box<str>,
-    /// The host pattern of the route.
+    /// The host pattern that matched, of the route or its service; for `$matched_host`.
     pub host: Option<Box<str>>,
     /// Its service's id.
     pub service_id: Option<Box<str>>,
@@ -182,12 +185,14 @@ pub struct Target {
     pub scheme: Option<model::resource::Scheme>,
     /// Another upstream than the route's.
     pub upstream: Option<ChosenUpstream>,
+    /// Headers that a phase took away: those that are told of the client's connection are not filled in again.
+    pub withheld: Vec<HeaderName>,
 }
 
 /// An upstream that a plugin chose.
 #[derive(Debug, Clone)]
 pub enum ChosenUpstream {
-    /// By its id: of the route's service, else of the group; unknown ids answer 503.
+    /// By its id: of the route's service, else of the group; unknown ids answer 502.
     Id(Box<str>),
     /// One that stands in the plugin's configuration.
     Inline(InlineUpstream),
@@ -211,6 +216,8 @@ pub struct ResponseHead {
 pub struct Outcome {
     /// The node that answered last, `host:port`.
     pub upstream_addr: Option<Arc<str>>,
+    /// The same node as its upstream names it, where that is no address.
+    pub upstream_name: Option<Arc<str>>,
     /// Its status, per try: `502, 200` in `$upstream_status`.
     pub upstream_status: SmallVec<[u16; 2]>,
     /// From choosing a node to the response's head.

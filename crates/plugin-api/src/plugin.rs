@@ -120,6 +120,9 @@ impl Phases {
     pub const LOG: Phases = Phases(32);
     /// No phase: `log` reads the response's headers. Without it they are handed on, not copied.
     pub const HEADERS_IN_LOG: Phases = Phases(64);
+    /// No phase: its filters come after those of all other plugins, also of the other chain, as nginx's own come after
+    /// APISIX's; what it makes of a body is no more for others to look into.
+    pub const ENCODES: Phases = Phases(128);
 
     /// Both sets.
     pub const fn and(self, other: Phases) -> Phases {

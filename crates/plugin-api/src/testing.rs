@@ -1,5 +1,6 @@
 //! Exchanges and consumers for tests of plugins.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -36,6 +37,7 @@ pub fn exchange(target: &str) -> Exchange {
         host: SmallVec::from_slice(b"gateway.test"),
         client: Rc::new(Client { remote, peer: remote, local, tls: None }),
         started: Instant::now(),
+        request_id: OnceCell::new(),
         route: None,
         params: SmallVec::new(),
         consumer: None,

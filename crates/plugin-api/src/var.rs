@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::Exchange;
 use crate::graphql::Part;
 
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// What is escaped in `ssl_client_escaped_cert`: all but what RFC 3986 reserves for nothing.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -83,18 +85,21 @@ known! {
     ContentLength = "content_length";
     RequestLength = "request_length";
     RequestTime = "request_time";
+    RequestId = "request_id";
     Status = "status";
     BodyBytesSent = "body_bytes_sent";
     BytesSent = "bytes_sent";
     UpstreamAddr = "upstream_addr";
     UpstreamStatus = "upstream_status";
-    UpstreamResponseTime = "upstream_response_time" | "apisix_upstream_response_time";
+    UpstreamResponseTime = "upstream_response_time" | "apisix_upstream_response_time" | "upstream_header_time";
     GatewayFault = "gateway_fault";
     UpstreamUri = "upstream_uri";
     UpstreamHost = "upstream_host";
     UpstreamScheme = "upstream_scheme";
     BalancerIp = "balancer_ip";
     BalancerPort = "balancer_port";
+    UpstreamUnresolvedHost = "upstream_unresolved_host";
+    ProxyAddXForwardedFor = "proxy_add_x_forwarded_for";
     SslServerName = "ssl_server_name";
     SslProtocol = "ssl_protocol";
     SslCipher = "ssl_cipher";
@@ -199,6 +204,7 @@ impl Known {
             Known::ContentLength => first_line(&exchange.headers, &CONTENT_LENGTH)?,
             Known::RequestLength => outcome.bytes_received.to_string().into(),
             Known::RequestTime => seconds(outcome.total).into(),
+            Known::RequestId => (**exchange.request_id.get_or_init(request_id)).into(),
             Known::Status => exchange.response.status.as_str().to_owned().into(),
             Known::BodyBytesSent => outcome.body_bytes_sent.to_string().into(),
             Known::BytesSent => outcome.bytes_sent.to_string().into(),
@@ -211,6 +217,15 @@ impl Known {
             Known::UpstreamScheme => scheme_name(exchange.target.scheme).into(),
             Known::BalancerIp => outcome.upstream_addr.as_deref()?.rsplit_once(':')?.0.into(),
             Known::BalancerPort => outcome.upstream_addr.as_deref()?.rsplit_once(':')?.1.into(),
+            Known::UpstreamUnresolvedHost => {
+                let named = outcome.upstream_name.as_deref().or(outcome.upstream_addr.as_deref());
+                named?.rsplit_once(':')?.0.into()
+            }
+            Known::ProxyAddXForwardedFor => {
+                let client = exchange.client.remote.ip();
+                let before = header_text(&exchange.headers, &X_FORWARDED_FOR);
+                before.map_or_else(|| client.to_string(), |before| format!("{before}, {client}")).into()
+            }
             Known::SslServerName => tls?.sni.as_deref()?.into(),
             Known::SslProtocol => tls?.protocol.into(),
             Known::SslCipher => tls?.cipher.as_str().into(),
@@ -261,6 +276,11 @@ fn scheme_name(scheme: Option<model::resource::Scheme>) -> &'static str {
         Some(Scheme::Udp) => "udp",
         Some(Scheme::Kafka) => "kafka",
     }
+}
+
+/// 16 random bytes in hexadecimal digits, as nginx makes them.
+fn request_id() -> Box<str> {
+    format!("{:032x}", rand::random::<u128>()).into()
 }
 
 /// Seconds with milliseconds, as nginx writes times: `0.042`.
@@ -363,7 +383,7 @@ fn is_called(own: &HeaderName, name: &HeaderName) -> bool {
     }
     let (own, wanted) = (own.as_str().as_bytes(), name.as_str().as_bytes());
     // What nginx knows by itself it takes by its very name.
-    let is_known = || *name == USER_AGENT || wanted == b"x-forwarded-for";
+    let is_known = || *name == USER_AGENT || *name == X_FORWARDED_FOR;
     let is_same = |(own, wanted): (&u8, &u8)| own == wanted || (*own == b'_' && *wanted == b'-');
     own.len() == wanted.len() && own.iter().zip(wanted).all(is_same) && !is_known()
 }

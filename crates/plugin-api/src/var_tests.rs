@@ -85,6 +85,7 @@ fn what_the_gateway_found_out_is_told_too() {
     request.consumer =
         Some(Arc::new(ConsumerEntry { consumer, credential_id: Some("c1".into()), conf: Value::Null, prepared: None }));
     request.outcome.upstream_addr = Some("10.0.0.1:8080".into());
+    request.outcome.upstream_name = Some("users.internal:8080".into());
     request.outcome.upstream_status.extend([502, 200]);
     request.outcome.upstream_latency = Some(Duration::from_micros(42_900));
     request.response.headers.insert("x-trace", "t1".parse().expect("a value"));
@@ -102,8 +103,10 @@ fn what_the_gateway_found_out_is_told_too() {
         ("upstream_addr", "10.0.0.1:8080"),
         ("balancer_ip", "10.0.0.1"),
         ("balancer_port", "8080"),
+        ("upstream_unresolved_host", "users.internal"),
         ("upstream_status", "502, 200"),
         ("upstream_response_time", "0.042"),
+        ("upstream_header_time", "0.042"),
         ("sent_http_x_trace", "t1"),
         ("upstream_http_x_trace", "t1"),
         ("plugin_note", "left"),
@@ -112,6 +115,31 @@ fn what_the_gateway_found_out_is_told_too() {
     for (name, expected) in cases {
         assert_eq!(value(&request, name).as_deref(), Some(expected), "{name}");
     }
+}
+
+#[test]
+fn a_node_that_is_an_address_is_named_by_it() {
+    let mut request = exchange("/");
+    assert_eq!(value(&request, "upstream_unresolved_host"), None);
+    request.outcome.upstream_addr = Some("[::1]:8080".into());
+    assert_eq!(value(&request, "upstream_unresolved_host").as_deref(), Some("[::1]"));
+}
+
+#[test]
+fn a_request_has_one_id_and_the_next_another() {
+    let (one, other) = (exchange("/"), exchange("/"));
+    let id = value(&one, "request_id").expect("an id");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    assert_eq!(value(&one, "request_id"), Some(id.clone()));
+    assert_ne!(value(&other, "request_id"), Some(id));
+}
+
+#[test]
+fn the_way_of_a_request_gets_its_client_at_its_end() {
+    let request = exchange("/");
+    assert_eq!(value(&request, "proxy_add_x_forwarded_for").as_deref(), Some("192.0.2.7"));
+    let request = with_header(with_header(request, "x-forwarded-for", "1.1.1.1"), "x-forwarded-for", "2.2.2.2");
+    assert_eq!(value(&request, "proxy_add_x_forwarded_for").as_deref(), Some("1.1.1.1, 2.2.2.2, 192.0.2.7"));
 }
 
 #[test]

@@ -55,25 +55,31 @@ impl PluginType for FileLogger {
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
         let of_group = || input.metadata.and_then(|metadata| metadata.get("path")?.as_str().map(str::to_owned));
-        let matches = conf.matches.as_ref().map(Condition::compile).transpose();
+        let any_of = conf.matches.as_ref().map(groups).transpose();
         let missing = "property \"path\" is not set in either the plugin conf or the metadata";
         let path = conf.path.or_else(of_group).ok_or_else(|| Fault::new("/path", missing));
         Ok(Arc::new(Compiled {
-            matches: matches.map_err(in_match)?,
+            any_of: any_of.map_err(|fault| crate::in_expression("match", fault))?,
             path: Path::new(&path?).into(),
             recorder: Recorder::new(conf.entry, input)?,
         }))
     }
 }
 
-fn in_match(fault: Fault) -> Fault {
-    let message = format!("failed to validate the 'match' expression: {}", fault.message);
-    Fault { message, ..fault }.under("/match")
+/// `match` is a list of expressions, as in APISIX; one that stands there without a list around it is taken, too.
+fn groups(matches: &Value) -> Result<Vec<Condition>, Fault> {
+    let is_expression = |item: &Value| (0..2).any(|at| item.get(at).is_some_and(Value::is_array));
+    let compile = |(at, group)| Condition::compile(group).map_err(|fault| fault.under(&format!("/{at}")));
+    match matches.as_array().filter(|items| items.iter().all(is_expression)) {
+        Some(items) => items.iter().enumerate().map(compile).collect(),
+        None => Condition::compile(matches).map(|condition| vec![condition]),
+    }
 }
 
 struct Compiled {
     path: Arc<Path>,
-    matches: Option<Condition>,
+    /// One of them must hold, so of an empty list none does.
+    any_of: Option<Vec<Condition>>,
     recorder: Recorder,
 }
 
@@ -91,7 +97,8 @@ impl Plugin for Compiled {
     }
 
     fn log(&self, exchange: &mut Exchange) {
-        if self.matches.as_ref().is_none_or(|matches| matches.holds(exchange)) {
+        let any_holds = |any_of: &Vec<Condition>| any_of.iter().any(|condition| condition.holds(exchange));
+        if self.any_of.as_ref().is_none_or(any_holds) {
             courier::write_line(&self.path, |line| self.recorder.write(self, exchange, line));
         }
     }
@@ -107,15 +114,19 @@ mod tests {
     use crate::testing::{self, compile};
 
     async fn logged(conf: Value, target: &str) -> Vec<Value> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("log.json");
-        let mut conf = conf;
-        conf["path"] = path.to_str().expect("text").into();
-        let plugin = compile(&FileLogger, &conf.to_string());
         let mut exchange = testing::exchange(target, &[("x-tenant", "blue")]);
         exchange.request_body = Some(Bytes::from_static(b"question"));
         exchange.response.status = http::StatusCode::CREATED;
-        plugin.body_filter(&mut exchange, &mut Chunk { data: Bytes::from_static(b"answer"), last: true });
+        logged_of(exchange, conf, b"answer").await
+    }
+
+    /// What one request with this body in its response leaves in a file of its own.
+    async fn logged_of(mut exchange: Exchange, mut conf: Value, body: &[u8]) -> Vec<Value> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("log.json");
+        conf["path"] = path.to_str().expect("text").into();
+        let plugin = compile(&FileLogger, &conf.to_string());
+        plugin.body_filter(&mut exchange, &mut Chunk { data: Bytes::copy_from_slice(body), last: true });
         plugin.log(&mut exchange);
         courier::flush(Duration::from_secs(10)).await;
         let text = std::fs::read_to_string(&path).unwrap_or_default();
@@ -138,6 +149,43 @@ mod tests {
         assert_eq!(logged(format, "/a?b=c").await, [expected]);
     }
 
+    #[tokio::test]
+    async fn a_format_says_all_and_extra_fields_add_to_an_entry_without_one() {
+        let extra = json!({ "log_format_extra": { "tenant": "$http_x_tenant" } });
+        let entry = &logged(extra.clone(), "/").await[0];
+        assert_eq!((&entry["tenant"], &entry["client_ip"]), (&"blue".into(), &"192.0.2.7".into()));
+        let mut both = extra;
+        both["log_format"] = json!({ "uri": "$uri" });
+        assert_eq!(logged(both, "/a").await, [json!({ "uri": "/a", "route_id": "r1" })]);
+    }
+
+    #[tokio::test]
+    async fn a_format_may_ask_for_bodies() {
+        let format = json!({ "in": "$request_body", "out": "$resp_body" });
+        let expected = |out: &str, sent: &str| json!({ "in": sent, "out": out, "route_id": "r1" });
+        assert_eq!(logged(json!({ "log_format": format }), "/").await, [expected("", "question")]);
+        let conf = json!({ "log_format": { "in": "$request_body", "out": "$resp_body" },
+            "include_resp_body": true, "max_req_body_bytes": 5, "max_resp_body_bytes": 3 });
+        let entry = &logged(conf, "/").await[0];
+        assert_eq!((&entry["in"], &entry["out"]), (&"quest".into(), &"ans".into()));
+        let need = |conf: Value| compile(&FileLogger, &conf.to_string()).request_body();
+        assert_eq!(need(json!({ "path": "a" })), BodyNeed::Stream);
+        assert_ne!(need(json!({ "path": "a", "log_format": { "a": { "b": "$request_body" } } })), BodyNeed::Stream);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_logged_as_it_was_before_its_upstream_compressed_it() {
+        let packed = testing::gzip(b"hello world");
+        let cases =
+            [(100, &*packed, "hello world"), (packed.len() - 1, &packed, "hello world"), (100, b"no gzip", "no gzip")];
+        for (most, body, expected) in cases {
+            let mut exchange = testing::exchange("/", &[]);
+            exchange.response.headers.insert("content-encoding", http::HeaderValue::from_static("gzip"));
+            let conf = json!({ "include_resp_body": true, "max_resp_body_bytes": most });
+            assert_eq!(logged_of(exchange, conf, body).await[0]["response"]["body"], expected);
+        }
+    }
+
     #[test]
     fn what_is_wrong_is_told_in_apisix_words() {
         let cases = [
@@ -145,6 +193,18 @@ mod tests {
             (
                 json!({ "path": "a", "match": [["status", "?", 1]] }),
                 "failed to validate the 'match' expression: invalid operator '?'",
+            ),
+            (
+                json!({ "path": "a", "match": [[["status", "?", 1]]] }),
+                "failed to validate the 'match' expression: invalid operator '?'",
+            ),
+            (
+                json!({ "path": "a", "include_req_body_expr": [["status", "?", 1]] }),
+                "failed to validate the 'include_req_body_expr' expression: invalid operator '?'",
+            ),
+            (
+                json!({ "path": "a", "include_resp_body_expr": [["status", "?", 1]] }),
+                "failed to validate the 'include_resp_body_expr' expression: invalid operator '?'",
             ),
             (json!({ "path": 1 }), "property \"path\" validation failed: wrong type: expected string, got number"),
         ];
@@ -158,8 +218,22 @@ mod tests {
 
     #[tokio::test]
     async fn only_requests_that_match_are_logged() {
-        let conf = json!({ "match": [["arg_name", "==", "jack"]] });
-        assert_eq!(logged(conf.clone(), "/?name=jack").await.len(), 1);
-        assert_eq!(logged(conf, "/?name=ann").await.len(), 0);
+        let (jack, old) = (json!(["arg_name", "==", "jack"]), json!(["arg_age", ">", 60]));
+        let cases = [
+            (json!([jack]), "/?name=jack", 1),
+            (json!([jack]), "/?name=ann", 0),
+            (json!([jack, old]), "/?name=jack", 0),
+            (json!([jack, old]), "/?name=jack&age=61", 1),
+            (json!([[jack]]), "/?name=jack", 1),
+            (json!([[jack]]), "/?name=ann", 0),
+            (json!([[jack], [old]]), "/?name=ann&age=61", 1),
+            (json!([[jack], [old]]), "/?name=ann", 0),
+            (json!([[jack, old]]), "/?name=jack", 0),
+            (json!([["OR", jack, old]]), "/?age=61", 1),
+            (json!([]), "/", 0),
+        ];
+        for (matches, target, lines) in cases {
+            assert_eq!(logged(json!({ "match": matches }), target).await.len(), lines, "{matches} {target}");
+        }
     }
 }

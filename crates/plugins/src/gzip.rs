@@ -108,7 +108,7 @@ type Encoder = GzEncoder<Vec<u8>>;
 
 impl Plugin for Compiled {
     fn phases(&self) -> Phases {
-        Phases::HEADER_FILTER.and(Phases::BODY_FILTER)
+        Phases::HEADER_FILTER.and(Phases::BODY_FILTER).and(Phases::ENCODES)
     }
 
     fn header_filter(&self, exchange: &mut Exchange) {

@@ -106,14 +106,13 @@ impl HeaderEdits {
             // they may be of the old one.
             let fill = |content: &Content| content.fill(exchange, captures).filter(|value| !value.is_empty());
             let values: SmallVec<[HeaderValue; 1]> = contents.iter().filter_map(fill).collect();
-            let headers = side.headers(exchange);
-            headers.remove(name);
+            side.remove(exchange, name);
             for value in values {
-                headers.append(name, value);
+                side.headers(exchange).append(name, value);
             }
         }
         for name in &self.remove {
-            side.headers(exchange).remove(name);
+            side.remove(exchange, name);
         }
     }
 }
@@ -123,6 +122,13 @@ impl Side {
         match self {
             Side::Request => &mut exchange.headers,
             Side::Response => &mut exchange.response.headers,
+        }
+    }
+
+    fn remove(self, exchange: &mut Exchange, name: &HeaderName) {
+        self.headers(exchange).remove(name);
+        if matches!(self, Side::Request) && name.as_str().starts_with("x-forwarded-") {
+            exchange.target.withheld.push(name.clone());
         }
     }
 }

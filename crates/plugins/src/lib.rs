@@ -12,6 +12,7 @@ mod file_logger;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gunzip;
 mod gzip;
 mod header_edits;
 mod header_json;
@@ -106,6 +107,12 @@ fn forget_body_headers(exchange: &mut Exchange) {
     for name in [CONTENT_LENGTH, CONTENT_ENCODING, LAST_MODIFIED, ETAG] {
         exchange.response.headers.remove(name);
     }
+}
+
+/// A fault of the expression in this field, in APISIX's words.
+fn in_expression(field: &str, fault: Fault) -> Fault {
+    let message = format!("failed to validate the '{field}' expression: {}", fault.message);
+    Fault { message, ..fault }.under(&format!("/{field}"))
 }
 
 /// A configuration with its defaults. Its schema was checked before, so this fails for a newer version's fields only.

@@ -1,8 +1,11 @@
 //! Exchanges to run plugins on.
 
+use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use plugin_api::testing::{Consumers, input, with_header};
 use plugin_api::{ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply, RouteInfo, Verdict};
 
@@ -22,6 +25,12 @@ fn consumers() -> Consumers {
     let jack = ConsumerInfo { slot: 1, username: "jack".into(), labels, ..ConsumerInfo::default() };
     let ann = ConsumerInfo { slot: 2, username: "ann".into(), ..ConsumerInfo::default() };
     Consumers::default().with("key-auth", "jack-key", jack, Some("c1")).with("key-auth", "ann-key", ann, None)
+}
+
+/// A body as an upstream compresses it.
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).and_then(|()| encoder.finish()).expect("memory")
 }
 
 /// Checks and compiles a configuration as an owner `route/r1` would.

@@ -154,6 +154,8 @@ async fn attempt(
     let no_node = || Fault::NoNode(compiled.owner.clone());
     let chosen = choose::next(live, upstream, tried).await;
     let Chosen { at, node, address, pool } = chosen.ok_or_else(no_node)?;
+    let is_named = !Arc::ptr_eq(&node.address, &address);
+    live.exchange.outcome.upstream_name = is_named.then(|| node.address.clone());
     live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);
     loop {

@@ -9,10 +9,10 @@ use plan::{CompiledNode, CompiledUpstream, HostHeader};
 use plugin_api::Exchange;
 use smallvec::SmallVec;
 
-use crate::worker::connection::Connection;
+use crate::worker::connection::{ClientFacts, Connection};
 
 static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -28,7 +28,7 @@ enum Fate {
     Passes,
     /// It concerns the client's connection only.
     Stays,
-    /// It passes; where there is none we say it.
+    /// The first of them passes; where there is none we say it.
     IsFilledIn,
     /// We say it ourselves.
     IsOurs,
@@ -65,11 +65,32 @@ struct Said {
 }
 
 impl Said {
-    fn note(&mut self, name: &HeaderName) {
-        self.proto |= *name == X_FORWARDED_PROTO;
-        self.host |= *name == X_FORWARDED_HOST;
-        self.port |= *name == X_FORWARDED_PORT;
+    /// Notes one of those that are filled in. Whether it is the first of its name: a node gets one of each, as nginx's
+    /// `proxy_set_header` sends them.
+    fn is_first(&mut self, name: &HeaderName) -> bool {
+        let said = match name {
+            name if *name == X_FORWARDED_PROTO => &mut self.proto,
+            name if *name == X_FORWARDED_HOST => &mut self.host,
+            _ => &mut self.port,
+        };
+        !std::mem::replace(said, true)
     }
+
+    /// What a plugin took away is not filled in again.
+    fn note_withheld(&mut self, exchange: &Exchange) {
+        for name in exchange.target.withheld.iter().filter(|name| Fate::of(name) == Fate::IsFilledIn) {
+            self.is_first(name);
+        }
+    }
+}
+
+/// The port in a Host header, which APISIX tells in place of the listener's; none where it is the same.
+pub(super) fn port(host: Option<&HeaderValue>, facts: &ClientFacts) -> Option<HeaderValue> {
+    let is_port = |port: &&[u8]| !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+    let parts = host.map(|host| host.as_bytes().rsplitn(2, |byte| *byte == b':'));
+    // What has no colon has no port, even if it is a number.
+    let named = parts.and_then(|mut parts| parts.next().zip(parts.next())).map(|(port, _)| port).filter(is_port);
+    named.filter(|port| facts.local_port.as_bytes() != *port).and_then(|port| HeaderValue::from_bytes(port).ok())
 }
 
 /// The scheme of the client's connection.
@@ -78,7 +99,8 @@ pub(super) fn scheme(exchange: &Exchange) -> &'static HeaderValue {
 }
 
 /// Calls `visit` with the headers that a node gets. What `X-Forwarded-Proto`, `-Host` and `-Port` say here is a plugin's word or
-/// that of a trusted client (see [`super::forwarded`]); `X-Forwarded-For` gets the connection's address at its end.
+/// that of a trusted client (see [`super::forwarded`]), the first where there are several; `X-Forwarded-For` gets the
+/// connection's address at its end.
 pub(super) fn each_for_upstream(
     exchange: &Exchange,
     connection: &Connection,
@@ -92,11 +114,8 @@ pub(super) fn each_for_upstream(
             Fate::Passes if !options.contains(name) => visit(name, value),
             Fate::IsOurs if *name == HOST => client_host = client_host.or(Some(value)),
             Fate::IsOurs => said.forwarded_for |= *name == X_FORWARDED_FOR,
-            Fate::IsFilledIn => {
-                said.note(name);
-                visit(name, value);
-            }
-            Fate::Passes | Fate::Stays => {}
+            Fate::IsFilledIn if said.is_first(name) => visit(name, value),
+            Fate::Passes | Fate::Stays | Fate::IsFilledIn => {}
         }
     }
     let found = (!Rc::ptr_eq(&exchange.client, &connection.facts.client)).then(|| client_address(exchange, connection));
@@ -104,11 +123,12 @@ pub(super) fn each_for_upstream(
     visit(&X_REAL_IP, address);
     let joined = said.forwarded_for.then(|| forwarded_for(&exchange.headers, address));
     visit(&X_FORWARDED_FOR, joined.as_ref().unwrap_or(address));
+    said.note_withheld(exchange);
     if !said.proto {
         visit(&X_FORWARDED_PROTO, scheme(exchange));
     }
     if !said.port {
-        visit(&X_FORWARDED_PORT, &connection.facts.local_port);
+        visit(&X_FORWARDED_PORT, port(client_host, &connection.facts).as_ref().unwrap_or(&connection.facts.local_port));
     }
     let rewritten = exchange.target.host.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
     let host = rewritten.as_ref().or(match &upstream.host_header {
@@ -158,10 +178,14 @@ fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
         .unwrap_or_else(|_| connection.facts.client_address.clone())
 }
 
-/// The host as it was routed by: lower case, without port, as APISIX tells it; none when it was written so.
+/// The host that was routed by, where a plugin has written another into the Host header; none where the header says it, which
+/// is told as the client wrote it, as APISIX does.
 fn forwarded_host(exchange: &Exchange, written: &HeaderValue) -> Option<HeaderValue> {
     let host = exchange.host();
-    if written.as_bytes() == host.as_bytes() { None } else { HeaderValue::from_str(host).ok() }
+    let parts = written.as_bytes().split_at_checked(host.len());
+    let rest = parts.filter(|(name, _)| name.eq_ignore_ascii_case(host.as_bytes())).map(|(_, rest)| rest);
+    let is_said = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"));
+    if is_said { None } else { HeaderValue::from_str(host).ok() }
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {

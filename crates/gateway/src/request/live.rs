@@ -1,5 +1,6 @@
 //! A request under way, with everything it holds on to. Dropping it is the end of the request.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +63,7 @@ impl Live {
             host: SmallVec::new(),
             client: connection.facts.client.clone(),
             started: Instant::now(),
+            request_id: OnceCell::new(),
             route: None,
             params: SmallVec::new(),
             consumer: None,

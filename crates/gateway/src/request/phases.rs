@@ -91,14 +91,19 @@ fn shape(entry: &Entry, reply: Reply) -> Reply {
     if reply.status.is_client_error() || reply.status.is_server_error() { entry.shape(reply) } else { reply }
 }
 
-/// Calls `visit` for each plugin of the request that takes part in a phase after the upstream, global rules first.
+/// Calls `visit` for each plugin of the request that takes part in a phase after the upstream, global rules first, and those
+/// that encode last of all.
 pub(crate) fn each(live: &mut Live, phase: Phases, mut visit: impl FnMut(&Entry, &mut Exchange)) {
     let Live { exchange, route, merged, plan, .. } = live;
     let own = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
-    for chain in [Some(&**plan.global_chain()), own].into_iter().flatten().filter(|chain| chain.has(phase)) {
-        for entry in chain.entries() {
-            if takes_part(entry, phase, exchange) {
-                visit(entry, exchange);
+    let chains = [Some(&**plan.global_chain()), own];
+    for encodes in [false, true] {
+        let wanted = if encodes { phase.and(Phases::ENCODES) } else { phase };
+        for chain in chains.into_iter().flatten().filter(|chain| chain.has(wanted)) {
+            for entry in chain.entries() {
+                if entry.phases.has(Phases::ENCODES) == encodes && takes_part(entry, phase, exchange) {
+                    visit(entry, exchange);
+                }
             }
         }
     }

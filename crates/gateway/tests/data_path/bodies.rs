@@ -1,11 +1,17 @@
 //! Bodies stream both ways, whatever their length and framing.
 
+use std::io::{Read, Write};
+
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::bufread::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use http::Request;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::{Client, Echo, Gateway, Script, get, put, raw, settings, soon};
@@ -262,6 +268,65 @@ async fn an_answer_that_no_plugin_changes_keeps_its_length() {
         }
         gateway.stop().await;
     }
+}
+
+async fn packed(gateway: &Gateway) -> (Option<String>, String) {
+    let mut client = Client::connect(gateway.http).await;
+    let request = Request::get("/").header("host", "a").header("accept-encoding", "gzip");
+    let answer = client.send(request.body(Full::default()).expect("a request")).await.expect("an answer");
+    let mut plain = String::new();
+    MultiGzDecoder::new(&*answer.body).read_to_string(&mut plain).expect("a body in gzip");
+    (answer.header("content-encoding").map(str::to_owned), plain)
+}
+
+/// As nginx does it behind APISIX: wherever `gzip` stands, it comes after all that changes a body.
+#[tokio::test]
+async fn gzip_packs_what_the_other_plugins_made() {
+    let upstream =
+        Script::answering("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello").await;
+    let gzip = json!({ "gzip": { "types": "*", "min_length": 1 } });
+    let filter = json!({ "regex": "l", "replace": "r", "scope": "global" });
+    for (name, conf, expected) in [
+        ("response-rewrite", json!({ "body": "instead" }), "instead"),
+        ("response-rewrite", json!({ "filters": [filter] }), "herro"),
+        ("echo", json!({ "before_body": "<", "after_body": ">" }), "<hello>"),
+    ] {
+        let (alone, mut both) = (json!({ name: conf }), gzip.clone());
+        both[name] = conf;
+        let route = |plugins| json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": upstream.nodes() } });
+        let apart = [put("route/r", route(alone)), put("global_rule/1", json!({ "plugins": gzip }))];
+        for changes in [vec![put("route/r", route(both))], apart.into()] {
+            let gateway = Gateway::start_with(settings(), plugins::registry(), changes);
+            assert_eq!(packed(&gateway).await, (Some("gzip".to_owned()), expected.to_owned()), "{name}");
+            gateway.stop().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn filters_look_into_what_an_upstream_packed() {
+    let upstream = Script::start(|_, mut exchange| async move {
+        exchange.head().await;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let body = encoder.write_all(b"hello").and_then(|()| encoder.finish()).expect("memory");
+        let head = format!("content-type: text/plain\r\ncontent-encoding: gzip\r\ncontent-length: {}", body.len());
+        exchange.write(&format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n")).await;
+        exchange.stream.write_all(&body).await.expect("the gateway takes it");
+        exchange.closed().await;
+    })
+    .await;
+    let filters = json!({ "response-rewrite": { "filters": [{ "regex": "h", "replace": "y" }] } });
+    let mut packing = filters.clone();
+    packing["gzip"] = json!({ "types": "*", "min_length": 1 });
+    let route = |plugins| json!({ "uri": "/*", "plugins": plugins, "upstream": { "nodes": upstream.nodes() } });
+    let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route(filters))]);
+    let answer = get(gateway.http, "/").await;
+    assert_eq!((answer.header("content-encoding"), answer.text()), (None, "yello"));
+    assert_eq!(answer.header("content-length"), Some("5"));
+    gateway.stop().await;
+    let gateway = Gateway::start_with(settings(), plugins::registry(), vec![put("route/r", route(packing))]);
+    assert_eq!(packed(&gateway).await, (Some("gzip".to_owned()), "yello".to_owned()));
+    gateway.stop().await;
 }
 
 /// A plugin whose settings name a field has forms and JSON read, and short bodies; anything else goes on as long as it is.

@@ -1,7 +1,8 @@
 //! One request, one expected answer: what users of Apache APISIX would try, in tables of JSON beside this file.
 //!
-//! A table has `resources` (`ECHO` stands for the address of an upstream that tells what it got, `ECHO_PORT` for its port), and `cases`:
-//! `ask` is method and target, `with` headers, `send` a body, `from` the client's address (127.0.9.0/24 is trusted), `times` how often it asks. What is expected of the (last)
+//! A table has `resources` (`ECHO` stands for the address of an upstream that tells what it got, `ECHO_PORT` for its port), and `cases`;
+//! `trusts` names the clients whose `X-Forwarded-*` are believed.
+//! `ask` is method and target, `with` headers, `send` a body, `from` the client's address, `times` how often it asks. What is expected of the (last)
 //! answer: `status`, `headers` (null for one that must not be there), `body` whole, `has` and `lacks` for parts of it, `echo` for what the
 //! upstream got, by JSON pointer.
 
@@ -21,6 +22,8 @@ use crate::support::{Answer, Client, Echo, Gateway, put, settings};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    #[serde(default)]
+    trusts: String,
     resources: Map<String, Value>,
     cases: Vec<Case>,
 }
@@ -65,7 +68,7 @@ async fn every_case_of_every_table_is_answered_as_apisix_answers_it() {
         let text = text.replace("ECHO", &echo.address.to_string());
         let table: Table = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         let resources = table.resources.into_iter().map(|(key, body)| put(&key, body)).collect();
-        let trusting = Settings { trusted: "127.0.9.0/24".parse().expect("a network"), ..settings() };
+        let trusting = Settings { trusted: table.trusts.parse().expect("networks"), ..settings() };
         let gateway = Gateway::start_with(trusting, plugins::registry(), resources);
         for (at, case) in table.cases.iter().enumerate() {
             count += 1;

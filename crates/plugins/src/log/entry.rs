@@ -2,13 +2,17 @@
 //!
 //! Source: `log_util.lua` of APISIX: the same fields, names and units.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
+use http::header::CONTENT_ENCODING;
 use model::Fault;
 use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, Bodies, Field};
+use crate::gunzip::gunzip;
 
 /// Most bytes of a body that are logged.
 const BODY_BYTES: usize = 512 * 1024;
@@ -68,6 +72,8 @@ pub(crate) fn metadata_schema(name: &str, own: Value) -> Value {
 /// Makes entries of requests.
 pub(crate) struct Recorder {
     fields: Vec<(Box<str>, Field)>,
+    /// Whether a format asks for `$request_body`, which is there then whatever is included.
+    gives_request_body: bool,
     request_body: Body,
     response_body: Body,
 }
@@ -88,15 +94,17 @@ impl Recorder {
         let of_group = |name: &str| input.metadata.and_then(|metadata| metadata.get(name)?.as_object().cloned());
         let format = conf.log_format.or_else(|| of_group("log_format")).filter(|format| !format.is_empty());
         let extra = conf.log_format_extra.or_else(|| of_group("log_format_extra"));
-        let body = |included: bool, when: &Option<Value>, most: usize, pointer: &str| {
-            let when = when.as_ref().map(Condition::compile).transpose().map_err(|fault| fault.under(pointer))?;
-            Ok(Body { included, when, most })
+        let body = |included: bool, when: &Option<Value>, most: usize, field: &str| {
+            let when = when.as_ref().map(Condition::compile).transpose();
+            Ok(Body { included, when: when.map_err(|fault| crate::in_expression(field, fault))?, most })
         };
         let (request, response) = (&conf.include_req_body_expr, &conf.include_resp_body_expr);
+        let fields = fields(format.as_ref(), extra.as_ref());
         Ok(Self {
-            fields: fields(format.as_ref(), extra.as_ref()),
-            request_body: body(conf.include_req_body, request, conf.max_req_body_bytes, "/include_req_body_expr")?,
-            response_body: body(conf.include_resp_body, response, conf.max_resp_body_bytes, "/include_resp_body_expr")?,
+            gives_request_body: fields::give_request_body(&fields),
+            fields,
+            request_body: body(conf.include_req_body, request, conf.max_req_body_bytes, "include_req_body_expr")?,
+            response_body: body(conf.include_resp_body, response, conf.max_resp_body_bytes, "include_resp_body_expr")?,
         })
     }
 
@@ -108,7 +116,8 @@ impl Recorder {
     pub(crate) fn request_body(&self) -> BodyNeed {
         // A longer body is refused, so the bound here is not the one of what is logged.
         const TAKEN: usize = 64 * 1024 * 1024;
-        if self.request_body.included { BodyNeed::Whole { limit: TAKEN } } else { BodyNeed::Stream }
+        let is_asked = self.request_body.included || self.gives_request_body;
+        if is_asked { BodyNeed::Whole { limit: TAKEN } } else { BodyNeed::Stream }
     }
 
     /// Looks on as a response's body passes. `owner` is the plugin.
@@ -125,19 +134,32 @@ impl Recorder {
     /// Writes the entry of a request that is over.
     pub(crate) fn write<P>(&self, owner: &P, exchange: &mut Exchange, out: &mut Vec<u8>) {
         let seen = exchange.kept.take::<_, Seen>(owner);
-        let request = exchange.request_body.as_deref().filter(|_| self.request_body.applies(exchange));
+        let given = exchange.request_body.as_deref();
+        let given = given.map(|body| body.get(..body.len().min(self.request_body.most)).unwrap_or_default());
         let response = seen.as_ref().filter(|_| self.response_body.applies(exchange));
+        let response = response.map(|Seen(body)| self.decoded(exchange, body));
         let bodies = Bodies {
-            request: request.map(|body| body.get(..body.len().min(self.request_body.most)).unwrap_or_default()),
-            response: response.map(|Seen(body)| &**body),
+            request: given.filter(|_| self.request_body.applies(exchange)),
+            response: response.as_deref(),
+            given: given.filter(|_| self.gives_request_body),
         };
         fields::write(&self.fields, exchange, &bodies, out);
     }
+
+    /// As the upstream wrote it before it compressed it, as far as it was seen.
+    fn decoded<'b>(&self, exchange: &Exchange, body: &'b [u8]) -> Cow<'b, [u8]> {
+        let is_gzip = exchange.response.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
+        match is_gzip.then(|| gunzip(body, self.response_body.most)) {
+            Some((plain, is_whole)) if is_whole || !plain.is_empty() => Cow::Owned(plain),
+            _ => Cow::Borrowed(body),
+        }
+    }
 }
 
+/// A format says all there is; `extra` adds to an entry without one.
 fn fields(format: Option<&Map<String, Value>>, extra: Option<&Map<String, Value>>) -> Vec<(Box<str>, Field)> {
     let mut fields = format.map_or_else(fields::whole, fields::of_format);
-    if let Some(extra) = extra {
+    if let (None, Some(extra)) = (format, extra) {
         fields::extend(&mut fields, extra);
     }
     fields

@@ -31,11 +31,18 @@ pub(super) enum Fact {
     QueryString,
     RequestSize,
     RequestBody,
+    /// Whatever the settings include: a format asked for it.
+    GivenBody,
+    RequestSeconds,
     Status,
     ResponseHeaders,
     ResponseSize,
     ResponseBody,
+    /// An empty text where it is not included.
+    ResponseBodyOrNone,
     Upstream,
+    UpstreamPort,
+    UpstreamSeconds,
     /// With a service, or with an empty text in its place.
     ServiceId,
     /// Left out without a service.
@@ -43,6 +50,7 @@ pub(super) enum Fact {
     RouteId,
     OwnRouteId,
     Username,
+    GroupId,
     ClientIp,
     StartTime,
     Latency,
@@ -55,6 +63,8 @@ pub(super) enum Fact {
 pub(super) struct Bodies<'b> {
     pub(super) request: Option<&'b [u8]>,
     pub(super) response: Option<&'b [u8]>,
+    /// The request's, where a format asks for it by name.
+    pub(super) given: Option<&'b [u8]>,
 }
 
 /// The entry where no format is given.
@@ -86,7 +96,7 @@ pub(super) fn whole() -> Vec<(Box<str>, Field)> {
         ("upstream", Field::Fact(Fact::Upstream)),
         ("service_id", Field::Fact(Fact::ServiceId)),
         ("route_id", Field::Fact(Fact::RouteId)),
-        ("consumer", facts([("username", Fact::Username)])),
+        ("consumer", facts([("username", Fact::Username), ("group_id", Fact::GroupId)])),
         ("client_ip", Field::Fact(Fact::ClientIp)),
         ("start_time", Field::Fact(Fact::StartTime)),
         ("latency", Field::Fact(Fact::Latency)),
@@ -110,6 +120,15 @@ pub(super) fn of_format(format: &Map<String, Value>) -> Vec<(Box<str>, Field)> {
         }
     }
     fields
+}
+
+/// Whether some of them are the request's body, asked for by name.
+pub(super) fn give_request_body(fields: &[(Box<str>, Field)]) -> bool {
+    fields.iter().any(|(_, field)| match field {
+        Field::Object(inner) => give_request_body(inner),
+        Field::Fact(fact) => matches!(fact, Fact::GivenBody),
+        Field::Text(_) | Field::Var(_) | Field::Constant(_) => false,
+    })
 }
 
 /// Adds the fields of `extra`, in the place of those that have the same names.
@@ -187,17 +206,24 @@ impl Field {
 }
 
 impl Fact {
-    /// What a format may ask for besides variables. Source: `log_vars` of APISIX's `log-util.lua`.
+    /// What a format may ask for besides variables, and those that are numbers there. Sources: `log_vars` of APISIX's
+    /// `log-util.lua`, `resp_body` of its `core/ctx.lua`, and `resty.ngxvar`.
     fn named(name: &str) -> Option<Self> {
         Some(match name {
             "url" => Self::Url,
             "request_headers" => Self::RequestHeaders,
             "request_querystring" => Self::QueryString,
-            "response_status" => Self::Status,
+            "request_length" => Self::RequestSize,
+            "request_body" => Self::GivenBody,
+            "request_time" => Self::RequestSeconds,
+            "status" | "response_status" => Self::Status,
             "response_headers" => Self::ResponseHeaders,
-            "response_size" => Self::ResponseSize,
+            "bytes_sent" | "response_size" => Self::ResponseSize,
             "response_body" => Self::ResponseBody,
+            "resp_body" => Self::ResponseBodyOrNone,
             "upstream" => Self::Upstream,
+            "balancer_port" => Self::UpstreamPort,
+            "upstream_response_time" | "upstream_header_time" => Self::UpstreamSeconds,
             "consumer_username" => Self::Username,
             "client_ip" => Self::ClientIp,
             "start_time" => Self::StartTime,
@@ -220,16 +246,25 @@ impl Fact {
             Fact::QueryString => write::arguments(out, exchange.uri.query().unwrap_or_default()),
             Fact::RequestSize => write::number(out, outcome.bytes_received),
             Fact::RequestBody => write::text(out, &String::from_utf8_lossy(bodies.request?)),
+            Fact::GivenBody => write::text(out, &String::from_utf8_lossy(bodies.given?)),
+            Fact::RequestSeconds => write::seconds(out, outcome.total),
             Fact::Status => write::number(out, exchange.response.status.as_u16()),
             Fact::ResponseHeaders => write::headers(out, &exchange.response.headers),
             Fact::ResponseSize => write::number(out, outcome.bytes_sent),
             Fact::ResponseBody => write::text(out, &String::from_utf8_lossy(bodies.response?)),
+            Fact::ResponseBodyOrNone => write::text(out, &String::from_utf8_lossy(bodies.response.unwrap_or_default())),
             Fact::Upstream => write::text(out, outcome.upstream_addr.as_deref()?),
+            Fact::UpstreamPort => {
+                let (_, port) = outcome.upstream_addr.as_deref()?.rsplit_once(':')?;
+                write::number(out, port.parse::<u16>().ok()?);
+            }
+            Fact::UpstreamSeconds => write::seconds(out, outcome.upstream_latency?),
             Fact::ServiceId => write::text(out, service_id().unwrap_or_default()),
             Fact::OwnServiceId => write::text(out, service_id()?),
             Fact::RouteId => write::text(out, route.map_or("", |route| &*route.id)),
             Fact::OwnRouteId => write::text(out, &route?.id),
             Fact::Username => write::text(out, &exchange.consumer.as_ref()?.consumer.username),
+            Fact::GroupId => write::text(out, exchange.consumer.as_ref()?.consumer.group_id.as_deref()?),
             Fact::ClientIp => write::plain(out, exchange.client.remote.ip()),
             Fact::StartTime => write::number(out, started_ms(exchange)),
             Fact::Latency => write::milliseconds(out, outcome.total),
@@ -294,7 +329,7 @@ mod tests {
 
     #[test]
     fn bodies_stand_in_formats_too_but_never_on_what_the_user_put_there() {
-        let bodies = Bodies { request: Some(b"question"), response: Some(b"answer") };
+        let bodies = Bodies { request: Some(b"question"), response: Some(b"answer"), given: Some(b"question") };
         let cases = [
             (
                 json!({}),
@@ -302,7 +337,11 @@ mod tests {
             ),
             (
                 json!({ "request": { "uri": "$uri" }, "response": "$status" }),
-                json!({ "request": { "uri": "/a", "body": "question" }, "response": "200", "route_id": "r1" }),
+                json!({ "request": { "uri": "/a", "body": "question" }, "response": 200, "route_id": "r1" }),
+            ),
+            (
+                json!({ "request": "$request_body", "response": { "body": "$resp_body" } }),
+                json!({ "request": "question", "response": { "body": "answer" }, "route_id": "r1" }),
             ),
         ];
         for (format, expected) in cases {
@@ -325,6 +364,42 @@ mod tests {
         });
         assert_eq!(entry, expected);
         assert!(written(&of(json!({ "took": "$latency" })), &Bodies::default())["took"].is_number());
+    }
+
+    /// What `resty.ngxvar` gives as numbers, and what stands beside other text.
+    #[test]
+    fn some_variables_are_numbers() {
+        let format = json!({
+            "status": "$status", "took": "$request_time", "in": "$request_length", "out": "$bytes_sent",
+            "upstream": "$upstream_response_time", "head": "$upstream_header_time", "port": "$balancer_port",
+            "text": "$status ", "sent": "$body_bytes_sent",
+        });
+        let mut exchange = testing::exchange("/", &[]);
+        let all = |exchange: &Exchange| {
+            let mut out = Vec::new();
+            write(&of(format.clone()), exchange, &Bodies::default(), &mut out);
+            serde_json::from_slice::<Value>(&out).expect("json")
+        };
+        let local = json!({
+            "status": 200, "took": 0.0, "in": 0, "out": 0, "text": "200 ", "sent": "0", "route_id": "r1",
+        });
+        assert_eq!(all(&exchange), local);
+        exchange.outcome.upstream_addr = Some("[::1]:1980".into());
+        exchange.outcome.upstream_latency = Some(Duration::from_micros(42_900));
+        exchange.outcome.total = Duration::from_millis(1_500);
+        let proxied = all(&exchange);
+        let told = ["took", "upstream", "head", "port"].map(|name| proxied[name].clone());
+        assert_eq!(told, [json!(1.5), json!(0.042), json!(0.042), json!(1980)]);
+    }
+
+    #[test]
+    fn a_request_s_body_is_asked_for_by_name_only() {
+        let asks = |format: Value| give_request_body(&of(format));
+        assert!(asks(json!({ "a": { "b": "$request_body" } })));
+        assert!(!asks(json!({ "request": { "body": "$response_body" }, "a": "-$request_body" })));
+        assert!(!give_request_body(&whole()));
+        let entry = written(&of(json!({ "a": "$request_body", "b": "$resp_body" })), &Bodies::default());
+        assert_eq!(entry, json!({ "b": "", "route_id": "r1" }));
     }
 
     #[test]

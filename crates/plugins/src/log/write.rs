@@ -55,6 +55,11 @@ pub(super) fn milliseconds(out: &mut Vec<u8>, time: std::time::Duration) {
     json(out, &(time.as_micros() as f64 / 1000.0));
 }
 
+/// Seconds, to the millisecond, as nginx tells times.
+pub(super) fn seconds(out: &mut Vec<u8>, time: std::time::Duration) {
+    json(out, &(time.as_millis() as f64 / 1000.0));
+}
+
 /// Names in lower case; several of one name are a list.
 pub(super) fn headers(out: &mut Vec<u8>, headers: &HeaderMap) {
     out.push(b'{');

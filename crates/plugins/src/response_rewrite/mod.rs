@@ -13,18 +13,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, HeaderValue};
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{BodyNeed, Chunk, CompileInput, Condition, Exchange, Phases, Plugin, PluginType};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::gunzip::gunzip;
 use crate::header_edits::{self, HeaderEdits, Side};
 use filter::{Filter, FilterConf};
-
-/// Which configurations filter the body of this response: those whose `vars` held.
-const FILTERS: &str = "response-rewrite.filters";
 
 /// The plugin by name.
 pub(crate) struct ResponseRewrite;
@@ -99,16 +97,11 @@ impl PluginType for ResponseRewrite {
             status: status.map_err(|_| Fault::new("/status_code", "must be a status code"))?,
             body: body(&conf)?,
             headers: HeaderEdits::parse(conf.headers.as_ref())?,
-            vars: vars.map_err(in_vars)?,
+            vars: vars.map_err(|fault| crate::in_expression("vars", fault))?,
             filters: filters.collect::<Result<_, _>>()?,
             limit: conf.max_resp_body_size,
         }))
     }
-}
-
-fn in_vars(fault: Fault) -> Fault {
-    let message = format!("failed to validate the 'vars' expression: {}", fault.message);
-    Fault { message, ..fault }.under("/vars")
 }
 
 fn body(conf: &Conf) -> Result<Option<Bytes>, Fault> {
@@ -157,34 +150,46 @@ impl Plugin for Compiled {
     }
 
     fn body_filter(&self, exchange: &mut Exchange, chunk: &mut Chunk) {
-        if self.is_filtering(exchange) {
-            self.filters.iter().for_each(|filter| filter.apply(&mut chunk.data));
+        let Some(Filtering { encoding }) = exchange.kept.take(self) else { return };
+        if encoding.is_some_and(|encoding| !self.decode(exchange, &mut chunk.data, encoding)) {
+            return;
         }
+        self.filters.iter().for_each(|filter| filter.apply(&mut chunk.data));
     }
 }
 
+/// That the body of this response is filtered, for `vars` held, and how it is encoded.
+struct Filtering {
+    encoding: Option<HeaderValue>,
+}
+
 impl Compiled {
-    /// Filters see the body as it is sent; in a compressed one there is nothing to find.
+    /// Filters see the body as it was before the upstream compressed it with gzip, and the client gets it so. In one that is
+    /// encoded in another way there is nothing to find: it is left alone, where APISIX loses it.
     fn begin_filters(&self, exchange: &mut Exchange) {
-        let encoding = exchange.response.headers.get(CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| encoding != "identity") {
-            tracing::warn!(?encoding, "response-rewrite: filters cannot look into a compressed body");
+        let encoding = exchange.response.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity");
+        if encoding.is_some_and(|encoding| encoding != "gzip") {
+            tracing::warn!(?encoding, "response-rewrite: filters cannot look into a body that is encoded so");
             return;
         }
+        let encoding = encoding.cloned();
         crate::forget_body_headers(exchange);
-        let mut filtering = exchange.note(FILTERS).and_then(Value::as_array).cloned().unwrap_or_default();
-        filtering.push(self.number());
-        exchange.set_note(FILTERS, Value::Array(filtering));
+        exchange.kept.put(self, Filtering { encoding });
     }
 
-    fn is_filtering(&self, exchange: &Exchange) -> bool {
-        let filtering = exchange.note(FILTERS).and_then(Value::as_array);
-        filtering.is_some_and(|numbers| numbers.contains(&self.number()))
-    }
-
-    /// Tells two configurations in one request apart: a global rule's and a route's.
-    fn number(&self) -> Value {
-        Value::from(std::ptr::from_ref(self) as usize)
+    /// Whether the body could be decoded. One that cannot be is told to be encoded again, below what was done to it since.
+    fn decode(&self, exchange: &mut Exchange, body: &mut Bytes, encoding: HeaderValue) -> bool {
+        let (plain, is_whole) = gunzip(body, self.limit);
+        if is_whole {
+            *body = plain.into();
+        } else {
+            tracing::warn!("response-rewrite: a body is no gzip, or too long behind it");
+            let since = exchange.response.headers.remove(CONTENT_ENCODING);
+            for coding in [encoding].into_iter().chain(since) {
+                exchange.response.headers.append(CONTENT_ENCODING, coding);
+            }
+        }
+        is_whole
     }
 }
 

@@ -101,15 +101,40 @@ fn a_body_is_filtered_only_by_configurations_whose_vars_held() {
 }
 
 #[test]
-fn a_compressed_body_is_left_alone() {
+fn filters_look_into_gzip_and_leave_what_they_cannot_read() {
+    type Case<'c> = (&'static str, &'c [u8], &'c [u8], Option<&'static str>);
+    let conf = r#"{"filters": [{"regex": "a", "replace": "b"}], "max_resp_body_size": 5}"#;
+    let plugin = compile(&ResponseRewrite, conf);
+    let (packed, long) = (testing::gzip(b"a a"), testing::gzip(b"a a a a"));
+    let cases: [Case<'_>; 6] = [
+        ("gzip", &packed, b"b a", None),
+        ("gzip", b"", b"", None),
+        ("gzip", b"a", b"a", Some("gzip")),
+        ("gzip", &long, &long, Some("gzip")),
+        ("br", b"a", b"a", Some("br")),
+        ("identity", b"a", b"b", None),
+    ];
+    for (encoding, body, expected, told) in cases {
+        let mut exchange = answered(200);
+        exchange.response.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        plugin.header_filter(&mut exchange);
+        let mut chunk = Chunk { data: Bytes::copy_from_slice(body), last: true };
+        plugin.body_filter(&mut exchange, &mut chunk);
+        assert_eq!(chunk.data, expected, "{encoding}");
+        let encoding = exchange.response.headers.get(CONTENT_ENCODING).map(|value| value.to_str().expect("text"));
+        assert_eq!(encoding, told);
+    }
+}
+
+#[test]
+fn a_body_that_was_no_gzip_is_told_to_be_it_below_what_was_done_since() {
     let plugin = compile(&ResponseRewrite, r#"{"filters": [{"regex": "a", "replace": "b"}]}"#);
     let mut exchange = answered(200);
-    exchange.response.headers.insert(CONTENT_ENCODING, http::HeaderValue::from_static("gzip"));
+    exchange.response.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     plugin.header_filter(&mut exchange);
-    let mut chunk = Chunk { data: Bytes::from_static(b"a"), last: true };
-    plugin.body_filter(&mut exchange, &mut chunk);
-    assert_eq!(chunk.data, "a");
-    assert!(exchange.response.headers.contains_key(CONTENT_ENCODING));
+    exchange.response.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
+    plugin.body_filter(&mut exchange, &mut Chunk { data: Bytes::from_static(b"a"), last: true });
+    assert!(exchange.response.headers.get_all(CONTENT_ENCODING).iter().eq(["gzip", "br"]));
 }
 
 #[test]
