@@ -51,11 +51,11 @@ impl ConcurrencyTable {
         self.counts.with(key, new, |count| count.now == 0, work).flatten()
     }
 
-    /// It ended after `seconds`.
-    pub fn leave(&self, key: u64, seconds: f64) {
+    /// It ended, `seconds` after it went on; `None` for one that never did.
+    pub fn leave(&self, key: u64, seconds: Option<f64>) {
         self.counts.finish(key, |count| {
             count.now = count.now.saturating_sub(1);
-            count.delay = (count.delay + seconds) / 2.0;
+            count.delay = seconds.map_or(count.delay, |seconds| (count.delay + seconds) / 2.0);
             false
         });
     }
@@ -71,10 +71,10 @@ mod tests {
         let limit = Concurrency { most: 1, burst: 2, default_delay: 0.1, only_default_delay: true };
         let enter = || table.enter(1, limit);
         assert_eq!([enter(), enter(), enter(), enter()], [Some(0.0), Some(0.1), Some(0.2), None]);
-        table.leave(1, 5.0);
+        table.leave(1, Some(5.0));
         assert_eq!([enter(), enter()], [Some(0.2), None]);
         assert_eq!(table.enter(2, limit), Some(0.0), "others have their own");
-        table.leave(3, 1.0);
+        table.leave(3, Some(1.0));
     }
 
     #[test]
@@ -82,8 +82,10 @@ mod tests {
         let table = ConcurrencyTable::with_room_for(100);
         let limit = Concurrency { most: 1, burst: 1, default_delay: 0.1, only_default_delay: false };
         table.enter(1, limit);
-        table.leave(1, 0.3);
+        table.leave(1, Some(0.3));
         table.enter(1, limit);
         assert_eq!(table.enter(1, limit), Some(0.2));
+        table.leave(1, None);
+        assert_eq!(table.enter(1, limit), Some(0.2), "one that gave up says nothing");
     }
 }

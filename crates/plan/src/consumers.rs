@@ -120,9 +120,9 @@ pub(crate) fn compile(
     let (registry, references) = builder.sources();
     let is_proof = |name: &str| registry.get(name).is_some_and(|plugin| plugin.is_authentication());
     let own: Plugins = consumer.plugins.iter().filter(|(name, _)| !is_proof(name)).map(clone_pair).collect();
-    // A member counts for itself, so the group's plugins are compiled for each.
-    if let Some(group) = group {
-        builder.add(&format!("consumer/{}/group", consumer.username), &group.plugins)?;
+    // Compiled for each member, whose chain it is part of. What is counted is counted for the group, as in APISIX.
+    if let (Some(group), Some(id)) = (group, &consumer.group_id) {
+        builder.add(&format!("consumer_group/{id}"), &group.plugins)?;
     }
     builder.add(&format!("consumer/{}", consumer.username), &own)?;
     let chain = Arc::new(builder.finish());

@@ -63,10 +63,11 @@ impl Plugin for Compiled {
         Phases::REWRITE
     }
 
-    /// A body that tells its length is refused at once; another when it has become too long.
+    /// A body that tells its length, or has been read before, is refused at once; another when it has become too long.
     fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         let Some(most) = self.most else { return Flow::CONTINUE };
         let told = exchange.headers.get(CONTENT_LENGTH).and_then(|told| told.to_str().ok()?.parse::<u64>().ok());
+        let told = told.max(exchange.request_body.as_ref().map(|body| body.len() as u64));
         if told.is_some_and(|told| told > most) {
             return Flow::reply(Reply::page(StatusCode::PAYLOAD_TOO_LARGE));
         }
@@ -93,5 +94,16 @@ mod tests {
         assert_eq!(run(r#"{"max_body_size": 5}"#, "5"), (None, Some(5)));
         assert_eq!(run(r#"{"max_body_size": 0}"#, "6"), (None, None));
         assert_eq!(run("{}", "6"), (None, None));
+    }
+
+    #[test]
+    fn a_body_that_was_read_before_is_held_to_it_too() {
+        let plugin = compile(&ClientControl, r#"{"max_body_size": 5}"#);
+        let status = |body: &'static str| {
+            let mut exchange = testing::exchange("/", &[]);
+            exchange.request_body = Some(body.into());
+            reply_of(plugin.rewrite(&mut exchange)).map(|reply| reply.status.as_u16())
+        };
+        assert_eq!((status("123456"), status("12345")), (Some(413), None));
     }
 }

@@ -7,7 +7,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use http::header::HeaderName;
 use model::Fault;
 use plugin_api::schema::with_meta;
 use plugin_api::{CompileInput, ConsumerEntry, Exchange, Flow, Phases, Plugin, PluginType};
@@ -82,7 +81,8 @@ impl PluginType for KeyAuth {
     }
 
     fn credential_key<'v>(&self, credential: &'v Value) -> Option<&'v str> {
-        credential.get("key")?.as_str()
+        // A reference may lead to nothing, and nothing is no key.
+        credential.get("key")?.as_str().filter(|key| !key.is_empty())
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {
@@ -91,9 +91,8 @@ impl PluginType for KeyAuth {
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        let name = |_| Fault::new("/header", format!("{:?} must be a header's name", conf.header));
         Ok(Arc::new(Compiled {
-            header: HeaderName::try_from(conf.header.as_str()).map_err(name)?,
+            header: credentials::Header::parse(&conf.header)?,
             query: conf.query,
             hide_credentials: conf.hide_credentials,
             doorkeeper: Doorkeeper::new("apikey", &conf.realm, conf.anonymous_consumer)?,
@@ -102,7 +101,7 @@ impl PluginType for KeyAuth {
 }
 
 struct Compiled {
-    header: HeaderName,
+    header: credentials::Header,
     query: String,
     hide_credentials: bool,
     doorkeeper: Doorkeeper,
@@ -124,8 +123,8 @@ impl Plugin for Compiled {
 
 impl Compiled {
     fn find(&self, exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
-        let in_header = exchange.headers.get(&self.header).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let key = in_header.or_else(|| exchange.query_argument(&self.query));
+        let in_header = self.header.get(&exchange.headers).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let key = in_header.or_else(|| credentials::query_argument(exchange, &self.query));
         let key = key.ok_or("Missing API key in request")?;
         let found = exchange.consumers.find("key-auth", &key);
         found.cloned().ok_or("Invalid API key in request")
@@ -134,7 +133,7 @@ impl Compiled {
     /// Takes the key out of what the upstream sees, from where it was read. One that is nobody's goes from wherever it may
     /// be: who comes in as the anonymous consumer has had neither looked at.
     fn hide(&self, exchange: &mut Exchange, is_known: bool) {
-        let was_in_header = exchange.headers.remove(&self.header).is_some();
+        let was_in_header = self.header.remove(&mut exchange.headers);
         if !was_in_header || !is_known {
             credentials::hide_query_argument(exchange, &self.query);
         }

@@ -6,7 +6,7 @@
 //! Source: <https://apisix.apache.org/docs/apisix/plugins/limit-conn/>
 
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use limit::{Concurrency, ConcurrencyTable};
@@ -167,12 +167,23 @@ struct Compiled {
 /// A request that counts, from here until it is dropped with its exchange, whichever way it ends.
 struct Entered {
     key: u64,
-    since: Instant,
+    /// When it has been held back long enough. What it waits here is no part of what requests take: delays that are learnt
+    /// from it would grow for as long as requests wait.
+    goes_on: Option<Instant>,
+}
+
+impl Entered {
+    /// A request that is held back for so many seconds.
+    fn after(key: u64, delay: f64) -> Self {
+        let delay = Duration::try_from_secs_f64(delay).ok();
+        Self { key, goes_on: delay.and_then(|delay| Instant::now().checked_add(delay)) }
+    }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        TABLE.leave(self.key, self.since.elapsed().as_secs_f64());
+        let taken = self.goes_on.and_then(|since| Instant::now().checked_duration_since(since));
+        TABLE.leave(self.key, taken.map(|taken| taken.as_secs_f64()));
     }
 }
 
@@ -186,8 +197,8 @@ impl Plugin for Compiled {
         let mut delay = 0.0;
         for (rule, key, limit) in limits {
             let Some(more) = TABLE.enter(key, limit) else { return Flow::reply(self.refusal.clone()) };
-            exchange.kept.put(rule, Entered { key, since: Instant::now() });
             delay += more;
+            exchange.kept.put(rule, Entered::after(key, delay));
         }
         if delay < SHORTEST_DELAY { Flow::CONTINUE } else { held_back(delay) }
     }
@@ -286,6 +297,24 @@ mod tests {
         let mut lenient = conf;
         lenient["allow_degradation"] = true.into();
         assert_eq!(enter(&compile(&LimitConn, &lenient.to_string())).1, "-");
+    }
+
+    #[tokio::test]
+    async fn what_a_request_waits_here_is_no_part_of_what_it_takes() {
+        const DELAY: f64 = 0.2;
+        let conf = json!({ "conn": 1, "burst": 1, "default_conn_delay": DELAY, "key": "http_x_waiting" });
+        let plugin = compile(&LimitConn, &conf.to_string());
+        let headers = [("x-waiting", "1")];
+        let (_first, mut second) = (enter_with(&plugin, &headers), testing::exchange("/", &headers));
+        let Flow::Wait(wait) = plugin.access(&mut second) else { panic!("goes on at once") };
+        assert!(matches!(wait.await, Verdict::Continue));
+        let seed = counters::seed(None, &plugin_api::testing::input(&conf));
+        let rules = rules(&crate::read(&conf).expect("a configuration"), seed).expect("rules");
+        let key = rules[0].key.hashed(seed, &second);
+        drop(second);
+        let limit = Concurrency { most: 1, burst: 1, default_delay: DELAY, only_default_delay: false };
+        let next = TABLE.enter(key, limit).expect("there is room");
+        assert!(next < 0.9 * DELAY, "it took no time, and still others wait {next} s");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use model::Fault;
 use percent_encoding::percent_decode_str;
 use plugin_api::schema::{Schema, with_meta};
@@ -179,12 +179,18 @@ enum Kind {
 
 fn body(exchange: &Exchange) -> Result<(Value, Kind), Reason> {
     let body = exchange.request_body.as_deref().filter(|body| !body.is_empty()).ok_or(None::<String>)?;
-    let is_form = exchange.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(FORM.as_bytes()));
-    if is_form {
+    if is_form(&exchange.headers) {
         return Ok((form(&String::from_utf8_lossy(body)), Kind::Form));
     }
     let decoded = serde_json::from_slice(body).map_err(|error| format!("failed to decode the req body: {error}"))?;
     Ok((decoded, Kind::Json))
+}
+
+/// In any case, and with parameters. What has several types is no form, as in APISIX.
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter().map(HeaderValue::as_bytes);
+    let kind = kinds.next().and_then(|kind| kind.get(..FORM.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FORM.as_bytes())) && kinds.next().is_none()
 }
 
 /// A form's fields; several of one name are a list, one without a value is true.
@@ -240,6 +246,8 @@ mod tests {
         let is_form = [("content-type", "application/x-www-form-urlencoded")];
         assert_eq!(run(&conf, &is_form, "required_payload=a+b%21"), None);
         assert_eq!(run(&conf, &is_form, "other=1"), refused("property \"required_payload\" is required"));
+        let two = [is_form[0], ("content-type", "application/json")];
+        assert!(run(&conf, &two, "required_payload=a").is_some_and(|(_, text)| text.contains("decode")));
         let own = json!({ "body_schema": schema, "rejected_code": 505, "rejected_msg": "customize" });
         assert_eq!(run(&own, &[], "{}"), Some((505, "customize".to_owned())));
         assert_eq!(run(&own, &[], ""), Some((505, "customize".to_owned())));

@@ -5,8 +5,9 @@
 //!    matches one path and forwards another. Then `forwarded`: what a client says of the connection before ours is
 //!    believed of trusted addresses only; and `client_auth`: hosts may demand a client certificate.
 //! 3. `route`: by host, path, method, client, variables.
-//! 4. `phases`: global rules first, for they guard routes and the want of one alike; then the route's
-//!    `rewrite`, which finds the consumer; then the consumer's own; then `access` of the merged chain.
+//! 4. `phases`: `rewrite` of the global rules, of the route, which finds the consumer, and of the consumer; then
+//!    `access` of the global rules, which know the consumer so, and of the merged chain. Where there is no route, the
+//!    global rules alone. Source: APISIX since 3.17, <https://github.com/apache/apisix/pull/13345>.
 //! 5. `body`: read whole before the first plugin that asked for it, and not sooner: those before it may refuse.
 //! 6. `forward`: `before_proxy`, choose a node, connect or reuse, send, try the next node.
 //! 7. `answer`: `header_filter`, then the body streams through `body_filter`.
@@ -115,8 +116,9 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, 
         body.collect_fields(&mut live.exchange).await?;
     }
     let is_found = live.find_route();
-    phases::run_global(live, &mut body).await?;
+    phases::run_global(live, Phases::REWRITE, &mut body).await?;
     if !is_found {
+        phases::run_global(live, Phases::ACCESS, &mut body).await?;
         return Err(Fault::RouteNotFound.into());
     }
     live.refuse_closed()?;
@@ -124,8 +126,10 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, 
     if live.merge_consumer() {
         phases::run_consumer_rewrite(live, &mut body).await?;
     }
-    phases::run(live, Phases::ACCESS, &mut body).await?;
-    phases::run(live, Phases::BEFORE_PROXY, &mut body).await?;
+    for phase in [Phases::ACCESS, Phases::BEFORE_PROXY] {
+        phases::run_global(live, phase, &mut body).await?;
+        phases::run(live, phase, &mut body).await?;
+    }
     // For plugins that log it, or come after the upstream.
     if live.reads_fields() {
         body.collect_fields(&mut live.exchange).await?;

@@ -10,15 +10,8 @@ use super::Stop;
 use super::body::RequestBody;
 use super::live::Live;
 
-/// The global rules' `rewrite` and `access`, as APISIX runs them: before the route's, and also without a route.
-pub(crate) async fn run_global(live: &mut Live, body: &mut RequestBody) -> Result<(), Stop> {
-    for phase in [Phases::REWRITE, Phases::ACCESS] {
-        run_global_phase(live, phase, body).await?;
-    }
-    Ok(())
-}
-
-async fn run_global_phase(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
+/// One phase of the global rules' plugins.
+pub(crate) async fn run_global(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
     let chain = live.plan.global_chain();
     if !chain.has(phase) {
         return Ok(());
@@ -26,11 +19,8 @@ async fn run_global_phase(live: &mut Live, phase: Phases, body: &mut RequestBody
     run_chain(&mut live.exchange, chain, phase, |_| true, body).await
 }
 
-/// One phase of the route's plugins; `before_proxy` of the global rules goes before it.
+/// One phase of the route's plugins.
 pub(crate) async fn run(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
-    if phase == Phases::BEFORE_PROXY {
-        run_global_phase(live, phase, body).await?;
-    }
     let Live { exchange, route, merged, .. } = live;
     let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
     match chain.filter(|chain| chain.has(phase)) {

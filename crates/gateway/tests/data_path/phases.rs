@@ -28,7 +28,7 @@ async fn phases_run_in_order_and_the_higher_priority_first() {
 }
 
 #[tokio::test]
-async fn global_rules_run_before_the_route_and_without_one() {
+async fn a_phase_of_global_rules_runs_before_the_route_s_and_without_one() {
     let echo = Echo::start().await;
     let global = json!({ "plugins": { "probe-low": { "tape": "global", "say": "global" } } });
     let route = put(
@@ -42,7 +42,7 @@ async fn global_rules_run_before_the_route_and_without_one() {
     assert_eq!(missed, phases.map(|phase| format!("global {phase}")));
     assert_eq!(get(gateway.http, "/a").await.status, 200);
     let hit = logged("global", "route log 200").await;
-    let expected = ["global rewrite", "global access", "route rewrite", "route access", "global before_proxy"];
+    let expected = ["global rewrite", "route rewrite", "global access", "route access", "global before_proxy"];
     assert_eq!(hit[missed.len()..missed.len() + 5], expected);
     gateway.stop().await;
 }

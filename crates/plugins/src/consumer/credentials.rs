@@ -1,12 +1,15 @@
 //! Reading credentials, and taking them out of what the upstream sees.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::Uri;
-use http::header::{COOKIE, HeaderValue};
+use http::header::{COOKIE, HeaderName, HeaderValue};
+use http::{HeaderMap, Uri};
+use model::Fault;
 use percent_encoding::percent_decode_str;
-use plugin_api::Exchange;
+use plugin_api::{Exchange, var};
 
 /// Clients write padding or leave it out.
 const LENIENT: GeneralPurposeConfig =
@@ -23,6 +26,37 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
 /// Decodes base64 with the alphabet for URLs; `None` when it is none.
 pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
     BASE64_URL.decode(text).ok()
+}
+
+/// The header that a configuration names, and the one with `-` for its `_`, as which nginx finds it too.
+pub(crate) struct Header([HeaderName; 2]);
+
+impl Header {
+    /// # Errors
+    /// When the field `header` holds no header's name.
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
+        let name = |text: &str| HeaderName::try_from(text);
+        let both = name(text).and_then(|own| Ok(Self([own, name(&text.replace('_', "-"))?])));
+        both.map_err(|_| Fault::new("/header", format!("{text:?} must be a header's name")))
+    }
+
+    /// The first value of the first of them that is there.
+    pub(crate) fn get<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
+        self.0.iter().find_map(|name| headers.get(name))
+    }
+
+    /// Removes both; whether one was there.
+    pub(crate) fn remove(&self, headers: &mut HeaderMap) -> bool {
+        self.0.each_ref().map(|name| headers.remove(name).is_some()).contains(&true)
+    }
+}
+
+/// A query argument that is to prove something: empty, which proves nothing, where several have the name, for a node may go by
+/// another than we do. Source: `get_uri_args` of APISIX gives a list then, which is nobody's key.
+pub(crate) fn query_argument<'e>(exchange: &'e Exchange, name: &str) -> Option<Cow<'e, str>> {
+    let mut values = var::arguments(exchange.uri.query()?).filter(|(own, _)| *own == name);
+    let (_, value) = values.next()?;
+    Some(value.filter(|_| values.next().is_none()).unwrap_or_default())
 }
 
 /// Removes a query argument, wherever it stands.
@@ -68,6 +102,14 @@ mod tests {
             (None, None, None),
             "tokens are held to the letter"
         );
+    }
+
+    #[test]
+    fn an_argument_that_stands_twice_proves_nothing() {
+        let cases = [("/a?k=1&b=2", Some("1")), ("/a?k=1&%6b=2", Some("")), ("/a?k", Some("")), ("/a?b=1", None)];
+        for (target, found) in cases {
+            assert_eq!(query_argument(&testing::exchange(target, &[]), "k").as_deref(), found, "{target}");
+        }
     }
 
     #[test]

@@ -155,7 +155,10 @@ impl PluginType for HmacAuth {
     fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
         let secret = credential.get("secret_key").and_then(Value::as_str);
         let secret = secret.ok_or_else(|| Fault::new("/secret_key", "property \"secret_key\" is required"))?;
-        Ok(Some(Box::new(Keys::of(secret.as_bytes()))))
+        // A reference may lead to nothing, and what is signed with nothing anybody can sign.
+        Ok(Some(secret)
+            .filter(|secret| !secret.is_empty())
+            .map(|secret| Box::new(Keys::of(secret.as_bytes())) as Prepared))
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {

@@ -75,7 +75,8 @@ fn run(conf: &str, mut exchange: Exchange) -> (Exchange, Option<Reply>) {
     let credential = |key_id: &str| json!({ "key_id": key_id, "secret_key": SECRET });
     let consumers = Consumers::default()
         .with_credential(&HmacAuth, info("jack"), credential("my-key"))
-        .with_credential(&HmacAuth, info("anonymous"), credential("other-key"));
+        .with_credential(&HmacAuth, info("anonymous"), credential("other-key"))
+        .with_credential(&HmacAuth, info("nobody"), json!({ "key_id": "empty", "secret_key": "" }));
     exchange.consumers = Rc::new(consumers);
     let reply = reply_of(compile(&HmacAuth, conf).rewrite(&mut exchange));
     (exchange, reply)
@@ -109,6 +110,12 @@ fn every_algorithm() {
     }
     let only = r#"{"allowed_algorithms": ["hmac-sha1"]}"#;
     assert_eq!(verdict(only, Client::default().request()).as_deref(), Some(REFUSED));
+}
+
+#[test]
+fn an_empty_secret_verifies_nothing() {
+    let client = Client { key_id: "empty", key: hmac::Key::new(hmac::HMAC_SHA256, b""), ..Client::default() };
+    assert_eq!(verdict("{}", client.request()).as_deref(), Some(REFUSED));
 }
 
 #[test]

@@ -14,7 +14,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::HeaderName;
 use model::Fault;
 use plugin_api::{CompileInput, ConsumerEntry, Exchange, Flow, Phases, Plugin, PluginType, Prepared};
 use serde::Deserialize;
@@ -93,11 +92,10 @@ impl PluginType for JwtAuth {
 
     fn compile(&self, input: &CompileInput<'_>) -> Result<Arc<dyn Plugin>, Fault> {
         let conf: Conf = crate::read(input.conf)?;
-        let name = |_| Fault::new("/header", format!("{:?} must be a header's name", conf.header));
         let are_required = !conf.claims_to_verify.is_empty();
         let is_verified = |claim: &str| !are_required || conf.claims_to_verify.iter().any(|asked| asked == claim);
         Ok(Arc::new(Compiled {
-            header: HeaderName::try_from(conf.header.as_str()).map_err(name)?,
+            header: credentials::Header::parse(&conf.header)?,
             claims: Claims { exp: is_verified("exp"), nbf: is_verified("nbf"), are_required },
             doorkeeper: Doorkeeper::new("Bearer", &conf.realm, conf.anonymous_consumer.clone())?,
             conf,
@@ -107,7 +105,7 @@ impl PluginType for JwtAuth {
 
 struct Compiled {
     conf: Conf,
-    header: HeaderName,
+    header: credentials::Header,
     claims: Claims,
     doorkeeper: Doorkeeper,
 }
@@ -161,12 +159,12 @@ impl Compiled {
 
     /// The first token of header, query and cookie; `Bearer` may stand before one in the header.
     fn fetch<'e>(&self, exchange: &'e Exchange) -> Option<(Place, Cow<'e, str>)> {
-        if let Some(value) = exchange.headers.get(&self.header) {
+        if let Some(value) = self.header.get(&exchange.headers) {
             let text = value.to_str().unwrap_or_default();
             let bare = ["Bearer ", "bearer "].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
             return Some((Place::Header, bare.into()));
         }
-        if let Some(text) = exchange.query_argument(&self.conf.query) {
+        if let Some(text) = credentials::query_argument(exchange, &self.conf.query) {
             return Some((Place::Query, text));
         }
         exchange.cookie(&self.conf.cookie).map(|text| (Place::Cookie, text.into()))
@@ -174,7 +172,7 @@ impl Compiled {
 
     fn hide(&self, exchange: &mut Exchange, place: Place) {
         match place {
-            Place::Header => drop(exchange.headers.remove(&self.header)),
+            Place::Header => drop(self.header.remove(&mut exchange.headers)),
             Place::Query => credentials::hide_query_argument(exchange, &self.conf.query),
             Place::Cookie => credentials::hide_cookie(exchange, &self.conf.cookie),
         }

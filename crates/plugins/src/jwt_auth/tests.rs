@@ -262,6 +262,15 @@ fn a_key_that_cannot_be_read_takes_no_token() {
 }
 
 #[test]
+fn an_empty_secret_takes_no_token() {
+    let token = token("HS256", &json!({ "key": "user-key", "exp": in_an_hour() }), by_secret(b""));
+    for is_base64 in [false, true] {
+        let credential = json!({ "key": "user-key", "secret": "", "base64_secret": is_base64 });
+        assert_eq!(verdict("{}", credential, &token).as_deref(), Some("failed to verify jwt"));
+    }
+}
+
+#[test]
 fn refused_credentials() {
     let by_schema = [
         (json!({ "secret": "a" }), "property \"key\" is required"),

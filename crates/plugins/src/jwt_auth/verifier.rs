@@ -75,7 +75,10 @@ impl Key {
             if credential.base64_secret && credential.secret.as_deref().is_some_and(is_reference) {
                 return Ok(Key::Unreadable);
             }
-            return secret(credential).map(|secret| Key::Secret(Box::new(hmac::Key::new(algorithm, &secret))));
+            let secret = secret(credential)?;
+            // A reference may lead to nothing, and what is signed with nothing anybody can sign.
+            let key = Some(secret).filter(|secret| !secret.is_empty()).map(|secret| hmac::Key::new(algorithm, &secret));
+            return Ok(key.map_or(Key::Unreadable, |key| Key::Secret(Box::new(key))));
         }
         let pem = credential.public_key.as_deref().ok_or_else(|| Fault::new("", "missing valid public key"))?;
         let key = by_public_key(&credential.algorithm).and_then(|algorithm| public_key(algorithm, pem));
