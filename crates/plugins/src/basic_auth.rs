@@ -125,9 +125,9 @@ fn find(exchange: &Exchange) -> Result<Arc<ConsumerEntry>, &'static str> {
 
 fn entry_of<'e>(exchange: &'e Exchange, name: &[u8], password: &[u8]) -> Option<&'e Arc<ConsumerEntry>> {
     let entry = exchange.consumers.find("basic-auth", std::str::from_utf8(name).ok()?)?;
-    // A reference may lead to nothing, and nothing is no password.
-    let expected = entry.conf.get("password").and_then(Value::as_str).filter(|password| !password.is_empty())?;
-    verify_slices_are_equal(password, expected.as_bytes()).ok().map(|()| entry)
+    let expected = entry.conf.get("password").and_then(Value::as_str).map(str::as_bytes);
+    let expected = expected.filter(|expected| credentials::proves(expected))?;
+    verify_slices_are_equal(password, expected).ok().map(|()| entry)
 }
 
 fn without_space(text: &[u8]) -> Vec<u8> {
@@ -155,7 +155,8 @@ mod tests {
     fn run(conf: &str, authorization: Option<&str>) -> (Exchange, Option<Reply>) {
         let headers: Vec<_> = authorization.map(|value| ("authorization", value)).into_iter().collect();
         let mut exchange = testing::exchange("/", &headers);
-        let known = [("foo", "b:ar"), ("anonymous", "b:ar"), ("my name", "a b"), ("nothing", "")];
+        let known =
+            [("foo", "b:ar"), ("anonymous", "b:ar"), ("my name", "a b"), ("nothing", ""), ("kept", "$secret://v/1/p")];
         let consumers = known.iter().fold(Consumers::default(), |consumers, (name, password)| {
             let info = ConsumerInfo { username: format!("{name}_user").into(), ..ConsumerInfo::default() };
             consumers.with_credential(&BasicAuth, info, json!({ "username": name, "password": password }))
@@ -210,6 +211,7 @@ mod tests {
             (Some(basic("foo:b:ar x")), "Invalid user authorization"),
             (Some(basic("foo:")), "Invalid user authorization"),
             (Some(basic("nothing:")), "Invalid user authorization"),
+            (Some(basic("kept:$secret://v/1/p")), "Invalid user authorization"),
         ];
         for (authorization, message) in cases {
             let reply = run("{}", authorization.as_deref()).1.expect("a refusal");

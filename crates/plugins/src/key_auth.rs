@@ -81,8 +81,7 @@ impl PluginType for KeyAuth {
     }
 
     fn credential_key<'v>(&self, credential: &'v Value) -> Option<&'v str> {
-        // A reference may lead to nothing, and nothing is no key.
-        credential.get("key")?.as_str().filter(|key| !key.is_empty())
+        credential.get("key")?.as_str().filter(|key| credentials::proves(key.as_bytes()))
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {

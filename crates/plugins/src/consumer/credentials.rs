@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{COOKIE, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
-use model::Fault;
+use model::{Fault, reference};
 use percent_encoding::percent_decode_str;
 use plugin_api::{Exchange, var};
 
@@ -26,6 +26,12 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
 /// Decodes base64 with the alphabet for URLs; `None` when it is none.
 pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
     BASE64_URL.decode(text).ok()
+}
+
+/// Whether a password, key or secret proves anything. An empty one does not: a reference may lead to nothing. Nor does one that
+/// stands for a secret in a manager: those are not resolved, and where one is kept is no secret.
+pub(crate) fn proves(secret: &[u8]) -> bool {
+    !secret.is_empty() && !std::str::from_utf8(secret).is_ok_and(reference::is_in_manager)
 }
 
 /// The header that a configuration names, and the one with `-` for its `_`, as which nginx finds it too.

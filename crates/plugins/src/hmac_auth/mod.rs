@@ -155,10 +155,8 @@ impl PluginType for HmacAuth {
     fn prepare_credential(&self, credential: &Value) -> Result<Option<Prepared>, Fault> {
         let secret = credential.get("secret_key").and_then(Value::as_str);
         let secret = secret.ok_or_else(|| Fault::new("/secret_key", "property \"secret_key\" is required"))?;
-        // A reference may lead to nothing, and what is signed with nothing anybody can sign.
-        Ok(Some(secret)
-            .filter(|secret| !secret.is_empty())
-            .map(|secret| Box::new(Keys::of(secret.as_bytes())) as Prepared))
+        let keys = Some(secret.as_bytes()).filter(|secret| credentials::proves(secret)).map(Keys::of);
+        Ok(keys.map(|keys| Box::new(keys) as Prepared))
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {

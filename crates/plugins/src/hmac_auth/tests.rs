@@ -9,6 +9,7 @@ use super::*;
 use crate::testing::{self, compile, reply_of};
 
 const SECRET: &str = "my-secret-key";
+const KEPT: &str = "$secret://vault/1/kept/secret";
 
 /// A request as a client signs it, one field at a time to get wrong.
 struct Client {
@@ -76,7 +77,8 @@ fn run(conf: &str, mut exchange: Exchange) -> (Exchange, Option<Reply>) {
     let consumers = Consumers::default()
         .with_credential(&HmacAuth, info("jack"), credential("my-key"))
         .with_credential(&HmacAuth, info("anonymous"), credential("other-key"))
-        .with_credential(&HmacAuth, info("nobody"), json!({ "key_id": "empty", "secret_key": "" }));
+        .with_credential(&HmacAuth, info("nobody"), json!({ "key_id": "empty", "secret_key": "" }))
+        .with_credential(&HmacAuth, info("kept"), json!({ "key_id": "kept", "secret_key": KEPT }));
     exchange.consumers = Rc::new(consumers);
     let reply = reply_of(compile(&HmacAuth, conf).rewrite(&mut exchange));
     (exchange, reply)
@@ -113,9 +115,12 @@ fn every_algorithm() {
 }
 
 #[test]
-fn an_empty_secret_verifies_nothing() {
-    let client = Client { key_id: "empty", key: hmac::Key::new(hmac::HMAC_SHA256, b""), ..Client::default() };
-    assert_eq!(verdict("{}", client.request()).as_deref(), Some(REFUSED));
+fn a_secret_that_is_empty_or_elsewhere_verifies_nothing() {
+    for (key_id, secret) in [("empty", ""), ("kept", KEPT)] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let client = Client { key_id, key, ..Client::default() };
+        assert_eq!(verdict("{}", client.request()).as_deref(), Some(REFUSED));
+    }
 }
 
 #[test]

@@ -262,11 +262,12 @@ fn a_key_that_cannot_be_read_takes_no_token() {
 }
 
 #[test]
-fn an_empty_secret_takes_no_token() {
-    let token = token("HS256", &json!({ "key": "user-key", "exp": in_an_hour() }), by_secret(b""));
-    for is_base64 in [false, true] {
-        let credential = json!({ "key": "user-key", "secret": "", "base64_secret": is_base64 });
-        assert_eq!(verdict("{}", credential, &token).as_deref(), Some("failed to verify jwt"));
+fn a_secret_that_is_empty_or_elsewhere_takes_no_token() {
+    for (secret, is_base64) in [("", false), ("", true), ("$secret://vault/1/kept/secret", false)] {
+        let claims = json!({ "key": "user-key", "exp": in_an_hour() });
+        let token = token("HS256", &claims, by_secret(secret.as_bytes()));
+        let credential = json!({ "key": "user-key", "secret": secret, "base64_secret": is_base64 });
+        assert_eq!(verdict("{}", credential, &token).as_deref(), Some("failed to verify jwt"), "{secret:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, VerificationAlgorithm,
 };
 use model::Fault;
+use model::reference::is_reference;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -72,12 +73,13 @@ impl Verifier {
 impl Key {
     fn of(credential: &Credential) -> Result<Self, Fault> {
         if let Some(algorithm) = by_secret(&credential.algorithm) {
+            // Where a reference leads is seen on the instance alone, which comes here again with what it found.
             if credential.base64_secret && credential.secret.as_deref().is_some_and(is_reference) {
                 return Ok(Key::Unreadable);
             }
             let secret = secret(credential)?;
-            // A reference may lead to nothing, and what is signed with nothing anybody can sign.
-            let key = Some(secret).filter(|secret| !secret.is_empty()).map(|secret| hmac::Key::new(algorithm, &secret));
+            let key = Some(secret).filter(|secret| credentials::proves(secret));
+            let key = key.map(|secret| hmac::Key::new(algorithm, &secret));
             return Ok(key.map_or(Key::Unreadable, |key| Key::Secret(Box::new(key))));
         }
         let pem = credential.public_key.as_deref().ok_or_else(|| Fault::new("", "missing valid public key"))?;
@@ -87,12 +89,6 @@ impl Key {
         }
         Ok(key.map_or(Key::Unreadable, Key::Public))
     }
-}
-
-/// Where a reference leads is seen on the instance alone, which comes here again with what it found.
-fn is_reference(secret: &str) -> bool {
-    let secret = secret.to_ascii_lowercase();
-    secret.starts_with("$env://") || secret.starts_with("$secret://")
 }
 
 fn secret(credential: &Credential) -> Result<Vec<u8>, Fault> {
