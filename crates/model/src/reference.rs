@@ -6,12 +6,7 @@ const SECRET: &str = "$secret://";
 
 /// Whether the text stands for another one.
 pub fn is_reference(text: &str) -> bool {
-    in_environment(text).is_some() || is_in_manager(text)
-}
-
-/// Whether the text stands for one in a manager of secrets.
-pub fn is_in_manager(text: &str) -> bool {
-    after(SECRET, text).is_some()
+    in_environment(text).is_some() || after(SECRET, text).is_some()
 }
 
 /// `NAME` or `NAME/key` of a reference to an environment variable.
@@ -39,6 +34,5 @@ mod tests {
         }
         assert_eq!(in_environment("$ENV://JACK/key"), Some("JACK/key"));
         assert_eq!(in_environment("$secret://JACK"), None);
-        assert_eq!((is_in_manager("$Secret://a"), is_in_manager("$env://a")), (true, false));
     }
 }

@@ -81,7 +81,8 @@ impl PluginType for KeyAuth {
     }
 
     fn credential_key<'v>(&self, credential: &'v Value) -> Option<&'v str> {
-        credential.get("key")?.as_str().filter(|key| credentials::proves(key.as_bytes()))
+        // A reference may lead to nothing, and nothing is no key.
+        credential.get("key")?.as_str().filter(|key| !key.is_empty())
     }
 
     fn secret_fields(&self) -> &'static [&'static str] {
@@ -125,7 +126,7 @@ impl Compiled {
         let in_header = self.header.get(&exchange.headers).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let key = in_header.or_else(|| credentials::query_argument(exchange, &self.query));
         let key = key.ok_or("Missing API key in request")?;
-        let found = exchange.consumers.find("key-auth", &key);
+        let found = exchange.consumers.find("key-auth", &key).filter(|_| credentials::proves(key.as_bytes()));
         found.cloned().ok_or("Invalid API key in request")
     }
 

@@ -86,7 +86,7 @@ async fn references_to_the_environment_are_resolved_on_the_instance() {
     );
     let mut client = Client::connect(gateway.http).await;
     for (key, status) in
-        [("flotilla-gateway", 200), ("$env://CARGO_PKG_NAME", 401), ("$ENV://FLOTILLA_NOBODY_SETS_IT", 200)]
+        [("flotilla-gateway", 200), ("$env://CARGO_PKG_NAME", 401), ("$ENV://FLOTILLA_NOBODY_SETS_IT", 401)]
     {
         let request = http::Request::get("/").header("host", "a.example").header("apikey", key);
         let answer =

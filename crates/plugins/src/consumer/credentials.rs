@@ -28,10 +28,10 @@ pub(crate) fn base64_url(text: &str) -> Option<Vec<u8>> {
     BASE64_URL.decode(text).ok()
 }
 
-/// Whether a password, key or secret proves anything. An empty one does not: a reference may lead to nothing. Nor does one that
-/// stands for a secret in a manager: those are not resolved, and where one is kept is no secret.
+/// Whether a password, key or secret proves anything. An empty one does not: a reference may lead to nothing. Nor does a
+/// reference that led nowhere: where a secret is kept is no secret.
 pub(crate) fn proves(secret: &[u8]) -> bool {
-    !secret.is_empty() && !std::str::from_utf8(secret).is_ok_and(reference::is_in_manager)
+    !secret.is_empty() && !std::str::from_utf8(secret).is_ok_and(reference::is_reference)
 }
 
 /// The header that a configuration names, and the one with `-` for its `_`, as which nginx finds it too.

@@ -263,7 +263,9 @@ fn a_key_that_cannot_be_read_takes_no_token() {
 
 #[test]
 fn a_secret_that_is_empty_or_elsewhere_takes_no_token() {
-    for (secret, is_base64) in [("", false), ("", true), ("$secret://vault/1/kept/secret", false)] {
+    for (secret, is_base64) in
+        [("", false), ("", true), ("$secret://vault/1/kept/secret", false), ("$env://UNSET", false)]
+    {
         let claims = json!({ "key": "user-key", "exp": in_an_hour() });
         let token = token("HS256", &claims, by_secret(secret.as_bytes()));
         let credential = json!({ "key": "user-key", "secret": secret, "base64_secret": is_base64 });
