@@ -116,14 +116,19 @@ async fn a_get_that_is_made_a_post_is_never_sent_twice() {
     gateway.stop().await;
 }
 
-/// A PUT may be sent twice, and a short one is kept for that.
-#[tokio::test]
-async fn a_put_goes_to_the_next_node_with_its_body() {
-    let breaks = Script::start(|_, mut exchange| async move {
+/// A node that takes the first byte of a body and breaks off.
+async fn breaks_within_a_body() -> Script {
+    Script::start(|_, mut exchange| async move {
         exchange.head().await;
         let _ = tokio::io::AsyncReadExt::read_u8(&mut exchange.stream).await;
     })
-    .await;
+    .await
+}
+
+/// A PUT may be sent twice, and a short one is kept for that.
+#[tokio::test]
+async fn a_put_goes_to_the_next_node_with_its_body() {
+    let breaks = breaks_within_a_body().await;
     let echo = Echo::start().await;
     let nodes = one_then(breaks.address, echo.address);
     let gateway = to(json!({ "nodes": nodes }));
@@ -144,11 +149,7 @@ async fn a_put_goes_to_the_next_node_with_its_body() {
 
 #[tokio::test]
 async fn what_is_not_gathered_is_not_sent_again() {
-    let breaks = Script::start(|_, mut exchange| async move {
-        exchange.head().await;
-        let _ = tokio::io::AsyncReadExt::read_u8(&mut exchange.stream).await;
-    })
-    .await;
+    let breaks = breaks_within_a_body().await;
     let echo = Echo::start().await;
     let upstream = json!({ "nodes": one_then(breaks.address, echo.address) });
     let on = |buffering: bool, id: &str| {
