@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::case::Case;
-use crate::cpu::{Background, Cpu};
+use crate::cpu::{Cpu, Scheduled};
 use crate::load::{Request, Target};
 use crate::paced::{Beside, Turns, in_turns};
 use crate::proxies::Site;
@@ -36,7 +36,7 @@ pub(crate) fn measure(control: &mut ControlPlane, site: &Site, plan: Plan) -> Re
     let mut gateway = control.start_gateway(&group, "churn", Some(Cpu::Proxy))?;
     gateway.wait_right(&Case::Routes(plan.routes).first_path(), &[])?;
     let target = Target::http(gateway.http, Request::any_route(plan.routes));
-    let background = Background::of(control.process.pid());
+    let background = Scheduled::behind(control.process.pid());
     let mut changes = 0;
     let (load, taken) =
         in_turns(gateway.process.pid(), &target, plan.turns, || make_changes(control, &group, plan, &mut changes))?;

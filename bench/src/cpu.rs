@@ -45,37 +45,34 @@ pub(crate) fn pin_thread(cpu: Cpu) {
     }
 }
 
-/// A process that runs only when nobody else wants the processor, until this is dropped: it stands in for one on another machine.
-pub(crate) struct Background(u32);
+/// Threads of a process that are scheduled in another way than usual until this is dropped.
+pub(crate) struct Scheduled {
+    pid: u32,
+    /// By their names; all where there is none.
+    threads: &'static [&'static str],
+}
 
-impl Background {
-    pub(crate) fn of(pid: u32) -> Self {
-        schedule(pid, |_| true, libc::SCHED_IDLE);
-        Self(pid)
+impl Scheduled {
+    /// A process that runs only when nobody else wants the processor: it stands in for one on another machine.
+    pub(crate) fn behind(pid: u32) -> Self {
+        Self { pid, threads: &[] }.by(libc::SCHED_IDLE)
+    }
+
+    /// Threads of this process that have the processor as soon as they want it. Who merely stands back still keeps the others
+    /// waiting for milliseconds (seen on Linux 6.18), which must not count as the gateway's.
+    pub(crate) fn ahead(threads: &'static [&'static str]) -> Self {
+        Self { pid: std::process::id(), threads }.by(libc::SCHED_FIFO)
+    }
+
+    fn by(self, policy: libc::c_int) -> Self {
+        schedule(self.pid, self.threads, policy);
+        self
     }
 }
 
-impl Drop for Background {
+impl Drop for Scheduled {
     fn drop(&mut self) {
-        schedule(self.0, |_| true, libc::SCHED_OTHER);
-    }
-}
-
-/// Threads of this process that have the processor as soon as they want it, until this is dropped. Who merely stands back still
-/// keeps the others waiting for milliseconds (seen on Linux 6.18), which must not count as the gateway's.
-pub(crate) struct Ahead(&'static [&'static str]);
-
-impl Ahead {
-    /// By the names of the threads.
-    pub(crate) fn of(threads: &'static [&'static str]) -> Self {
-        schedule(std::process::id(), |name| threads.contains(&name), libc::SCHED_FIFO);
-        Self(threads)
-    }
-}
-
-impl Drop for Ahead {
-    fn drop(&mut self) {
-        schedule(std::process::id(), |name| self.0.contains(&name), libc::SCHED_OTHER);
+        schedule(self.pid, self.threads, libc::SCHED_OTHER);
     }
 }
 
@@ -86,12 +83,14 @@ pub(crate) fn stand_back() {
     }
 }
 
-/// For the threads there are whose names are wanted; later ones inherit it. Where that is not allowed the run is merely noisier.
-fn schedule(pid: u32, wanted: impl Fn(&str) -> bool, policy: libc::c_int) {
+/// For the threads there are that are named so, or all where `names` is empty; later ones inherit it. Where that is not allowed
+/// the run is merely noisier.
+fn schedule(pid: u32, names: &[&str], policy: libc::c_int) {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let ids = threads.filter_map(|thread| {
         let name = fs::read_to_string(thread.path().join("comm")).ok()?;
-        wanted(name.trim_end()).then(|| thread.file_name().to_str()?.parse::<libc::pid_t>().ok())?
+        (names.is_empty() || names.contains(&name.trim_end()))
+            .then(|| thread.file_name().to_str()?.parse::<libc::pid_t>().ok())?
     });
     if ids.filter(|id| !schedule_thread(*id, policy)).count() > 0 {
         eprintln!("warning: cannot change how process {pid} is scheduled");
@@ -247,7 +246,7 @@ mod tests {
         let mut sleeper = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         // SAFETY: the call takes a number only.
         let policy = |pid: u32| unsafe { libc::sched_getscheduler(pid as libc::pid_t) };
-        let background = Background::of(sleeper.id());
+        let background = Scheduled::behind(sleeper.id());
         assert_eq!(policy(sleeper.id()), libc::SCHED_IDLE);
         drop(background);
         assert_eq!(policy(sleeper.id()), libc::SCHED_OTHER);
@@ -270,7 +269,7 @@ mod tests {
             answers.recv().unwrap()
         };
         assert_eq!(ask(), libc::SCHED_OTHER);
-        let ahead = Ahead::of(&["ahead"]);
+        let ahead = Scheduled::ahead(&["ahead"]);
         // Where it is not allowed, nothing changes.
         assert!([libc::SCHED_FIFO, libc::SCHED_OTHER].contains(&ask()));
         assert_eq!(policy(), libc::SCHED_OTHER, "another thread's is its own");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::cpu::{Ahead, workers_wait};
+use crate::cpu::{Scheduled, workers_wait};
 use crate::load::{Load, Outcome, Pace, Target};
 use crate::statistics::Spread;
 
@@ -73,7 +73,7 @@ fn under_load<T>(
     act: impl FnOnce() -> Result<T>,
 ) -> Result<(Side, T)> {
     let load = Load::start(target.clone(), Pace { connections: CONNECTIONS, rate: Some(requests_per_second) })?;
-    let _ahead = Ahead::of(&["load", "upstream"]);
+    let _ahead = Scheduled::ahead(&["load", "upstream"]);
     std::thread::sleep(WARM_UP);
     load.measure();
     let (begun, waited) = (Instant::now(), workers_wait(pid)?);
