@@ -35,15 +35,17 @@ pub struct Rejection {
     pub pointer: String,
     /// What is wrong and what would be right.
     pub message: String,
-    /// Whether all that is wrong is a reference of its own that leads nowhere. Of references in plugins nobody is told
-    /// who takes away what they name, so they count as any fault.
-    dangling: bool,
 }
 
 impl Rejection {
     fn new(key: &ResourceKey, fault: Fault) -> Self {
-        let dangling = fault.message.starts_with(DANGLING);
-        Self { key: key.clone(), pointer: fault.pointer, message: fault.message, dangling }
+        Self { key: key.clone(), pointer: fault.pointer, message: fault.message }
+    }
+
+    /// Whether all that is wrong is a reference of its own that leads nowhere. Of references in plugins nobody is told
+    /// who takes away what they name, so they count as any fault.
+    fn is_dangling(&self) -> bool {
+        self.message.starts_with(DANGLING)
     }
 
     /// Whether it is about a reference that leads nowhere, its own or a plugin's.

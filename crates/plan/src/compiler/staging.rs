@@ -105,7 +105,8 @@ impl Compiler {
         match blamed {
             Blamed::Nobody => false,
             Blamed::Batch { touched } => {
-                touched.contains(&rejection.key) || !(rejection.dangling || self.faulty.contains_key(&rejection.key))
+                touched.contains(&rejection.key)
+                    || !(rejection.is_dangling() || self.faulty.contains_key(&rejection.key))
             }
         }
     }
