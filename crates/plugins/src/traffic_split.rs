@@ -163,10 +163,8 @@ impl Rule {
 }
 
 fn condition(at: usize, conf: &MatchConf) -> Result<Condition, Fault> {
-    Condition::compile(conf.vars.as_ref().unwrap_or(&json!([]))).map_err(|fault| {
-        let message = format!("failed to validate the 'vars' expression: {}", fault.message);
-        Fault::new(format!("/match/{at}/vars"), message)
-    })
+    Condition::compile(conf.vars.as_ref().unwrap_or(&json!([])))
+        .map_err(|fault| crate::in_expression("vars", Fault::new("", fault.message)).under(&format!("/match/{at}")))
 }
 
 fn target(share: ShareConf, upstreams: &dyn UpstreamCompiler) -> Result<Option<ChosenUpstream>, Fault> {

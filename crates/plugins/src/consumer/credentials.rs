@@ -35,15 +35,17 @@ pub(crate) fn proves(secret: &[u8]) -> bool {
 }
 
 /// The header that a configuration names, and the one with `-` for its `_`, as which nginx finds it too.
-pub(crate) struct Header([HeaderName; 2]);
+pub(crate) struct Header(Vec<HeaderName>);
 
 impl Header {
     /// # Errors
     /// When the field `header` holds no header's name.
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
-        let name = |text: &str| HeaderName::try_from(text);
-        let both = name(text).and_then(|own| Ok(Self([own, name(&text.replace('_', "-"))?])));
-        both.map_err(|_| Fault::new("/header", format!("{text:?} must be a header's name")))
+        let names: Result<Vec<_>, _> = [text, &text.replace('_', "-")].into_iter().map(HeaderName::try_from).collect();
+        let mut names = names.map_err(|_| Fault::new("/header", format!("{text:?} must be a header's name")))?;
+        // Most have no `_`, and one look is enough.
+        names.dedup();
+        Ok(Self(names))
     }
 
     /// The first value of the first of them that is there.
@@ -51,9 +53,9 @@ impl Header {
         self.0.iter().find_map(|name| headers.get(name))
     }
 
-    /// Removes both; whether one was there.
+    /// Removes them; whether one was there.
     pub(crate) fn remove(&self, headers: &mut HeaderMap) -> bool {
-        self.0.each_ref().map(|name| headers.remove(name).is_some()).contains(&true)
+        self.0.iter().filter(|name| headers.remove(*name).is_some()).count() > 0
     }
 }
 
