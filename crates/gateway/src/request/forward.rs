@@ -1,15 +1,16 @@
 //! To the upstream: choose a node, connect or reuse, send, and try the next node when that is safe.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::Either;
+use http::Response;
 use http::uri::PathAndQuery;
-use http::{Response, Uri};
 use model::resource::Scheme;
 use plan::{CompiledUpstream, Timeouts, UpstreamChoice};
-use plugin_api::ChosenUpstream;
+use plugin_api::{ChosenUpstream, Exchange};
 
 use super::Stop;
 use super::body::{Bounds, RequestBody, UpstreamBody};
@@ -25,13 +26,13 @@ use crate::worker::local::LocalUpstream;
 use crate::worker::wheel::Elapsed;
 
 /// Sends the request and waits for the response's head.
-pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Response<AnswerBody>, Stop> {
+pub(crate) async fn forward(live: &mut Live, body: &mut RequestBody) -> Result<Response<AnswerBody>, Stop> {
     let compiled = upstream(live)?;
     let upstream = live.worker.upstream(&compiled);
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
     let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
     live.read_timeout = timeouts.read;
-    let uri = target_uri(live);
+    let rewritten = rewritten(live);
     let is_idempotent = wire::method(live).is_idempotent();
     if is_idempotent && !live.exchange.streams_request_body {
         body.keep_short(&mut live.exchange).await?;
@@ -40,7 +41,7 @@ pub(crate) async fn forward(live: &mut Live, mut body: RequestBody) -> Result<Re
     let mut tried = Tried::default();
     let mut before = None;
     loop {
-        let outcome = attempt(live, &upstream, &mut tried, &uri, &mut body, timeouts).await;
+        let outcome = attempt(live, &upstream, &mut tried, rewritten.as_ref(), body, &timeouts).await;
         let fault = match outcome {
             Ok(response) => {
                 if let Some(at) = tried.last {
@@ -107,32 +108,24 @@ fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
     }
 }
 
-/// Path and query for the node: a plugin's, else the client's without the service's prefix.
-fn target_uri(live: &Live) -> Uri {
+/// Path and query for the node where they are not the client's: a plugin's, or without the service's prefix.
+fn rewritten(live: &Live) -> Option<PathAndQuery> {
     let exchange = &live.exchange;
-    if let Some(target) = &exchange.target.path_and_query {
-        return target.parse().unwrap_or_default();
-    }
-    let prefix = live.route.as_ref().and_then(|route| route.strip_prefix());
-    let Some(prefix) = prefix else {
-        return origin_form(&exchange.uri);
+    let target = match &exchange.target.path_and_query {
+        Some(target) => Cow::from(target),
+        None => without_prefix(exchange, live.route.as_ref()?.strip_prefix()?).into(),
     };
-    // What the client wrote passes only when it means what was matched: `/api/../api/x` must not become `/../api/x`.
+    Some(target.parse().unwrap_or_else(|_| PathAndQuery::from_static("/")))
+}
+
+/// What the client wrote passes only when it means what was matched: `/api/../api/x` must not become `/../api/x`.
+fn without_prefix(exchange: &Exchange, prefix: &str) -> String {
     let matched = exchange.path().strip_prefix(prefix).unwrap_or_default();
     let written = exchange.uri.path().strip_prefix(prefix).filter(|written| normalise::means(written, matched));
     let path = written.map_or_else(|| escape(matched), str::to_owned);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let query = exchange.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    format!("{slash}{path}{query}").parse().unwrap_or_default()
-}
-
-/// Without scheme and authority, whichever form the client used.
-fn origin_form(uri: &Uri) -> Uri {
-    if uri.authority().is_none() {
-        return uri.clone();
-    }
-    let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::from(target)
+    format!("{slash}{path}{query}")
 }
 
 fn escape(path: &str) -> String {
@@ -146,9 +139,9 @@ async fn attempt(
     live: &mut Live,
     upstream: &Rc<LocalUpstream>,
     tried: &mut Tried,
-    uri: &Uri,
+    rewritten: Option<&PathAndQuery>,
     body: &mut RequestBody,
-    timeouts: Timeouts,
+    timeouts: &Timeouts,
 ) -> Result<Response<AnswerBody>, Fault> {
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
@@ -159,12 +152,16 @@ async fn attempt(
     live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);
     loop {
-        let mut lease = lease(live, &pool, &address, timeouts).await?;
+        let mut lease = match pool.take() {
+            Some(lease) if lease.sender.is_ready() => lease,
+            // Rare, and so kept out of the size of a request.
+            kept => Box::pin(lease(live, kept, &pool, &address, timeouts)).await?,
+        };
         let bounds = Bounds { send: timeouts.send, read: timeouts.read, bytes: live.exchange.request_body_limit };
         let Some(sent_body) = body.take(bounds) else {
             return Err(no_node());
         };
-        let errand = Errand { upstream: compiled, node, uri };
+        let errand = Errand { upstream: compiled, node, rewritten };
         let answering = send(&mut lease, live, errand, &pool.target, sent_body);
         let sent = live.connection.steps.limit(timeouts.read, answering).await;
         match judge(live, sent, body, &address) {
@@ -192,7 +189,8 @@ fn send(
             let outline = wire::outline(live, &body);
             Either::Left(connection.send(outline, body, |out| wire::write_head(out, live, errand)))
         }
-        Sender::Http2(sender) => Either::Right(over_http2(sender, wire::request(live, errand, target, body))),
+        // Boxed, for it is ninety times as large.
+        Sender::Http2(sender) => Either::Right(Box::pin(over_http2(sender, wire::request(live, errand, target, body)))),
     }
 }
 
@@ -209,25 +207,31 @@ fn is_stale(fault: &Fault, is_idempotent: bool) -> bool {
     matches!(fault, Fault::Broken { unsent, .. } if *unsent || is_idempotent)
 }
 
-/// A kept connection, else a new one.
-async fn lease(live: &Live, pool: &Rc<Pool>, node: &Arc<str>, timeouts: Timeouts) -> Result<Lease, Fault> {
-    while let Some(lease) = pool.take() {
-        if lease.sender.is_ready() {
-            return Ok(lease);
-        }
+/// A kept connection once it is ready, else a new one.
+async fn lease(
+    live: &Live,
+    mut kept: Option<Lease>,
+    pool: &Rc<Pool>,
+    node: &Arc<str>,
+    timeouts: &Timeouts,
+) -> Result<Lease, Fault> {
+    while let Some(lease) = kept {
         // The connection's task may not yet have seen the end of the response before: it gets one turn. One that
         // answered before it had the whole request may not be ready for long, and is left to itself.
-        tokio::task::yield_now().await;
+        if !lease.sender.is_ready() {
+            tokio::task::yield_now().await;
+        }
         if lease.sender.is_ready() {
             return Ok(lease);
         }
+        kept = pool.take();
     }
     let _opening = pool.opening().await;
     // Another request may have opened one meanwhile.
     if let Some(lease) = pool.target.http2.then(|| pool.take()).flatten() {
         return Ok(lease);
     }
-    let connecting = Box::pin(upstream::connect(&pool.target));
+    let connecting = upstream::connect(&pool.target);
     match live.connection.steps.limit(timeouts.connect, connecting).await {
         Ok(Ok(sender)) => Ok(pool.lease(sender)),
         Ok(Err(source)) => Err(Fault::Connect { node: node.clone(), source }),

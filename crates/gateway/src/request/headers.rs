@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::header::{CONNECTION, HOST, HeaderName, HeaderValue, TE};
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Request, Uri, Version};
 use plan::{CompiledNode, CompiledUpstream, HostHeader};
 use plugin_api::Exchange;
@@ -157,7 +157,12 @@ pub(super) fn for_upstream(
 }
 
 /// Makes a request of HTTP/2: the Host becomes a part of the target, and TE may say `trailers` (RFC 9113, section 8).
-pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exchange) {
+pub(super) fn to_http2<B>(
+    request: &mut Request<B>,
+    path_and_query: Option<PathAndQuery>,
+    is_tls: bool,
+    exchange: &Exchange,
+) {
     let takes_trailers = |te: &HeaderValue| te.as_bytes().eq_ignore_ascii_case(b"trailers");
     let takes_trailers = exchange.headers.get_all(TE).iter().any(takes_trailers);
     let host = request.headers_mut().remove(HOST);
@@ -165,10 +170,10 @@ pub(super) fn to_http2<B>(request: &mut Request<B>, is_tls: bool, exchange: &Exc
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     }
     *request.version_mut() = Version::HTTP_2;
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let mut parts = uri::Parts::default();
     parts.scheme = Some(if is_tls { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    parts.path_and_query.get_or_insert_with(|| PathAndQuery::from_static("/"));
+    parts.path_and_query = path_and_query.or_else(|| Some(PathAndQuery::from_static("/")));
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
@@ -181,11 +186,12 @@ fn client_address(exchange: &Exchange, connection: &Connection) -> HeaderValue {
 /// The host that was routed by, where a plugin has written another into the Host header; none where the header says it, which
 /// is told as the client wrote it, as APISIX does.
 fn forwarded_host(exchange: &Exchange, written: &HeaderValue) -> Option<HeaderValue> {
-    let host = exchange.host();
+    let host = &exchange.host[..];
     let parts = written.as_bytes().split_at_checked(host.len());
-    let rest = parts.filter(|(name, _)| name.eq_ignore_ascii_case(host.as_bytes())).map(|(_, rest)| rest);
+    // Most write it as it is routed by, and that is seen at once.
+    let rest = parts.filter(|(name, _)| *name == host || name.eq_ignore_ascii_case(host)).map(|(_, rest)| rest);
     let is_said = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"));
-    if is_said { None } else { HeaderValue::from_str(host).ok() }
+    if is_said { None } else { HeaderValue::from_bytes(host).ok() }
 }
 
 fn forwarded_for(headers: &HeaderMap, address: &HeaderValue) -> HeaderValue {
@@ -228,10 +234,9 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// The headers that `Connection` names. A client must not be able to strip what later steps rely on.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
-    if !headers.contains_key(CONNECTION) {
-        return SmallVec::new();
-    }
-    let lines = headers.get_all(CONNECTION).iter().filter_map(|options| options.to_str().ok());
+    // Most say this alone.
+    let names_some = |options: &&HeaderValue| !options.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    let lines = headers.get_all(CONNECTION).iter().filter(names_some).filter_map(|options| options.to_str().ok());
     let tokens = lines.flat_map(|options| options.split(',')).map(str::trim);
     let tokens = tokens.filter(|token| !token.eq_ignore_ascii_case("keep-alive"));
     let may_go = |name: &HeaderName| *name != HOST && !name.as_str().starts_with("x-");

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::upstream::Lease;
 use crate::worker::connection::Connection;
 use crate::worker::local::{InFlight, Local};
+use crate::worker::wheel;
 
 /// A request under way.
 pub(crate) struct Live {
@@ -145,7 +146,7 @@ impl Live {
     /// The response has been read to its end: its connection may carry another.
     pub(crate) fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.give_back(Instant::now());
+            lease.give_back(wheel::turned());
         }
     }
 

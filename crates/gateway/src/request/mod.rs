@@ -136,5 +136,5 @@ async fn steps(live: &mut Live, body: Incoming) -> Result<Response<AnswerBody>, 
     }
     let need = live.request_body_need();
     body.collect(&mut live.exchange, need).await?;
-    forward::forward(live, body).await
+    forward::forward(live, &mut body).await
 }

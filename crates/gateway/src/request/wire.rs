@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, TRAILER};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request};
 use http_body::Body;
 use plan::{CompiledNode, CompiledUpstream};
 use plugin_api::Phases;
@@ -18,12 +18,18 @@ use crate::upstream::{Outline, Target};
 pub(super) struct Errand<'e> {
     pub(super) upstream: &'e CompiledUpstream,
     pub(super) node: &'e CompiledNode,
-    pub(super) uri: &'e Uri,
+    /// Path and query where they are not the client's.
+    pub(super) rewritten: Option<&'e PathAndQuery>,
 }
 
 /// The method that the node gets: a plugin's, else the client's.
 pub(super) fn method(live: &Live) -> &Method {
     live.exchange.target.method.as_ref().unwrap_or(&live.exchange.method)
+}
+
+/// Path and query that the node gets.
+fn target<'l>(live: &'l Live, errand: Errand<'l>) -> Option<&'l PathAndQuery> {
+    errand.rewritten.or_else(|| live.exchange.uri.path_and_query())
 }
 
 /// What the connection has to know of the head. Trailers come after a body only.
@@ -43,7 +49,7 @@ fn more_headers(live: &Live) -> usize {
 
 /// Writes the head of HTTP/1.1, all but what frames the body.
 pub(super) fn write_head(out: &mut Vec<u8>, live: &Live, errand: Errand<'_>) {
-    let target = errand.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let target = target(live, errand).map_or("/", PathAndQuery::as_str);
     for part in [method(live).as_str(), " ", target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
@@ -75,11 +81,11 @@ fn write_line(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
 
 /// The request for HTTP/2.
 pub(super) fn request(live: &Live, errand: Errand<'_>, target: &Target, body: UpstreamBody) -> Request<UpstreamBody> {
-    let Errand { upstream, node, uri } = errand;
+    let Errand { upstream, node, .. } = errand;
     let mut request = Request::new(body);
     *request.method_mut() = method(live).clone();
-    *request.uri_mut() = uri.clone();
     *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, (upstream, node));
-    headers::to_http2(&mut request, target.tls.is_some(), &live.exchange);
+    let path_and_query = self::target(live, errand).cloned();
+    headers::to_http2(&mut request, path_and_query, target.tls.is_some(), &live.exchange);
     request
 }

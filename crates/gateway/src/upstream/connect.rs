@@ -78,10 +78,10 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    /// Whether a request can go onto it now.
+    /// Whether a request can go onto it now. One of HTTP/1 was seen to be open when it was taken from its pool.
     pub(crate) fn is_ready(&self) -> bool {
         match self {
-            Sender::Http1(connection) => connection.is_open(),
+            Sender::Http1(_) => true,
             Sender::Http2(sender) => sender.is_ready(),
         }
     }
