@@ -23,7 +23,7 @@ pub use compiler::{Compiler, Rejection};
 pub use consumers::CompiledConsumer;
 pub use plan::Plan;
 pub use references::References;
-pub use router::{Closed, CompiledRoute, Match, Router, UpstreamChoice};
+pub use router::{Closed, CompiledRoute, Match, Params, Router, UpstreamChoice};
 #[cfg(feature = "fuzzing")]
 pub use tls::fuzzed_client;
 pub use tls::{ClientAuth, ClientIdentity, TlsHost, TlsMap, verify_tls12_signature, verify_tls13_signature};

@@ -14,6 +14,8 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use model::Labels;
 use serde_json::Value;
 use smallvec::SmallVec;
+use yoke::Yoke;
+use yoke::erased::ErasedRcCart;
 
 use crate::{InlineUpstream, Kept};
 
@@ -38,7 +40,7 @@ pub struct Exchange {
     /// `$request_id`, once somebody asked for it.
     pub request_id: OnceCell<Box<str>>,
     /// The route that matched; `None` before routing and when none did.
-    pub route: Option<Arc<RouteInfo>>,
+    pub route: Option<Held<Arc<RouteInfo>>>,
     /// Values of `:name` segments: byte ranges of the path, in the order of [`RouteInfo::param_names`].
     pub params: SmallVec<[(u32, u32); 2]>,
     /// Who calls, once an authentication plugin found out.
@@ -66,6 +68,10 @@ pub struct Exchange {
     /// What `_meta.filter` said of compiled plugins, by their addresses, when it was asked first.
     pub filtered: Vec<(usize, bool)>,
 }
+
+/// A part of something that is held as a whole: of the plan, by a count that is the worker's own. The part's own count would
+/// be written by all workers at each request.
+pub type Held<T> = Yoke<&'static T, ErasedRcCart>;
 
 /// The other end of the connection.
 #[derive(Debug, Clone)]
@@ -235,6 +241,11 @@ pub struct Outcome {
 }
 
 impl Exchange {
+    /// The route that matched.
+    pub fn route(&self) -> Option<&RouteInfo> {
+        self.route.as_ref().map(|route| &***route.get())
+    }
+
     /// The path that routes match: decoded, dot segments resolved.
     pub fn path(&self) -> &str {
         self.normalised_path.as_deref().unwrap_or_else(|| self.uri.path())

@@ -22,7 +22,7 @@ pub mod var;
 
 pub use condition::Condition;
 pub use exchange::{
-    ChosenUpstream, Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Prepared, RouteInfo, Target,
+    ChosenUpstream, Client, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Held, Prepared, RouteInfo, Target,
 };
 pub use kept::Kept;
 pub use plugin::{

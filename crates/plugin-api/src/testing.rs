@@ -10,14 +10,15 @@ use std::time::Instant;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use serde_json::Value;
 use smallvec::SmallVec;
+use yoke::Yoke;
 
 use crate::exchange::{Outcome, ResponseHead};
 use model::Fault;
 use model::resource::Upstream;
 
 use crate::{
-    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, InlineUpstream, Kept, PluginType,
-    Target, UpstreamCompiler,
+    Client, CompileInput, ConsumerEntry, ConsumerIndex, ConsumerInfo, Exchange, Held, InlineUpstream, Kept, PluginType,
+    RouteInfo, Target, UpstreamCompiler,
 };
 
 /// A GET of `target` on host `gateway.test`, from `192.0.2.7:40000`.
@@ -53,6 +54,11 @@ pub fn exchange(target: &str) -> Exchange {
         kept: Kept::default(),
         filtered: Vec::new(),
     }
+}
+
+/// A route that matched.
+pub fn matched(route: impl Into<Arc<RouteInfo>>) -> Option<Held<Arc<RouteInfo>>> {
+    Some(Yoke::attach_to_cart(Rc::new(route.into()), |route| route).erase_rc_cart())
 }
 
 /// Input for a plugin of `route/r1` without metadata.

@@ -180,7 +180,7 @@ impl Known {
         let outcome = &exchange.outcome;
         let tls = exchange.client.tls.as_deref();
         let certificate = tls.and_then(|tls| tls.client_certificate.as_ref());
-        let route = exchange.route.as_deref();
+        let route = exchange.route();
         let consumer = exchange.consumer.as_ref();
         Some(match self {
             Known::Uri => exchange.path().into(),
@@ -389,7 +389,7 @@ fn is_called(own: &HeaderName, name: &HeaderName) -> bool {
 }
 
 fn path_parameter<'e>(exchange: &'e Exchange, name: &str) -> Option<&'e str> {
-    let position = exchange.route.as_ref()?.param_names.iter().position(|param| **param == *name)?;
+    let position = exchange.route()?.param_names.iter().position(|param| **param == *name)?;
     let (start, end) = *exchange.params.get(position)?;
     exchange.path().get(start as usize..end as usize)
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::exchange::{ClientCertificate, TlsInfo};
-use crate::testing::{exchange, with_header};
+use crate::testing::{exchange, matched, with_header};
 use crate::{Client, ConsumerEntry, ConsumerInfo, RouteInfo};
 
 fn value(exchange: &Exchange, name: &str) -> Option<String> {
@@ -71,14 +71,14 @@ fn requests_are_told_as_nginx_tells_them() {
 #[test]
 fn what_the_gateway_found_out_is_told_too() {
     let mut request = exchange("/users/7");
-    request.route = Some(Arc::new(RouteInfo {
+    request.route = matched(RouteInfo {
         id: "r1".into(),
         name: Some("users".into()),
         uri: "/users/:id".into(),
         service_id: Some("s1".into()),
         param_names: vec!["id".into()],
         ..RouteInfo::default()
-    }));
+    });
     request.params.push((7, 8));
     let consumer =
         Arc::new(ConsumerInfo { username: "jack".into(), group_id: Some("g1".into()), ..ConsumerInfo::default() });

@@ -131,7 +131,7 @@ impl Subject {
 
     fn of(self, exchange: &Exchange) -> Option<&str> {
         let consumer = exchange.consumer.as_ref().map(|entry| &*entry.consumer);
-        let route = exchange.route.as_deref();
+        let route = exchange.route();
         match self {
             Subject::ConsumerName => Some(&consumer?.username),
             Subject::ServiceId => route?.service_id.as_deref(),
@@ -184,6 +184,7 @@ impl Conf {
 #[cfg(test)]
 mod tests {
     use http::Method;
+    use plugin_api::testing::matched;
     use plugin_api::{ConsumerEntry, ConsumerInfo, RouteInfo};
 
     use super::*;
@@ -247,7 +248,7 @@ mod tests {
             let entry = ConsumerEntry { consumer, credential_id: None, conf: Value::Null, prepared: None };
             exchange.consumer = Some(Arc::new(entry));
             exchange.route =
-                Some(Arc::new(RouteInfo { id: "r1".into(), service_id: Some("s1".into()), ..RouteInfo::default() }));
+                matched(RouteInfo { id: "r1".into(), service_id: Some("s1".into()), ..RouteInfo::default() });
             let compiled = compile(&ConsumerRestriction, &blacklist);
             assert_eq!(answer_of(compiled.access(&mut exchange)), forbidden(subject));
             assert_eq!(answer_of(compile(&ConsumerRestriction, &whitelist).access(&mut exchange)), None);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use plugin_api::testing::{Consumers, input, with_header};
+use plugin_api::testing::{Consumers, input, matched, with_header};
 use plugin_api::{ConsumerInfo, Exchange, Flow, Plugin, PluginType, Reply, RouteInfo, Verdict};
 
 /// A GET of `target` with these headers, from 192.0.2.7, that matched route `r1`. There are two consumers:
@@ -15,7 +15,7 @@ pub(crate) fn exchange(target: &str, headers: &[(&str, &str)]) -> Exchange {
     let plain = plugin_api::testing::exchange(target);
     let mut exchange = headers.iter().fold(plain, |exchange, (name, value)| with_header(exchange, name, value));
     let route = RouteInfo { slot: 9, id: "r1".into(), uri: "/*".into(), ..RouteInfo::default() };
-    exchange.route = Some(Arc::new(route));
+    exchange.route = matched(route);
     exchange.consumers = Rc::new(consumers());
     exchange
 }

@@ -7,7 +7,7 @@ use plan::CompiledNode;
 use smallvec::SmallVec;
 
 use super::live::Live;
-use crate::upstream::{Pool, Reach};
+use crate::upstream::{Pool, Reach, Way};
 use crate::worker::local::LocalUpstream;
 
 /// The nodes that a request has been to.
@@ -42,6 +42,7 @@ pub(super) struct Chosen<'u> {
     pub(super) node: &'u CompiledNode,
     /// Where it is: `host:port`, of a node that is named the address that its name has now.
     pub(super) address: Arc<str>,
+    pub(super) is_named: bool,
     pub(super) pool: Rc<Pool>,
 }
 
@@ -52,16 +53,16 @@ pub(super) async fn next<'u>(live: &Live, upstream: &'u LocalUpstream, tried: &m
         let at = upstream.choose(&tried.nodes, &live.exchange)?;
         let node = upstream.compiled.nodes.get(at)?;
         let named = match upstream.reach(at)? {
-            Reach::Fixed(pool) => {
+            Reach::Fixed(Way { address, pool }) => {
                 tried.push(at);
-                return Some(Chosen { at, node, address: node.address.clone(), pool: pool.clone() });
+                return Some(Chosen { at, node, address: address.clone(), is_named: false, pool: pool.clone() });
             }
             Reach::Named(named) => named,
         };
         match named.next(|target, limits| live.worker.pool(target, limits)).await {
             Ok(way) => {
                 tried.push(at);
-                return Some(Chosen { at, node, address: way.address, pool: way.pool });
+                return Some(Chosen { at, node, address: way.address, is_named: true, pool: way.pool });
             }
             Err(unresolved) => {
                 tracing::warn!(upstream = %upstream.compiled.owner, %unresolved, "a node is left out");

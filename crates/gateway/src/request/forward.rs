@@ -9,7 +9,7 @@ use futures_util::future::Either;
 use http::Response;
 use http::uri::PathAndQuery;
 use model::resource::Scheme;
-use plan::{CompiledUpstream, Timeouts, UpstreamChoice};
+use plan::{CompiledRoute, CompiledUpstream, Timeouts, UpstreamChoice};
 use plugin_api::{ChosenUpstream, Exchange};
 
 use super::Stop;
@@ -27,10 +27,10 @@ use crate::worker::wheel::Elapsed;
 
 /// Sends the request and waits for the response's head.
 pub(crate) async fn forward(live: &mut Live, body: &mut RequestBody) -> Result<Response<AnswerBody>, Stop> {
-    let compiled = upstream(live)?;
-    let upstream = live.worker.upstream(&compiled);
+    let upstream = upstream(live)?;
+    let compiled = &upstream.compiled;
     live.upgrade = upgrade::wanted(live)?.map(Box::new);
-    let timeouts = live.route.as_ref().and_then(|route| route.timeouts()).unwrap_or(compiled.timeouts);
+    let timeouts = live.route().and_then(CompiledRoute::timeouts).unwrap_or(compiled.timeouts);
     live.read_timeout = timeouts.read;
     let rewritten = rewritten(live);
     let is_idempotent = wire::method(live).is_idempotent();
@@ -89,21 +89,23 @@ fn give_up(upstream: &LocalUpstream, tried: &Tried, fault: Fault) -> Stop {
 }
 
 /// The upstream that a plugin chose, else the route's.
-fn upstream(live: &Live) -> Result<Arc<CompiledUpstream>, Fault> {
-    let chosen = match (&live.exchange.target.upstream, &live.route) {
-        (Some(ChosenUpstream::Inline(inline)), _) => inline.0.clone().downcast().ok(),
+fn upstream(live: &Live) -> Result<Rc<LocalUpstream>, Fault> {
+    let inline: Arc<CompiledUpstream>;
+    let chosen = match (&live.exchange.target.upstream, live.route()) {
+        (Some(ChosenUpstream::Inline(chosen)), _) => {
+            inline = chosen.0.clone().downcast().map_err(|_| Fault::UpstreamGone)?;
+            Some(&inline)
+        }
         (Some(ChosenUpstream::Id(id)), route) => {
-            let service = route.as_ref().and_then(|route| route.info.service_id.as_deref());
-            live.plan.upstream_by_id(service, id).cloned()
+            let service = route.and_then(|route| route.info.service_id.as_deref());
+            live.plan.upstream_by_id(service, id)
         }
-        (None, Some(route)) if !matches!(route.upstream, UpstreamChoice::None) => {
-            live.plan.upstream(&route.upstream).cloned()
-        }
+        (None, Some(route)) if !matches!(route.upstream, UpstreamChoice::None) => live.plan.upstream(&route.upstream),
         (None, _) => return Err(Fault::NoUpstream),
     };
-    let upstream: Arc<CompiledUpstream> = chosen.ok_or(Fault::UpstreamGone)?;
-    match upstream.scheme {
-        Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => Ok(upstream),
+    let chosen = chosen.ok_or(Fault::UpstreamGone)?;
+    match chosen.scheme {
+        Scheme::Http | Scheme::Https | Scheme::Grpc | Scheme::Grpcs => Ok(live.worker.upstream(chosen)),
         other => Err(Fault::Scheme(other)),
     }
 }
@@ -113,7 +115,7 @@ fn rewritten(live: &Live) -> Option<PathAndQuery> {
     let exchange = &live.exchange;
     let target = match &exchange.target.path_and_query {
         Some(target) => Cow::from(target),
-        None => without_prefix(exchange, live.route.as_ref()?.strip_prefix()?).into(),
+        None => without_prefix(exchange, live.route()?.strip_prefix()?).into(),
     };
     Some(target.parse().unwrap_or_else(|_| PathAndQuery::from_static("/")))
 }
@@ -146,8 +148,7 @@ async fn attempt(
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
     let chosen = choose::next(live, upstream, tried).await;
-    let Chosen { at, node, address, pool } = chosen.ok_or_else(no_node)?;
-    let is_named = !Arc::ptr_eq(&node.address, &address);
+    let Chosen { at, node, address, is_named, pool } = chosen.ok_or_else(no_node)?;
     live.exchange.outcome.upstream_name = is_named.then(|| node.address.clone());
     live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
 use hyper::body::Incoming;
-use plan::{Chain, Closed, CompiledRoute, Plan};
+use plan::{Chain, Closed, CompiledRoute, Params, Plan};
 use plugin_api::exchange::{Outcome, ResponseHead};
-use plugin_api::{BodyNeed, Exchange, Kept, Phases, Target};
+use plugin_api::{BodyNeed, Exchange, Kept, Phases, RouteInfo, Target};
 use smallvec::SmallVec;
+use yoke::Yoke;
 
 use super::log;
 use super::upgrade::Extended;
@@ -20,13 +21,16 @@ use crate::worker::connection::Connection;
 use crate::worker::local::{InFlight, Local};
 use crate::worker::wheel;
 
+/// A route that was found, and its facts with the path pattern that matched.
+type Found = Yoke<(&'static CompiledRoute, &'static Arc<RouteInfo>), Rc<Plan>>;
+
 /// A request under way.
 pub(crate) struct Live {
     pub(crate) exchange: Exchange,
     pub(crate) worker: Rc<Local>,
     pub(crate) connection: Rc<Connection>,
     pub(crate) plan: Rc<Plan>,
-    pub(crate) route: Option<Arc<CompiledRoute>>,
+    pub(crate) route: Option<Yoke<&'static CompiledRoute, Rc<Plan>>>,
     /// The route's chain with the consumer's over it, when the consumer brings plugins.
     pub(crate) merged: Option<Rc<Chain>>,
     /// The connection that the response comes in on.
@@ -101,18 +105,27 @@ impl Live {
 
     /// Finds the route; whether there is one.
     pub(crate) fn find_route(&mut self) -> bool {
-        let Some(found) = self.plan.route(&self.exchange) else {
-            return false;
-        };
-        self.exchange.route = Some(found.info.clone());
-        self.exchange.params = found.params;
-        self.route = Some(found.route.clone());
+        let mut params = Params::new();
+        let found = Found::try_attach_to_cart(self.plan.clone(), |plan| {
+            let found = plan.route(&self.exchange).ok_or(Fault::RouteNotFound)?;
+            params = found.params;
+            Ok::<_, Fault>((&**found.route, found.info))
+        });
+        let Ok(found) = found else { return false };
+        self.exchange.params = params;
+        self.exchange.route = Some(found.map_project_cloned(|found, _| found.1).erase_rc_cart());
+        self.route = Some(found.map_project(|(route, _), _| route));
         true
+    }
+
+    /// The route, once it is found.
+    pub(crate) fn route(&self) -> Option<&CompiledRoute> {
+        self.route.as_ref().map(|route| *route.get())
     }
 
     /// Refuses what finds a route that cannot be served.
     pub(crate) fn refuse_closed(&self) -> Result<(), Fault> {
-        match self.route.as_ref().and_then(|route| route.closed) {
+        match self.route().and_then(|route| route.closed) {
             None => Ok(()),
             Some(Closed::Faulty) => Err(Fault::Closed),
             // As APISIX answers it.
@@ -122,7 +135,7 @@ impl Live {
 
     /// The chain of the route, with the consumer's plugins once they are known.
     pub(crate) fn chain(&self) -> Option<&Chain> {
-        self.merged.as_deref().or_else(|| Some(&*self.route.as_ref()?.chain))
+        self.merged.as_deref().or_else(|| Some(&*self.route()?.chain))
     }
 
     /// Lays the consumer's plugins over the route's; whether there are any.
@@ -131,7 +144,7 @@ impl Live {
             return false;
         };
         let compiled = self.plan.consumer(&consumer.consumer.username);
-        let (Some(compiled), Some(route)) = (compiled, &self.route) else {
+        let (Some(compiled), Some(route)) = (compiled, self.route()) else {
             return false;
         };
         self.merged = Some(self.worker.merged_chain(&route.chain, compiled));

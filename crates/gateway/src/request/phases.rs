@@ -22,7 +22,7 @@ pub(crate) async fn run_global(live: &mut Live, phase: Phases, body: &mut Reques
 /// One phase of the route's plugins.
 pub(crate) async fn run(live: &mut Live, phase: Phases, body: &mut RequestBody) -> Result<(), Stop> {
     let Live { exchange, route, merged, .. } = live;
-    let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
+    let chain = merged.as_deref().or_else(|| Some(&*route.as_ref()?.get().chain));
     match chain.filter(|chain| chain.has(phase)) {
         Some(chain) => run_chain(exchange, chain, phase, |_| true, body).await,
         None => Ok(()),
@@ -35,7 +35,7 @@ pub(crate) async fn run_consumer_rewrite(live: &mut Live, body: &mut RequestBody
     let (Some(merged), Some(route)) = (merged, route) else {
         return Ok(());
     };
-    let is_new = |entry: &Entry| !route.chain.entries().iter().any(|own| Arc::ptr_eq(&own.plugin, &entry.plugin));
+    let is_new = |entry: &Entry| !route.get().chain.entries().iter().any(|own| Arc::ptr_eq(&own.plugin, &entry.plugin));
     run_chain(exchange, merged, Phases::REWRITE, is_new, body).await
 }
 
@@ -85,7 +85,7 @@ fn shape(entry: &Entry, reply: Reply) -> Reply {
 /// that encode last of all.
 pub(crate) fn each(live: &mut Live, phase: Phases, mut visit: impl FnMut(&Entry, &mut Exchange)) {
     let Live { exchange, route, merged, plan, .. } = live;
-    let own = merged.as_deref().or_else(|| Some(&*route.as_ref()?.chain));
+    let own = merged.as_deref().or_else(|| Some(&*route.as_ref()?.get().chain));
     let chains = [Some(&**plan.global_chain()), own];
     for encodes in [false, true] {
         let wanted = if encodes { phase.and(Phases::ENCODES) } else { phase };

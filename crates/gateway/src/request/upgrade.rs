@@ -49,7 +49,7 @@ impl Extended {
 /// # Errors
 /// A client of HTTP/2 that may not have it is refused: for it any answer that is good means that it has.
 pub(super) fn wanted(live: &Live) -> Result<Option<HeaderValue>, Fault> {
-    let is_allowed = live.route.as_ref().is_some_and(|route| route.websocket);
+    let is_allowed = live.route().is_some_and(|route| route.websocket);
     match &live.extended {
         Some(extended) if is_allowed => Ok(Some(extended.protocol.clone())),
         Some(_) => Err(Fault::MethodNotAllowed),

@@ -17,5 +17,5 @@ pub(crate) use http1::Outline;
 pub(crate) use http1::fuzzed::answer as fuzzed_answer;
 pub(crate) use names::Names;
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use reach::{Named, Reach};
+pub(crate) use reach::{Named, Reach, Way};
 pub(crate) use stream::Stream;

@@ -15,7 +15,7 @@ use super::pool::Pool;
 /// The ways to one node.
 pub(crate) enum Reach {
     /// It has one address.
-    Fixed(Rc<Pool>),
+    Fixed(Way),
     /// It has those of its name.
     Named(Box<Named>),
 }
@@ -25,16 +25,15 @@ pub(crate) struct Named {
     target: Target,
     limits: KeepalivePool,
     name: Rc<Name>,
-    ways: RefCell<SmallVec<[Way; 2]>>,
+    ways: RefCell<SmallVec<[(IpAddr, Way); 2]>>,
 }
 
 /// The connections to one address.
 #[derive(Clone)]
 pub(crate) struct Way {
-    /// `ip:port`
+    /// `ip:port`; the worker's own, for each request counts that it holds it.
     pub(crate) address: Arc<str>,
     pub(crate) pool: Rc<Pool>,
-    ip: IpAddr,
 }
 
 impl Named {
@@ -45,7 +44,7 @@ impl Named {
     /// Keeps the connections to addresses that the name has now, which an upstream before this one has made.
     pub(crate) fn keep(&self, pool: impl Fn(&Target) -> Option<Rc<Pool>>) {
         let known = self.name.known();
-        let kept = known.into_iter().filter_map(|ip| Some(Way::new(ip, pool(&self.target_at(ip))?)));
+        let kept = known.into_iter().filter_map(|ip| Some((ip, Way::to(ip, pool(&self.target_at(ip))?))));
         self.ways.borrow_mut().extend(kept);
     }
 
@@ -58,16 +57,16 @@ impl Named {
             Some(ip) => ip,
             None => Box::pin(self.name.address()).await?,
         };
-        let known = self.ways.borrow().iter().find(|way| way.ip == ip).cloned();
+        let known = self.ways.borrow().iter().find(|(own, _)| *own == ip).map(|(_, way)| way.clone());
         Ok(known.unwrap_or_else(|| self.open(ip, pool)))
     }
 
     fn open(&self, ip: IpAddr, pool: impl FnOnce(Target, KeepalivePool) -> Rc<Pool>) -> Way {
-        let way = Way::new(ip, pool(self.target_at(ip), self.limits));
+        let way = Way::to(ip, pool(self.target_at(ip), self.limits));
         let known = self.name.known();
         let mut ways = self.ways.borrow_mut();
-        ways.retain(|way| known.contains(&way.ip));
-        ways.push(way.clone());
+        ways.retain(|(ip, _)| known.contains(ip));
+        ways.push((ip, way.clone()));
         way
     }
 
@@ -77,8 +76,8 @@ impl Named {
 }
 
 impl Way {
-    fn new(ip: IpAddr, pool: Rc<Pool>) -> Self {
+    fn to(ip: IpAddr, pool: Rc<Pool>) -> Self {
         let address = SocketAddr::new(ip, pool.target.port).to_string();
-        Self { address: address.into(), pool, ip }
+        Self { address: address.into(), pool }
     }
 }

@@ -11,14 +11,14 @@ use arc_swap::cache::Cache;
 use balance::{Algorithm, Balancer, Share, Turn};
 use foldhash::fast::RandomState;
 use model::resource::{Balancer as Type, KeepalivePool};
-use plan::{Chain, CompiledConsumer, CompiledUpstream, Plan};
+use plan::{Chain, CompiledConsumer, CompiledNode, CompiledUpstream, Plan};
 use plugin_api::Exchange;
 
 use crate::access_log::AccessLogWriter;
 use crate::health::{HealthBook, Seen, Watched};
 use crate::plan_slot::Plans;
 use crate::settings::{Limits, Networks, Settings};
-use crate::upstream::{Named, Names, Pool, Reach, Target};
+use crate::upstream::{Named, Names, Pool, Reach, Target, Way};
 use crate::worker::breaches::Breaches;
 use crate::worker::counters::WorkerCounters;
 use crate::worker::drain::Drain;
@@ -128,7 +128,7 @@ impl Local {
         if let Some(before) = before {
             balancer.follow(&before.balancer.borrow(), |at| before.place_of(&compiled.nodes.get(at)?.address));
         }
-        let reach = compiled.nodes.iter().map(|node| self.reach(Target::of(compiled, node), compiled.keepalive));
+        let reach = compiled.nodes.iter().map(|node| self.reach(node, Target::of(compiled, node), compiled.keepalive));
         LocalUpstream {
             compiled: compiled.clone(),
             balancer: RefCell::new(balancer),
@@ -139,9 +139,9 @@ impl Local {
         }
     }
 
-    fn reach(&self, target: Target, limits: KeepalivePool) -> Reach {
+    fn reach(&self, node: &CompiledNode, target: Target, limits: KeepalivePool) -> Reach {
         match target.socket {
-            Some(_) => Reach::Fixed(self.pool(target, limits)),
+            Some(_) => Reach::Fixed(Way { address: Arc::from(&*node.address), pool: self.pool(target, limits) }),
             None => {
                 let name = self.names.of(&target.host);
                 let named = Named::new(target, limits, name);

@@ -236,7 +236,7 @@ impl Fact {
 
     fn write(self, exchange: &Exchange, bodies: &Bodies<'_>, out: &mut Vec<u8>) -> Option<()> {
         let outcome = &exchange.outcome;
-        let route = exchange.route.as_deref();
+        let route = exchange.route();
         let service_id = || route.and_then(|route| route.service_id.as_deref());
         match self {
             Fact::Url => write::text(out, &url(exchange)),

@@ -98,7 +98,7 @@ impl Source {
 impl Target {
     /// With `prefer_name`, routes and services go by name where they have one.
     fn of(exchange: &Exchange, prefer_name: bool, disabled: Disabled) -> Self {
-        let route = exchange.route.as_deref();
+        let route = exchange.route();
         let pick = |label: &str, id: Option<&str>, name: Option<&str>| -> Box<str> {
             let preferred = if prefer_name { name.or(id) } else { id };
             preferred.filter(|_| !disabled.everywhere(label)).unwrap_or_default().into()
@@ -138,7 +138,7 @@ impl Target {
 impl Status {
     /// The labels of a finished request.
     pub(super) fn of(exchange: &Exchange, prefer_name: bool, disabled: Disabled) -> Self {
-        let route = exchange.route.as_deref();
+        let route = exchange.route();
         Self {
             code: exchange.response.status.as_u16(),
             matched_uri: route.map(|route| route.uri.clone()).unwrap_or_default(),
@@ -252,7 +252,7 @@ mod tests {
             service_id: Some("s1".into()),
             ..plugin_api::RouteInfo::default()
         };
-        exchange.route = Some(std::sync::Arc::new(route));
+        exchange.route = plugin_api::testing::matched(route);
         let text = |prefer_name| Status::of(&exchange, prefer_name, Disabled::default()).text();
         assert!(text(true).contains("route=\"orders\",service=\"s1\""), "{}", text(true));
         assert!(text(false).contains("route=\"r1\",service=\"s1\""));

@@ -95,7 +95,7 @@ impl Key {
     fn of(exchange: &Exchange, settings: Settings) -> Self {
         let consumer = exchange.consumer.as_ref().map(|entry| &entry.consumer);
         Self {
-            route: exchange.route.as_ref().map_or(0, |route| Arc::as_ptr(route) as usize),
+            route: exchange.route.as_ref().map_or(0, |route| Arc::as_ptr(route.get()) as usize),
             consumer: consumer.map_or(0, |consumer| Arc::as_ptr(consumer) as usize),
             node: exchange.outcome.upstream_addr.as_ref().map_or(0, |node| Arc::as_ptr(node).cast::<u8>() as usize),
             code: exchange.response.status.as_u16(),
@@ -161,7 +161,7 @@ impl Local {
         let labels = Status::of(exchange, settings.prefer_name, settings.disabled);
         let (traffic, status) = lock(&self.shard).series(labels)?;
         let sources = Sources {
-            route: exchange.route.clone(),
+            route: exchange.route.as_ref().map(|route| Arc::clone(route.get())),
             _consumer: exchange.consumer.as_ref().map(|entry| entry.consumer.clone()),
             _node: exchange.outcome.upstream_addr.clone(),
         };
@@ -232,6 +232,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use plugin_api::testing::matched;
+
     use super::super::labels::Disabled;
     use super::*;
     use crate::testing;
@@ -252,7 +254,7 @@ mod tests {
         for id in 0..1_000 {
             let route = stays.get(id).cloned().unwrap_or_else(|| route(id));
             goes.push(Arc::downgrade(&route));
-            exchange.route = Some(route);
+            exchange.route = matched(route);
             count(&exchange, settings);
         }
         let left = goes.iter().filter(|route| route.strong_count() > 0).count();

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use plugin_api::testing::matched;
 use plugin_api::{Exchange, RouteInfo};
 
 use super::*;
@@ -10,7 +11,7 @@ use crate::testing::{self, compile};
 /// A finished request of a route; each test has routes of its own, for the series are shared.
 fn finished(route: &Arc<RouteInfo>) -> Exchange {
     let mut exchange = testing::exchange("/", &[]);
-    exchange.route = Some(route.clone());
+    exchange.route = matched(route.clone());
     exchange.outcome.upstream_addr = Some("10.0.0.1:80".into());
     exchange.outcome.total = Duration::from_micros(3500);
     exchange.outcome.upstream_latency = Some(Duration::from_micros(1500));
