@@ -42,7 +42,6 @@ pub(super) struct Chosen<'u> {
     pub(super) node: &'u CompiledNode,
     /// Where it is: `host:port`, of a node that is named the address that its name has now.
     pub(super) address: Arc<str>,
-    pub(super) is_named: bool,
     pub(super) pool: Rc<Pool>,
 }
 
@@ -55,14 +54,14 @@ pub(super) async fn next<'u>(live: &Live, upstream: &'u LocalUpstream, tried: &m
         let named = match upstream.reach(at)? {
             Reach::Fixed(Way { address, pool }) => {
                 tried.push(at);
-                return Some(Chosen { at, node, address: address.clone(), is_named: false, pool: pool.clone() });
+                return Some(Chosen { at, node, address: address.clone(), pool: pool.clone() });
             }
             Reach::Named(named) => named,
         };
         match named.next(|target, limits| live.worker.pool(target, limits)).await {
             Ok(way) => {
                 tried.push(at);
-                return Some(Chosen { at, node, address: way.address, is_named: true, pool: way.pool });
+                return Some(Chosen { at, node, address: way.address, pool: way.pool });
             }
             Err(unresolved) => {
                 tracing::warn!(upstream = %upstream.compiled.owner, %unresolved, "a node is left out");

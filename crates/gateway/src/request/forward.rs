@@ -148,8 +148,8 @@ async fn attempt(
     let compiled = &upstream.compiled;
     let no_node = || Fault::NoNode(compiled.owner.clone());
     let chosen = choose::next(live, upstream, tried).await;
-    let Chosen { at, node, address, is_named, pool } = chosen.ok_or_else(no_node)?;
-    live.exchange.outcome.upstream_name = is_named.then(|| node.address.clone());
+    let Chosen { at, node, address, pool } = chosen.ok_or_else(no_node)?;
+    live.exchange.outcome.upstream_name = node.socket.is_none().then(|| node.address.clone());
     live.exchange.outcome.upstream_addr = Some(address.clone());
     live.in_flight = upstream.begin(at);
     loop {
@@ -208,7 +208,7 @@ fn is_stale(fault: &Fault, is_idempotent: bool) -> bool {
     matches!(fault, Fault::Broken { unsent, .. } if *unsent || is_idempotent)
 }
 
-/// A kept connection once it is ready, else a new one.
+/// A kept connection that was not ready, once it is, else a new one.
 async fn lease(
     live: &Live,
     mut kept: Option<Lease>,
@@ -219,9 +219,7 @@ async fn lease(
     while let Some(lease) = kept {
         // The connection's task may not yet have seen the end of the response before: it gets one turn. One that
         // answered before it had the whole request may not be ready for long, and is left to itself.
-        if !lease.sender.is_ready() {
-            tokio::task::yield_now().await;
-        }
+        tokio::task::yield_now().await;
         if lease.sender.is_ready() {
             return Ok(lease);
         }

@@ -234,7 +234,7 @@ fn is_hop_by_hop(name: &str) -> bool {
 
 /// The headers that `Connection` names. A client must not be able to strip what later steps rely on.
 fn named_by_connection(headers: &HeaderMap) -> SmallVec<[HeaderName; 2]> {
-    // Most say this alone.
+    // Most say this alone, and it names no header: that is seen without looking for tokens.
     let names_some = |options: &&HeaderValue| !options.as_bytes().eq_ignore_ascii_case(b"keep-alive");
     let lines = headers.get_all(CONNECTION).iter().filter(names_some).filter_map(|options| options.to_str().ok());
     let tokens = lines.flat_map(|options| options.split(',')).map(str::trim);

@@ -107,9 +107,9 @@ impl Live {
     pub(crate) fn find_route(&mut self) -> bool {
         let mut params = Params::new();
         let found = Found::try_attach_to_cart(self.plan.clone(), |plan| {
-            let found = plan.route(&self.exchange).ok_or(Fault::RouteNotFound)?;
+            let found = plan.route(&self.exchange).ok_or(())?;
             params = found.params;
-            Ok::<_, Fault>((&**found.route, found.info))
+            Ok::<_, ()>((&**found.route, found.info))
         });
         let Ok(found) = found else { return false };
         self.exchange.params = params;

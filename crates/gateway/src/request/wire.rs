@@ -28,7 +28,7 @@ pub(super) fn method(live: &Live) -> &Method {
 }
 
 /// Path and query that the node gets.
-fn target<'l>(live: &'l Live, errand: Errand<'l>) -> Option<&'l PathAndQuery> {
+fn path_and_query<'l>(live: &'l Live, errand: Errand<'l>) -> Option<&'l PathAndQuery> {
     errand.rewritten.or_else(|| live.exchange.uri.path_and_query())
 }
 
@@ -49,7 +49,7 @@ fn more_headers(live: &Live) -> usize {
 
 /// Writes the head of HTTP/1.1, all but what frames the body.
 pub(super) fn write_head(out: &mut Vec<u8>, live: &Live, errand: Errand<'_>) {
-    let target = target(live, errand).map_or("/", PathAndQuery::as_str);
+    let target = path_and_query(live, errand).map_or("/", PathAndQuery::as_str);
     for part in [method(live).as_str(), " ", target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(part.as_bytes());
     }
@@ -85,7 +85,7 @@ pub(super) fn request(live: &Live, errand: Errand<'_>, target: &Target, body: Up
     let mut request = Request::new(body);
     *request.method_mut() = method(live).clone();
     *request.headers_mut() = headers::for_upstream(&live.exchange, &live.connection, (upstream, node));
-    let path_and_query = self::target(live, errand).cloned();
+    let path_and_query = path_and_query(live, errand).cloned();
     headers::to_http2(&mut request, path_and_query, target.tls.is_some(), &live.exchange);
     request
 }

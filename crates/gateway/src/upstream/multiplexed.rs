@@ -8,6 +8,7 @@ use hyper::client::conn::http2::SendRequest;
 
 use super::connect::Sender;
 use crate::request::UpstreamBody;
+use crate::worker::wheel;
 
 /// Requests at once on one connection: what servers commonly allow (RFC 9113, section 6.5.2). Where one allows
 /// fewer, the engine lets them wait.
@@ -26,7 +27,7 @@ pub(super) struct Stream(Rc<Multiplexed>);
 
 impl Multiplexed {
     pub(super) fn new(sender: SendRequest<UpstreamBody>) -> Rc<Self> {
-        Rc::new(Self { sender, active: Cell::new(0), requests: Cell::new(0), last_used: Cell::new(Instant::now()) })
+        Rc::new(Self { sender, active: Cell::new(0), requests: Cell::new(0), last_used: Cell::new(wheel::turned()) })
     }
 
     /// A stream of a connection that was just opened.
@@ -62,6 +63,6 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.0.active.set(self.0.active.get() - 1);
-        self.0.last_used.set(Instant::now());
+        self.0.last_used.set(wheel::turned());
     }
 }
